@@ -1,0 +1,86 @@
+"""Activation functions with their derivatives side by side, both functions of the weighted input z.
+
+    forward:   a = σ(z)
+    backward:  d_z = d_a ⊙ σ'(z)                          (2, right factor)
+
+| symbol | name in code | shape |
+|---|---|---|
+| z | `z` | any |
+| a = σ(z) | `activation.value(z)` | as z |
+| σ'(z) | `activation.derivative(z)` | as z |
+
+A pair of one's own is one line: `fn.Activation(jnp.sin, jnp.cos)`. Both halves keep the dtype of z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+
+class Activation(NamedTuple):
+    """A function of the weighted input and its derivative, elementwise.
+
+    Attributes:
+        value: `z -> σ(z)`.
+        derivative: `z -> σ'(z)`, written by hand.
+        name: what reports call the pair.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> sine = fn.Activation(jnp.sin, jnp.cos)
+    >>> float(sine.derivative(jnp.array(0.0)))
+    1.0
+    """
+
+    value: Callable[[Float[Array, "*z"]], Float[Array, "*z"]]
+    derivative: Callable[[Float[Array, "*z"]], Float[Array, "*z"]]
+    name: str = "activation"
+
+
+def _sigmoid_derivative(z: Float[Array, "*z"]) -> Float[Array, "*z"]:
+    """σ'(z) = σ(z) (1 − σ(z))."""
+    a = jax.nn.sigmoid(z)
+    return a * (1 - a)
+
+
+def _tanh_derivative(z: Float[Array, "*z"]) -> Float[Array, "*z"]:
+    """tanh'(z) = (1 − tanh z)(1 + tanh z), which loses fewer digits than 1 − tanh² z in a saturated unit."""
+    a = jnp.tanh(z)
+    return (1 - a) * (1 + a)
+
+
+def _relu_derivative(z: Float[Array, "*z"]) -> Float[Array, "*z"]:
+    """1 where z > 0, else 0; at the kink z = 0 the subgradient 0, as `jax.nn.relu` has it."""
+    return (z > 0).astype(z.dtype)
+
+
+def leaky_relu(slope: float = 0.01) -> Activation:
+    """Z where z ≥ 0, else slope·z; at the kink z = 0 the derivative is 1, as `jax.nn.leaky_relu` has it.
+
+    Source: Maas, Hannun & Ng 2013.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> fn.activations.leaky_relu(0.1).value(jnp.array([-2.0, 3.0])).tolist()
+    [-0.20000000298023224, 3.0]
+    """
+
+    def value(z):
+        return jnp.where(z >= 0, z, slope * z)
+
+    def derivative(z):
+        return jnp.where(z >= 0, 1, slope).astype(z.dtype)
+
+    return Activation(value, derivative, "leaky_relu")
+
+
+identity = Activation(lambda z: z, jnp.ones_like, "identity")
+sigmoid = Activation(jax.nn.sigmoid, _sigmoid_derivative, "sigmoid")
+tanh = Activation(jnp.tanh, _tanh_derivative, "tanh")
+relu = Activation(jax.nn.relu, _relu_derivative, "relu")
+softplus = Activation(jax.nn.softplus, jax.nn.sigmoid, "softplus")

@@ -1,0 +1,311 @@
+"""The laws of the house: what a layer, an objective and a network are.
+
+A *layer* is three pure functions over pytrees, an *objective* joins an output activation to its cost,
+and a *network* is a layer and an objective:
+
+    forward:   z = layer(x)                              weighted inputs of the output layer, shape (N, d)
+               C = 1/N Σ c(z, y) + λ/2n Σ w²             the mean over the batch, and the weights' penalty
+    backward:  δ(L) = 1/N ∂c/∂z                          (1), given by the objective
+               δ(l), ∂C/∂w, ∂C/∂b                        (2)-(6), the layers' own `backward`
+               ∂C/∂w ← ∂C/∂w + λ/n w                     weights, never biases
+
+| symbol | name in code | shape |
+|---|---|---|
+| x | `batch.inputs` | (N, …) |
+| y | `batch.targets` | (N, d), or (N,) integer labels |
+| n | `batch.dataset_size` (the batch's own size where it is None) | () |
+| λ | `l2` | () |
+| δ(L) | `objective.delta(z, y)`, then divided by N | (N, d) |
+
+Source: statements (1)-(6) of the notes; the network's laws are written out in CONTRIBUTING.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fnnets import checks
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, PyTree
+
+
+class Context(NamedTuple):
+    """What a forward pass may need beside parameters and input.
+
+    Attributes:
+        key: PRNG key for dropout and sampling; None asks for the deterministic network of prediction.
+        mask: the (T, N) mask of a padded batch of sequences; None where nothing is padded.
+    """
+
+    key: Array | None = None
+    mask: Array | None = None
+
+
+class Batch(NamedTuple):
+    """Examples that are used together: a minibatch, or a whole data set.
+
+    Attributes:
+        inputs: (N, …), one example a row.
+        targets: (N, d) of the inputs' kind, or (N,) integer labels where the objective takes them.
+        mask: (T, N) for padded sequences, else None.
+        dataset_size: n of the penalty λ/2n Σ w²: the number of examples in the data set from which the
+            batch was drawn. None means that the batch *is* the data set. `training.fit` fills it in.
+    """
+
+    inputs: Array
+    targets: Array
+    mask: Array | None = None
+    dataset_size: int | None = None
+
+
+class Layer(NamedTuple):
+    """Three pure functions over pytrees; whoever reads one layer can guess every other.
+
+    Attributes:
+        init: `(key, shape) -> (params, output_shape)`; shapes are of one example, without the batch axis.
+        forward: `(params, x, context) -> (y, trace)`; the trace is exactly what `backward` reads.
+        backward: `(params, trace, d_y) -> (d_params, d_x)`: the vector-Jacobian product, derived by hand.
+        name: what reports call the layer.
+        statements: the notes' statement number (or another source) of each gradient, in a pytree like
+            `params` with strings for leaves; None where nothing is known.
+        parts: the layers of a `chain`; reports walk through them.
+    """
+
+    init: Callable[..., tuple[Any, tuple[int, ...]]]
+    forward: Callable[..., tuple[Any, Any]]
+    backward: Callable[..., tuple[Any, Any]]
+    name: str = "layer"
+    statements: Any = None
+    parts: tuple[Layer, ...] = ()
+
+
+class Objective(NamedTuple):
+    """An output activation and its cost, which belong together: the last layer is linear, this is the rest.
+
+    Attributes:
+        predict: `z -> a`, the output activation, (…, d) to (…, d).
+        value: `(z, y) -> c` in nats or squared units, (…, d) to (…,): computed from z, never from log(a).
+        delta: `(z, y) -> ∂c/∂z`, (…, d): statement (1) for this pair, one example's (not divided by N).
+        name: what reports call the pair.
+        labels: whether y may be integer labels of shape (…,) as well as (…, d) floats.
+    """
+
+    predict: Callable[[Any], Any]
+    value: Callable[[Any, Any], Any]
+    delta: Callable[[Any, Any], Any]
+    name: str = "objective"
+    labels: bool = False
+
+
+class Network(NamedTuple):
+    """A layer and an objective, with everything that training and proof need.
+
+    `network.gradient` and `jax.grad(network.cost)` are interchangeable: same signature, same result.
+
+    Attributes:
+        init: `(key) -> params`.
+        predict: `(params, inputs, mask=None) -> a`, shape (N, d), without randomness.
+        cost: `(params, batch, key=None) -> C`, a scalar; the only function that `jax.grad` differentiates.
+        gradient: `(params, batch, key=None) -> ∂C/∂params`, by hand, of the type of `params`.
+        cost_and_gradient: `(params, batch, key=None) -> (C, ∂C/∂params)`, sharing one forward pass.
+        layer, objective, input_shape, l2: what the network was made from.
+        output_shape: shape of one example's output.
+    """
+
+    init: Callable[..., Any]
+    predict: Callable[..., Any]
+    cost: Callable[..., Any]
+    gradient: Callable[..., Any]
+    cost_and_gradient: Callable[..., Any]
+    layer: Layer
+    objective: Objective
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    l2: float
+
+
+class ChainTrace(NamedTuple):
+    """The traces of a chain's parts, first to last."""
+
+    parts: tuple[Any, ...]
+
+
+def chain(*layers: Layer) -> Layer:
+    """Layers applied one after another, which is a layer: y = layer_k(… layer_1(x)).
+
+        forward:   x(l) = layer_l(x(l-1))
+        backward:  d_x(l-1) = layer_l.backward(d_x(l)),  l = k, …, 1          (2), the walk from back to front
+
+    Its parameters are the tuple of its parts' parameters; the key of the context is split among the parts.
+
+    Raises:
+        TypeError: a part is not a `Layer`.
+
+    >>> import jax, fnnets as fn
+    >>> two = fn.chain(fn.layers.dense(5, fn.activations.relu), fn.layers.dense(2))
+    >>> params, shape = two.init(jax.random.key(0), (3,))
+    >>> shape, params[0].weights.shape
+    ((2,), (5, 3))
+    """
+    for position, part in enumerate(layers):
+        checks.is_instance(part, Layer, f"chain: part {position}", "make one with fnnets.layers or fnnets.Layer(…)")
+
+    def init(key, shape):
+        params = []
+        for part_key, part in zip(_split(key, len(layers)), layers, strict=True):
+            part_params, shape = part.init(part_key, shape)
+            params.append(part_params)
+        return tuple(params), shape
+
+    def forward(params, x, context):
+        traces = []
+        for key, part, part_params in zip(_split(context.key, len(layers)), layers, params, strict=True):
+            x, trace = part.forward(part_params, x, Context(key, context.mask))
+            traces.append(trace)
+        return x, ChainTrace(tuple(traces))
+
+    def backward(params, trace, d_y):
+        d_params = []
+        for part, part_params, part_trace in zip(layers[::-1], params[::-1], trace.parts[::-1], strict=True):
+            part_d_params, d_y = part.backward(part_params, part_trace, d_y)
+            d_params.append(part_d_params)
+        return tuple(d_params[::-1]), d_y
+
+    statements = tuple(part.statements for part in layers)
+    return Layer(init, forward, backward, "chain", statements, layers)
+
+
+def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2: float = 0.0) -> Network:
+    """Join a layer to an objective: C = mean of c over the batch + λ/2n Σ w², and its gradient by hand.
+
+    The layer's output is linear (it ends in weighted inputs z); the objective owns the output activation.
+    Inputs and targets are cast to the parameters' dtype, which decides the precision of everything.
+    A leaf is a weight, and penalised, if its field's name ends in "weights".
+
+    Args:
+        layer: any layer, mostly a `chain`.
+        objective: the pair of output activation and cost.
+        input_shape: shape of one example, without the batch axis.
+        l2: λ ≥ 0 of the penalty; n is `batch.dataset_size`, or the batch's size where that is None.
+
+    Raises:
+        TypeError: `layer` or `objective` is of another type.
+        ValueError: λ < 0, or a shape that the layer does not take.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> net = fn.network(fn.layers.dense(1), fn.objectives.linear_squared_error, (2,))
+    >>> params = net.init(jax.random.key(0))
+    >>> batch = fn.Batch(jnp.ones((4, 2)), jnp.zeros((4, 1)))
+    >>> bool(jnp.allclose(net.gradient(params, batch).weights, jax.grad(net.cost)(params, batch).weights))
+    True
+    """
+    checks.is_instance(layer, Layer, "network: layer", "make one with fnnets.layers or fnnets.chain")
+    checks.is_instance(objective, Objective, "network: objective", "take one from fnnets.objectives")
+    checks.at_least(l2, 0.0, "network: l2", "λ = 0 switches the penalty off")
+    input_shape = checks.shape(input_shape, "network: input_shape")
+    expected, output_shape = _shapes(layer, input_shape)
+    penalised = not (isinstance(l2, int | float) and l2 == 0)
+
+    def init(key):
+        checks.is_key(key, "init: key")
+        return layer.init(key, input_shape)[0]
+
+    def predict(params, inputs, mask=None):
+        checks.like(params, expected, "predict: params")
+        inputs = checks.inputs(inputs, input_shape, "predict: inputs")
+        z, _ = layer.forward(params, _cast(inputs, params), Context(None, mask))
+        return objective.predict(z)
+
+    def prepare(params, batch, key):
+        checks.like(params, expected, "params")
+        batch = checks.batch(batch, input_shape, output_shape, objective.labels)
+        if key is not None:
+            checks.is_key(key, "key")
+        return batch._replace(inputs=_cast(batch.inputs, params), targets=_cast_targets(batch.targets, params))
+
+    def total(params, batch, z):
+        data_cost = jnp.mean(objective.value(z, batch.targets))
+        return data_cost + _penalty(l2, params, batch) if penalised else data_cost
+
+    def forward_backward(params, batch, key):
+        z, trace = layer.forward(params, batch.inputs, Context(key, batch.mask))
+        d_z = objective.delta(z, batch.targets) / z.shape[0]
+        d_params, _ = layer.backward(params, trace, d_z)
+        return z, _penalty_gradient(l2, params, batch, d_params) if penalised else d_params
+
+    def cost(params, batch, key=None):
+        batch = prepare(params, batch, key)
+        z, _ = layer.forward(params, batch.inputs, Context(key, batch.mask))
+        return total(params, batch, z)
+
+    def gradient(params, batch, key=None):
+        return forward_backward(params, prepare(params, batch, key), key)[1]
+
+    def cost_and_gradient(params, batch, key=None):
+        batch = prepare(params, batch, key)
+        z, d_params = forward_backward(params, batch, key)
+        return total(params, batch, z), d_params
+
+    return Network(init, predict, cost, gradient, cost_and_gradient, layer, objective, input_shape, output_shape, l2)
+
+
+def is_weight(path) -> bool:
+    """Whether the leaf at a key path is a weight (and not a bias): its field's name ends in "weights".
+
+    >>> import jax, fnnets as fn
+    >>> net = fn.feedforward([3, 2], objective=fn.objectives.linear_squared_error)
+    >>> leaves = jax.tree_util.tree_leaves_with_path(net.init(jax.random.key(0)))
+    >>> [(jax.tree_util.keystr(path), fn.core.is_weight(path)) for path, _ in leaves]
+    [('[0].weights', True), ('[0].biases', False)]
+    """
+    return bool(path) and str(getattr(path[-1], "name", "")).endswith("weights")
+
+
+def _split(key, count):
+    return (None,) * count if key is None else tuple(jax.random.split(key, count))
+
+
+def _shapes(layer, input_shape) -> tuple[PyTree, tuple[int, ...]]:
+    """Shapes and dtypes of the parameters, and the output's shape, without computing anything."""
+    output_shapes = []
+
+    def init(key):
+        params, shape = layer.init(key, input_shape)
+        output_shapes.append(shape)
+        return params
+
+    expected = jax.eval_shape(init, jax.random.key(0))
+    return expected, output_shapes[0]
+
+
+def _cast(inputs, params):
+    leaves = jax.tree.leaves(params)
+    return jnp.asarray(inputs, leaves[0].dtype) if leaves else jnp.asarray(inputs)
+
+
+def _cast_targets(targets, params):
+    return targets if jnp.issubdtype(targets.dtype, jnp.integer) else _cast(targets, params)
+
+
+def _decay(l2, batch):
+    """λ/n."""
+    return l2 / (batch.inputs.shape[0] if batch.dataset_size is None else batch.dataset_size)
+
+
+def _penalty(l2, params, batch):
+    """λ/2n Σ w²."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    return 0.5 * _decay(l2, batch) * sum(jnp.sum(w * w) for path, w in leaves if is_weight(path))
+
+
+def _penalty_gradient(l2, params, batch, d_params):
+    """∂C/∂w + λ/n w for weights, ∂C/∂b as it is for biases."""
+    decay = _decay(l2, batch)
+    return jax.tree_util.tree_map_with_path(
+        lambda path, w, d_w: d_w + (decay * w).astype(d_w.dtype) if is_weight(path) else d_w, params, d_params
+    )

@@ -1,0 +1,50 @@
+"""How parameters begin: pairs of initializers for weights and biases, on top of `jax.nn.initializers`.
+
+    default:  w ~ N(0, 1/p),       b ~ N(0, 1)        p inputs a unit; the notes' choice
+    large:    w ~ N(0, 1),         b ~ N(0, 1)        Nielsen, chapters 1 and 3: saturates wide units
+    glorot:   w ~ N(0, 2/(p + q)), b = 0              p inputs, q outputs; Glorot & Bengio 2010
+    he:       w ~ N(0, 2/p),       b = 0              for rectified units; He et al. 2015
+    zeros:    w = 0,               b = 0
+
+| symbol | name in code | shape |
+|---|---|---|
+| w | `scheme.weights(in_axis, out_axis)(key, shape, dtype)` | as the layer has it |
+| b | `scheme.biases(key, shape, dtype)` | as the layer has it |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from jax.nn import initializers as jax_initializers
+
+
+class Scheme(NamedTuple):
+    """How a layer's weights and biases begin.
+
+    Attributes:
+        weights: `(in_axis, out_axis) -> initializer`; the layer knows which axes of its weights are which.
+        biases: an initializer `(key, shape, dtype) -> array`.
+
+    >>> import jax, fnnets as fn
+    >>> small = fn.initializers.Scheme(lambda i, o: jax.nn.initializers.normal(0.01), jax.nn.initializers.zeros)
+    >>> params, _ = fn.layers.dense(3, initial=small).init(jax.random.key(0), (2,))
+    >>> params.biases.tolist()
+    [0.0, 0.0, 0.0]
+    """
+
+    weights: Callable[[int, int], Callable[..., Any]]
+    biases: Callable[..., Any]
+
+
+def _scaled(scale: float, mode: str, in_axis: int, out_axis: int) -> Callable[..., Any]:
+    return jax_initializers.variance_scaling(scale, mode, "normal", in_axis, out_axis)
+
+
+default = Scheme(partial(_scaled, 1.0, "fan_in"), jax_initializers.normal(1.0))
+large = Scheme(lambda in_axis, out_axis: jax_initializers.normal(1.0), jax_initializers.normal(1.0))
+glorot = Scheme(partial(_scaled, 1.0, "fan_avg"), jax_initializers.zeros)
+he = Scheme(partial(_scaled, 2.0, "fan_in"), jax_initializers.zeros)
+zeros = Scheme(lambda in_axis, out_axis: jax_initializers.zeros, jax_initializers.zeros)

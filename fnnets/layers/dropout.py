@@ -1,0 +1,70 @@
+"""Dropout: in training units are forced to zero, afterwards their outgoing weights are scaled.
+
+    forward:   y = r ⊙ x,  r ~ Bernoulli(p)               training, with a key
+               y = p x                                    prediction, without: outgoing weights W become p W
+    backward:  d_x = r ⊙ d_y,  or  p d_y
+
+| symbol | name in code | shape |
+|---|---|---|
+| x | `x` | (N, …) |
+| p | `keep` | () |
+| r, or p | `trace.scale` | as x; the first axis is 1 where one mask serves the batch; () in prediction |
+
+Source: the notes' definition, which is that of Srivastava et al. 2014, equation for test time W ← p W. The
+"inverted" form of other libraries divides by p in training instead; its gradients are 1/p times these.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fnnets import checks
+from fnnets.core import Context, Layer
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+
+class DropoutTrace(NamedTuple):
+    """What `backward` reads: the mask r of a training pass, or the constant p of prediction."""
+
+    scale: Float[Array, ...]
+
+
+def dropout(keep: float, whole_batch: bool = False) -> Layer:
+    """Keep each unit with probability `keep` in training; in prediction multiply all of them by it.
+
+    Args:
+        keep: p in (0, 1], the probability that a unit is kept.
+        whole_batch: draw one mask for all examples of the batch instead of one for each.
+
+    Raises:
+        TypeError, ValueError: `keep` is no number in (0, 1].
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> layer = fn.layers.dropout(0.5)
+    >>> layer.forward((), jnp.ones((1, 4)), fn.Context())[0].tolist()
+    [[0.5, 0.5, 0.5, 0.5]]
+    >>> sorted(set(layer.forward((), jnp.ones((9, 4)), fn.Context(jax.random.key(0)))[0].ravel().tolist()))
+    [0.0, 1.0]
+    """
+    checks.within(keep, 0.0, 1.0, "dropout: keep", "it is the probability that a unit is kept; 1 keeps all")
+
+    def init(key, shape):
+        return (), shape
+
+    def forward(params, x: Float[Array, "*n"], context: Context):
+        if context.key is None:
+            scale = jnp.asarray(keep, x.dtype)
+        else:
+            drawn = (1, *x.shape[1:]) if whole_batch else x.shape
+            scale = jax.random.bernoulli(context.key, keep, drawn).astype(x.dtype)
+        return scale * x, DropoutTrace(scale)
+
+    def backward(params, trace: DropoutTrace, d_y: Float[Array, "*n"]):
+        return (), trace.scale * d_y
+
+    return Layer(init, forward, backward, "dropout", ())

@@ -1,0 +1,5 @@
+"""Network families, one file each: how layers are put together and joined to an objective."""
+
+from fnnets.networks.feedforward import feedforward
+
+__all__ = ["feedforward"]

@@ -1,0 +1,62 @@
+"""Feedforward networks: dense layers in a chain, the last one linear, and an objective behind it.
+
+    forward:   a(0) = x,  z(l) = a(l-1) W(l)ᵀ + b(l),  a(l) = σ(z(l)),  C = mean c(z(L), y) + λ/2n Σ w²
+    backward:  δ(L) = ∂c/∂z(L)                            (1)
+               δ(l) = (δ(l+1) W(l+1)) ⊙ σ'(z(l))          (2)
+               ∂C/∂b, ∂C/∂W                               (3)-(6)
+
+| symbol | name in code | shape |
+|---|---|---|
+| W(l) | `params[i].weights` | (q, p) |
+| b(l) | `params[i].biases` | (q,) |
+
+The i-th entry of `params` belongs to the i-th layer of the chain; dropout layers hold the empty tuple.
+Source: sections 2-4 of the notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fnnets import activations, checks, initializers, layers
+from fnnets.core import Network, Objective, chain, network
+
+
+def feedforward(
+    sizes: Sequence[int],
+    hidden: activations.Activation = activations.sigmoid,
+    *,
+    objective: Objective,
+    dropout: float | None = None,
+    l2: float = 0.0,
+    initial: initializers.Scheme = initializers.default,
+) -> Network:
+    """A fully connected network of the given layer sizes.
+
+    Args:
+        sizes: units of each layer, the inputs first: [64, 30, 10] has one hidden layer of 30.
+        hidden: activation of the hidden layers.
+        objective: output activation and cost.
+        dropout: the probability with which each hidden unit is *kept* in training; None for no dropout.
+        l2: λ of λ/2n Σ w².
+        initial: how weights and biases begin.
+
+    Raises:
+        TypeError, ValueError: fewer than two sizes, a size that is no int ≥ 1, a keep probability outside
+            (0, 1], λ < 0, an objective that is none.
+
+    >>> import jax, fnnets as fn
+    >>> net = fn.feedforward([64, 30, 10], objective=fn.objectives.softmax_log_likelihood)
+    >>> [layer.weights.shape for layer in net.init(jax.random.key(0))]
+    [(30, 64), (10, 30)]
+    """
+    if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 2:
+        raise ValueError(f"feedforward: sizes is {sizes!r}, expected at least two sizes; write [inputs, …, outputs]")
+    sizes = checks.shape(tuple(sizes), "feedforward: sizes")
+    checks.is_instance(objective, Objective, "feedforward: objective", "take one from fnnets.objectives")
+    parts = []
+    for size in sizes[1:-1]:
+        parts.append(layers.dense(size, hidden, initial))
+        if dropout is not None:
+            parts.append(layers.dropout(dropout))
+    return network(chain(*parts, layers.dense(sizes[-1], initial=initial)), objective, sizes[:1], l2)

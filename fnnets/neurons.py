@@ -1,0 +1,124 @@
+"""The neuron models of section 1, each for one unit or a whole layer of them, one example or a batch.
+
+    z = w·x + b
+    linear            a = z
+    rectified         a = max(z, 0)
+    binary threshold  a = 1 if z ≥ 0, else 0;  with threshold θ: w·x ≥ θ, so b = −θ
+    sigmoid           a = 1 / (1 + exp −z)
+    stochastic        a = 1 with probability σ(z), else 0
+
+| symbol | name in code | shape |
+|---|---|---|
+| w | `weights` | (…, p): (p,) is one unit, (q, p) a layer |
+| b | `bias` | (…): () is one unit, (q,) a layer |
+| x | `inputs` | (…, p): (p,) is one example, (N, p) a batch |
+| a | the result | inputs' leading axes, then the units' |
+
+The hyperplane w·x = −b separates what a threshold unit switches on from what it leaves off: −b/‖w‖ is its
+signed distance from the origin along w, so the bias is the hyperplane's negative intercept.
+
+>>> import jax.numpy as jnp, fnnets as fn
+>>> either = lambda x: fn.neurons.threshold(jnp.array([1.0, 1.0]), -0.5, x)     # the line x1 + x2 = 0.5
+>>> either(jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])).tolist()
+[0.0, 1.0, 1.0, 1.0]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+from fnnets import checks
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+
+def weighted_input(
+    weights: Float[Array, "*units p"], bias: float | Float[Array, "*units"], inputs: Float[Array, "*n p"]
+) -> Float[Array, ...]:
+    """Z = w·x + b, the units' axes behind the examples'.
+
+    Raises:
+        ValueError: the inputs' last axis is not the weights' last axis, or `bias` has not the units' shape.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> float(fn.neurons.weighted_input(jnp.array([1.0, 2.0]), 3.0, jnp.array([4.0, 5.0])))
+    17.0
+    """
+    weights, inputs, bias = jnp.asarray(weights), jnp.asarray(inputs), jnp.asarray(bias)
+    if weights.ndim == 0 or inputs.ndim == 0 or weights.shape[-1] != inputs.shape[-1]:
+        raise ValueError(
+            f"inputs have shape {inputs.shape} and weights {weights.shape}, expected the same last axis; "
+            "give a weight for each input"
+        )
+    if bias.shape not in ((), weights.shape[:-1]):
+        raise ValueError(f"bias has shape {bias.shape}, expected {weights.shape[:-1]}; give a bias for each unit")
+    return jnp.tensordot(inputs, weights, axes=(-1, -1)) + bias
+
+
+def linear(weights, bias, inputs) -> Float[Array, ...]:
+    """A = z; shapes as in `weighted_input`.
+
+    >>> float(linear(jnp.array([2.0]), -1.0, jnp.array([3.0])))
+    5.0
+    """
+    return weighted_input(weights, bias, inputs)
+
+
+def rectified(weights, bias, inputs) -> Float[Array, ...]:
+    """A = max(z, 0); shapes as in `weighted_input`.
+
+    >>> float(rectified(jnp.array([2.0]), -7.0, jnp.array([3.0])))
+    0.0
+    """
+    return jax.nn.relu(weighted_input(weights, bias, inputs))
+
+
+def threshold(weights, bias, inputs, theta: float | None = None) -> Float[Array, ...]:
+    """A = 1 where z ≥ 0, else 0; with `theta` in place of a bias, where w·x ≥ θ.
+
+    Args:
+        weights, bias, inputs: as in `weighted_input`.
+        theta: the threshold θ = −b; give it with `bias=None`, or not at all.
+
+    Raises:
+        ValueError: both or neither of `bias` and `theta` are given.
+
+    >>> float(threshold(jnp.array([1.0, 1.0]), None, jnp.array([1.0, 0.0]), theta=1.5))
+    0.0
+    """
+    if (bias is None) == (theta is None):
+        raise ValueError(f"bias is {bias} and theta is {theta}, expected just one of them; b = -theta")
+    z = weighted_input(weights, jnp.negative(theta) if bias is None else bias, inputs)
+    return (z >= 0).astype(z.dtype)
+
+
+def sigmoid(weights, bias, inputs) -> Float[Array, ...]:
+    """A = 1 / (1 + exp −z); shapes as in `weighted_input`.
+
+    >>> float(sigmoid(jnp.array([1.0]), -2.0, jnp.array([2.0])))
+    0.5
+    """
+    return jax.nn.sigmoid(weighted_input(weights, bias, inputs))
+
+
+def stochastic(key, weights, bias, inputs) -> Float[Array, ...]:
+    """A = 1 with probability σ(z), else 0: a fresh draw for each unit and example.
+
+    Args:
+        key: PRNG key.
+        weights, bias, inputs: as in `weighted_input`.
+
+    Raises:
+        TypeError: `key` is no PRNG key.
+
+    >>> draws = stochastic(jax.random.key(0), jnp.array([0.0]), 0.0, jnp.zeros((1000, 1)))
+    >>> abs(float(draws.mean()) - 0.5) < 0.05                          # three standard errors
+    True
+    """
+    checks.is_key(key, "stochastic: key")
+    z = weighted_input(weights, bias, inputs)
+    return jax.random.bernoulli(key, jax.nn.sigmoid(z)).astype(z.dtype)
