@@ -39,6 +39,13 @@ def at_least(value: Any, least: float, name: str, remedy: str) -> None:
         raise ValueError(f"{name} is {value}, expected a finite number >= {least}; {remedy}")
 
 
+def above(value: Any, low: float, name: str, remedy: str) -> None:
+    """Raise unless `value` is a finite number > `low`; a traced number passes, its value is unknown."""
+    _number(value, name)
+    if is_concrete(value) and not (value > low and math.isfinite(value)):
+        raise ValueError(f"{name} is {value}, expected a finite number > {low}; {remedy}")
+
+
 def within(value: Any, low: float, high: float, name: str, remedy: str) -> None:
     """Raise unless `low` < `value` ≤ `high`; a traced number passes, its value is unknown."""
     _number(value, name)
@@ -173,9 +180,11 @@ def in_range(value: Any, classes: int, name: str) -> None:
 
 def like(value: Any, expected: Any, name: str) -> None:
     """Raise unless `value` has the structure and the shapes of `expected`, naming the first path that differs."""
-    if jax.tree.structure(value) != jax.tree.structure(expected):
+    structures: list[Any] = [jax.tree.structure(tree) for tree in (value, expected)]
+    if structures[0] != structures[1]:
         raise ValueError(
-            f"{name} has the structure {_summary(value)}, expected {_summary(expected)}; take them from this network's init"
+            f"{name} has the structure {_summary(value)}, expected {_summary(expected)}; "
+            "take them from this network's init"
         )
     pairs = zip(jax.tree_util.tree_leaves_with_path(value), jax.tree.leaves(expected), strict=True)
     for (path, leaf), wanted in pairs:
@@ -195,7 +204,10 @@ def _summary(tree) -> str:
 def _targets_message(value, wanted, labels, is_integer, name) -> str:
     came = f"{name} has shape {value.shape} and dtype {value.dtype}"
     if labels and is_integer and value.shape == wanted:
-        return f"{came}: one-hot rows of integers, expected floats {wanted} or labels {wanted[:-1]}; use targets.argmax(-1)"
+        return (
+            f"{came}: one-hot rows of integers, expected floats of that shape or labels of shape {wanted[:-1]}; "
+            "use targets.argmax(-1)"
+        )
     if labels and value.shape == wanted[:-1]:
         return f"{came}, expected integers for labels of shape {wanted[:-1]}; use targets.astype(int)"
     if is_integer and value.shape == wanted[:-1]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jax.nn import initializers as jax_initializers
 
@@ -39,7 +39,7 @@ class Scheme(NamedTuple):
     biases: Callable[..., Any]
 
 
-def _scaled(scale: float, mode: str, in_axis: int, out_axis: int) -> Callable[..., Any]:
+def _scaled(scale: float, mode: Literal["fan_in", "fan_avg"], in_axis: int, out_axis: int) -> Callable[..., Any]:
     return jax_initializers.variance_scaling(scale, mode, "normal", in_axis, out_axis)
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def weighted_input(
     weights: Float[Array, "*units p"], bias: float | Float[Array, "*units"], inputs: Float[Array, "*n p"]
 ) -> Float[Array, ...]:
-    """Z = w·x + b, the units' axes behind the examples'.
+    """z = w·x + b, the units' axes behind the examples'.
 
     Raises:
         ValueError: the inputs' last axis is not the weights' last axis, or `bias` has not the units' shape.
@@ -60,7 +60,7 @@ def weighted_input(
 
 
 def linear(weights, bias, inputs) -> Float[Array, ...]:
-    """A = z; shapes as in `weighted_input`.
+    """a = z; shapes as in `weighted_input`.
 
     >>> float(linear(jnp.array([2.0]), -1.0, jnp.array([3.0])))
     5.0
@@ -69,7 +69,7 @@ def linear(weights, bias, inputs) -> Float[Array, ...]:
 
 
 def rectified(weights, bias, inputs) -> Float[Array, ...]:
-    """A = max(z, 0); shapes as in `weighted_input`.
+    """a = max(z, 0); shapes as in `weighted_input`.
 
     >>> float(rectified(jnp.array([2.0]), -7.0, jnp.array([3.0])))
     0.0
@@ -78,7 +78,7 @@ def rectified(weights, bias, inputs) -> Float[Array, ...]:
 
 
 def threshold(weights, bias, inputs, theta: float | None = None) -> Float[Array, ...]:
-    """A = 1 where z ≥ 0, else 0; with `theta` in place of a bias, where w·x ≥ θ.
+    """a = 1 where z ≥ 0, else 0; with `theta` in place of a bias, where w·x ≥ θ.
 
     Args:
         weights, bias, inputs: as in `weighted_input`.
@@ -92,12 +92,12 @@ def threshold(weights, bias, inputs, theta: float | None = None) -> Float[Array,
     """
     if (bias is None) == (theta is None):
         raise ValueError(f"bias is {bias} and theta is {theta}, expected just one of them; b = -theta")
-    z = weighted_input(weights, jnp.negative(theta) if bias is None else bias, inputs)
+    z = weighted_input(weights, bias if theta is None else jnp.negative(theta), inputs)
     return (z >= 0).astype(z.dtype)
 
 
 def sigmoid(weights, bias, inputs) -> Float[Array, ...]:
-    """A = 1 / (1 + exp −z); shapes as in `weighted_input`.
+    """a = 1 / (1 + exp −z); shapes as in `weighted_input`.
 
     >>> float(sigmoid(jnp.array([1.0]), -2.0, jnp.array([2.0])))
     0.5
@@ -106,7 +106,7 @@ def sigmoid(weights, bias, inputs) -> Float[Array, ...]:
 
 
 def stochastic(key, weights, bias, inputs) -> Float[Array, ...]:
-    """A = 1 with probability σ(z), else 0: a fresh draw for each unit and example.
+    """a = 1 with probability σ(z), else 0: a fresh draw for each unit and example.
 
     Args:
         key: PRNG key.

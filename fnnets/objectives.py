@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def squared_error(activation: activations.Activation) -> Objective:
-    """C = ½ ‖σ(z) − y‖² for any output activation.
+    """c = ½ ‖σ(z) − y‖² for any output activation.
 
     A saturated output has σ'(z) ≈ 0 and learns slowly however wrong it is: `python -m experiments saturation`.
 
@@ -70,7 +70,7 @@ def _cross_entropy(z: Float[Array, "*n d"], y: Float[Array, "*n d"]) -> Float[Ar
 
 
 def _cross_entropy_delta(z: Float[Array, "*n d"], y: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
-    """A − y."""
+    """a − y."""
     return jax.nn.sigmoid(z) - y
 
 
@@ -87,7 +87,7 @@ def _log_likelihood(z: Float[Array, "*n d"], y: Num[Array, ...]) -> Float[Array,
 
 
 def _log_likelihood_delta(z: Float[Array, "*n d"], y: Num[Array, ...]) -> Float[Array, "*n d"]:
-    """A Σ y − y, which is a − y where the rows of y sum to one."""
+    """a Σ y − y, which is a − y where the rows of y sum to one."""
     y = _one_hot(z, y)
     return jax.nn.softmax(z) * jnp.sum(y, axis=-1, keepdims=True) - y
 

@@ -19,7 +19,7 @@ The sums run over all leading axes at once. Source: statements (2)-(6) of the no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -94,4 +94,5 @@ def dense(
         d_weights = jnp.tensordot(delta, trace.x, axes=(leading, leading))
         return DenseParams(d_weights, jnp.sum(delta, axis=leading)), delta @ params.weights
 
-    return Layer(init, forward, backward, "dense", DenseParams("4, 6", "3, 5"))
+    statements: Any = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
+    return Layer(init, forward, backward, "dense", statements)

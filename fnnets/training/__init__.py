@@ -1,1 +1,21 @@
-"""x"""
+"""How parameters move: minibatch descent in one jitted scan, early stopping, model selection."""
+
+from fnnets.training.epoch import TrainingState, start
+from fnnets.training.fit import Result, fit
+from fnnets.training.history import History
+from fnnets.training.many import ManyResult, fit_many
+from fnnets.training.metrics import Metrics, evaluate
+from fnnets.training.optimizers import momentum
+
+__all__ = [
+    "History",
+    "ManyResult",
+    "Metrics",
+    "Result",
+    "TrainingState",
+    "evaluate",
+    "fit",
+    "fit_many",
+    "momentum",
+    "start",
+]

@@ -1,0 +1,68 @@
+"""What `fit` and its relatives check before anything is compiled, and the data as they use it."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from fnnets import checks
+from fnnets.core import Batch, Network
+from fnnets.training.metrics import are_classes
+
+
+def check_settings(net, optimizer, epochs, batch_size, patience, select) -> None:
+    """Raise unless the settings that do not depend on the data are of the right kind and range."""
+    checks.is_instance(net, Network, "fit: net", "make one with fnnets.feedforward or fnnets.network")
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise TypeError(f"fit: optimizer is {optimizer!r}, expected an optax transformation; try optax.adam(1e-3)")
+    checks.count(epochs, "fit: epochs", "give the number of passes through the data", least=0)
+    checks.count(batch_size, "fit: batch_size", "give the number of examples in a minibatch")
+    if patience is not None:
+        checks.count(patience, "fit: patience", "give a number of epochs, or None for no early stopping")
+    if select not in ("cost", "accuracy"):
+        raise ValueError(f"fit: select is {select!r}, expected 'cost' or 'accuracy'; choose one")
+
+
+def prepare(
+    net: Network, train: Batch, validation: Batch | None, batch_size: int, monitor_training: bool
+) -> tuple[Batch, dict[str, Batch]]:
+    """The training data and the monitored sets, checked against the network, on the device, with n filled in."""
+    train = _checked(net, train, "fit: train")
+    examples = len(train.inputs)
+    if batch_size > examples:
+        raise ValueError(
+            f"fit: batch_size is {batch_size}, expected at most the {examples} training examples; "
+            f"batch_size={examples} is full-batch descent"
+        )
+    train = train._replace(dataset_size=examples if train.dataset_size is None else train.dataset_size)
+    judged = {"training": train} if monitor_training else {}
+    if validation is not None:
+        judged["validation"] = _checked(net, validation, "fit: validation")._replace(dataset_size=train.dataset_size)
+    return train, judged
+
+
+def check_selection(judged: dict[str, Batch], patience, select) -> None:
+    """Raise unless there is what early stopping and selection look at."""
+    if patience is not None and "validation" not in judged:
+        raise ValueError("fit: patience is given without validation data, expected both; pass validation=…")
+    if select == "accuracy" and "validation" in judged and not are_classes(judged["validation"].targets):
+        raise ValueError("fit: select is 'accuracy', but the validation targets name no classes; use select='cost'")
+
+
+def derive(net: Network, gradient):
+    """The function that derives: by hand, by `jax.grad`, or the user's own."""
+    if callable(gradient):
+        return gradient
+    if gradient == "explicit":
+        return net.gradient
+    if gradient == "automatic":
+        return jax.grad(net.cost)
+    raise ValueError(
+        f"fit: gradient is {gradient!r}, expected 'explicit', 'automatic' or a function "
+        "(params, batch, key) -> d_params; choose one"
+    )
+
+
+def _checked(net, batch, name) -> Batch:
+    batch = checks.batch(batch, net.input_shape, net.output_shape, net.objective.labels, name)
+    return batch._replace(inputs=jnp.asarray(batch.inputs), targets=jnp.asarray(batch.targets))

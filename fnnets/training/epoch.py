@@ -1,0 +1,168 @@
+"""One epoch of minibatch descent as one pure function of one pytree: what `fit` jits and `fit_many` vmaps.
+
+    the examples in a random order, cut into minibatches; the last one is short where the size does not divide
+    for each minibatch:  ∂C  by `gradient`,  w ← w + optimiser(∂C)
+
+| symbol | name in code | shape |
+|---|---|---|
+| w | `state.params` | the network's |
+| number of examples | `n` | () |
+| minibatch | `indices` | (batch_size,), the last one (n mod batch_size,) |
+
+The order and the dropout of epoch e depend on `state.key` and e alone, so a resumed run goes on as it would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from fnnets.core import Batch, Network
+from fnnets.training.metrics import Metrics, evaluate
+from fnnets.training.shuffle import shuffle
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, Int
+
+
+class Best(NamedTuple):
+    """The parameters with the best validation score so far, that score (lower is better) and their epoch."""
+
+    params: Any
+    score: Float[Array, ""]
+    epoch: Int[Array, ""]
+
+
+class TrainingState(NamedTuple):
+    """All that training moves, in one pytree: it can be saved, resumed, sharded and vmapped.
+
+    Attributes:
+        params: the network's parameters.
+        optimizer_state: optax's state.
+        key: PRNG key of the whole run.
+        epoch: number of finished epochs, int32.
+        best: the best parameters on validation data, as far as there is any.
+    """
+
+    params: Any
+    optimizer_state: Any
+    key: Array
+    epoch: Int[Array, ""]
+    best: Best
+
+
+class EpochReport(NamedTuple):
+    """What an epoch hands to people: whether it stayed finite, and the metrics of each monitored data set."""
+
+    finite: Bool[Array, ""]
+    metrics: dict[str, Metrics]
+
+
+def start(net: Network, optimizer: optax.GradientTransformation, key, params=None) -> TrainingState:
+    """The state before the first epoch; parameters are drawn from the key unless they are given.
+
+    >>> import jax, fnnets as fn
+    >>> net = fn.feedforward([2, 1], objective=fn.objectives.linear_squared_error)
+    >>> int(fn.training.start(net, fn.training.momentum(0.1), jax.random.key(0)).epoch)
+    0
+    """
+    init_key, run_key = jax.random.split(key)
+    params = net.init(init_key) if params is None else jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params)
+    best = Best(jax.tree.map(jnp.copy, params), jnp.asarray(jnp.inf, jnp.float32), jnp.asarray(0, jnp.int32))
+    return TrainingState(params, optimizer.init(params), run_key, jnp.asarray(0, jnp.int32), best)
+
+
+def epoch(
+    optimizer: optax.GradientTransformation, gradient: Callable[..., Any], batch_size: int
+) -> Callable[[TrainingState, Batch], TrainingState]:
+    """The function that takes a state through every example of a data set once.
+
+    Args:
+        optimizer: an optax transformation.
+        gradient: `(params, batch, key) -> ∂C/∂params`.
+        batch_size: examples in a minibatch.
+    """
+
+    def update(moving, batch: Batch, key):
+        params, optimizer_state = moving
+        d_params = gradient(params, batch, key)
+        updates, optimizer_state = optimizer.update(d_params, optimizer_state, params)
+        return optax.apply_updates(params, updates), optimizer_state
+
+    def run(state: TrainingState, train: Batch) -> TrainingState:
+        n = len(train.inputs)
+        order_key, step_key = jax.random.split(jax.random.fold_in(state.key, state.epoch))
+        order = shuffle(order_key, n)
+        steps, rest = divmod(n, batch_size)
+
+        def step(moving, position_and_indices):
+            position, indices = position_and_indices
+            return update(moving, take(train, indices), jax.random.fold_in(step_key, position)), None
+
+        whole = order[: steps * batch_size].reshape(steps, batch_size)
+        moving, _ = jax.lax.scan(step, (state.params, state.optimizer_state), (jnp.arange(steps), whole))
+        if rest:
+            moving, _ = step(moving, (steps, order[n - rest :]))
+        params, optimizer_state = moving
+        return state._replace(params=params, optimizer_state=optimizer_state, epoch=state.epoch + 1)
+
+    return run
+
+
+def advance(
+    net: Network,
+    optimizer: optax.GradientTransformation,
+    gradient: Callable[..., Any],
+    batch_size: int,
+    monitored: Mapping[str, bool],
+    select: str,
+) -> Callable[..., tuple[TrainingState, EpochReport]]:
+    """An epoch with its judgement: `(state, train, data) -> (state, report)`, with `data` the monitored sets.
+
+    An epoch that ends in parameters or costs that are not finite leaves the state as it was.
+
+    Args:
+        net, optimizer, gradient, batch_size: as for `epoch`.
+        monitored: for each name in `data`, whether its targets are classes.
+        select: "cost" or "accuracy", by which the best parameters on "validation" are kept.
+    """
+    run = epoch(optimizer, gradient, batch_size)
+
+    def judged(state: TrainingState, train: Batch, data: dict[str, Batch]) -> tuple[TrainingState, EpochReport]:
+        new = run(state, train)
+        metrics = {name: evaluate(net, new.params, data[name], classes) for name, classes in monitored.items()}
+        finite = _all_finite((new.params, [each.cost for each in metrics.values()]))
+        if "validation" in metrics:
+            new = new._replace(best=_better(new, metrics["validation"], select))
+        return jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state), EpochReport(finite, metrics)
+
+    return judged
+
+
+def take(batch: Batch, indices) -> Batch:
+    """The examples at `indices`, with n of the penalty: the data set's size, not the minibatch's.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> part = take(fn.Batch(jnp.arange(6.0).reshape(3, 2), jnp.arange(3)), jnp.array([2]))
+    >>> part.inputs.tolist(), part.targets.tolist(), part.dataset_size
+    ([[4.0, 5.0]], [2], 3)
+    """
+    n = len(batch.inputs) if batch.dataset_size is None else batch.dataset_size
+    inputs, targets = (
+        jnp.asarray(part).at[indices].get(mode="promise_in_bounds") for part in (batch.inputs, batch.targets)
+    )
+    return Batch(inputs, targets, dataset_size=n)
+
+
+def _better(state: TrainingState, metrics: Metrics, select: str) -> Best:
+    score = jnp.asarray(metrics.cost if metrics.accuracy is None or select == "cost" else -metrics.accuracy)
+    now = Best(state.params, score.astype(jnp.float32), state.epoch)
+    return jax.tree.map(lambda a, b: jnp.where(score < state.best.score, a, b), now, state.best)
+
+
+def _all_finite(tree):
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()

@@ -1,0 +1,48 @@
+"""Gradient descent with momentum as the notes write it; every other optimiser is optax's own.
+
+    v ← μ v − η ∂C
+    w ← w + v
+
+| symbol | name in code | shape |
+|---|---|---|
+| η | `learning_rate` | () |
+| μ | `decay` | () |
+| v | the state of `optax.trace` | as the parameters |
+"""
+
+from __future__ import annotations
+
+import optax
+
+from fnnets import checks
+
+
+def momentum(learning_rate: float | optax.Schedule, decay: float = 0.0) -> optax.GradientTransformation:
+    """Gradient descent with momentum: exactly v ← μv − η∂C, w ← w + v. μ = 0 is plain descent.
+
+    Args:
+        learning_rate: η > 0, or an optax schedule.
+        decay: μ in [0, 1).
+
+    Raises:
+        TypeError, ValueError: η ≤ 0, or μ outside [0, 1).
+
+    Source: Polyak 1964; with a schedule, η is that of the step in which ∂C enters v.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> descent = fn.training.momentum(0.1, 0.5)
+    >>> state = descent.init(jnp.array(1.0))
+    >>> v, state = descent.update(jnp.array(2.0), state)              # 0.5·0 − 0.1·2
+    >>> v, state = descent.update(jnp.array(3.0), state)              # 0.5·(−0.2) − 0.1·3
+    >>> round(float(v), 6)
+    -0.4
+    """
+    if not callable(learning_rate):
+        checks.above(learning_rate, 0.0, "momentum: learning_rate", "0.1 is a common beginning")
+    checks.at_least(decay, 0.0, "momentum: decay", "0 is plain descent, 0.9 is common")
+    if checks.is_concrete(decay) and decay >= 1:
+        raise ValueError(f"momentum: decay is {decay}, expected less than 1; 0.9 is common")
+    descent = optax.scale_by_learning_rate(learning_rate)
+    if isinstance(decay, int | float) and decay == 0:
+        return descent
+    return optax.chain(descent, optax.trace(decay))
