@@ -1,0 +1,263 @@
+"""More examples from those there are: images moved, turned and scaled a little, each by its own random amount.
+
+    out(o) = in(R(θ)⁻¹ (o − c − t) / f + c)        bilinear between pixels, zero outside the image
+    R(θ)⁻¹ (y, x) = (y cos θ + x sin θ, x cos θ − y sin θ)
+
+| symbol | name in code | shape |
+|---|---|---|
+| in, out | `images` | (N, H, W), (N, H, W, C), or flat (N, H·W) with `image_shape` |
+| o | pixel coordinates, row and column | (H, W, 2) |
+| c | the image's centre, ((H − 1)/2, (W − 1)/2) | (2,) |
+| t | `shifts` in pixels: down, right | (N, 2) |
+| θ | `degrees`, counter-clockwise | (N,) |
+| f | `factors`, > 1 enlarges | (N,) |
+
+Rotation, scaling and translation are composed first and resampled once, so nothing is blurred twice.
+Source: M. Nielsen, *Neural Networks and Deep Learning*, chapters 3 and 6; Y. LeCun et al. 1998, section III.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.ndimage import map_coordinates
+
+from fnnets import checks
+from fnnets.core import Batch
+from fnnets.data import splits
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Num
+
+Shape = tuple[int, ...]
+
+
+def translate(key: Array, images, pixels: float, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
+    """Each image moved by amounts from U[−pixels, pixels], down and right independently; as `augment`.
+
+    >>> import jax, jax.numpy as jnp
+    >>> translate(jax.random.key(0), jnp.ones((5, 8, 8)), 2.0).shape
+    (5, 8, 8)
+    """
+    return augment(key, images, pixels=pixels, image_shape=image_shape)
+
+
+def rotate(key: Array, images, degrees: float, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
+    """Each image turned about its centre by an angle from U[−degrees, degrees]; as `augment`.
+
+    >>> import jax, jax.numpy as jnp
+    >>> rotate(jax.random.key(0), jnp.ones((5, 64)), 15.0, image_shape=(8, 8)).shape
+    (5, 64)
+    """
+    return augment(key, images, degrees=degrees, image_shape=image_shape)
+
+
+def scale(key: Array, images, factors: tuple[float, float], image_shape: Shape | None = None) -> Num[Array, "n ..."]:
+    """Each image scaled about its centre by a factor from U[low, high]; as `augment`.
+
+    >>> import jax, jax.numpy as jnp
+    >>> scale(jax.random.key(0), jnp.ones((5, 8, 8)), (0.9, 1.1)).shape
+    (5, 8, 8)
+    """
+    return augment(key, images, factors=factors, image_shape=image_shape)
+
+
+def augment(
+    key: Array,
+    images,
+    *,
+    pixels: float = 0.0,
+    degrees: float = 0.0,
+    factors: tuple[float, float] = (1.0, 1.0),
+    image_shape: Shape | None = None,
+) -> Num[Array, "n ..."]:
+    """Each image scaled, turned and moved by its own random amounts, in one resampling; compiled.
+
+    Args:
+        key: PRNG key.
+        images: (N, H, W), (N, H, W, C), or (N, H·W) with `image_shape`; any dtype of numbers.
+        pixels: ≥ 0; moves are from U[−pixels, pixels], down and right independently.
+        degrees: ≥ 0; angles are from U[−degrees, degrees].
+        factors: (low, high), 0 < low ≤ high; factors are from U[low, high].
+        image_shape: (H, W) or (H, W, C) of flat images.
+
+    Returns:
+        Images of the same shape and dtype (integers rounded); zero where nothing is known. The default
+        amounts give every image back exactly.
+
+    Raises:
+        TypeError: `key` is no key, an amount no number, `images` no numbers.
+        ValueError: images of another rank, an `image_shape` that does not fit, a negative amount, factors
+            that are no range of positive numbers.
+
+    >>> import jax, jax.numpy as jnp
+    >>> images = jnp.eye(8)[None].repeat(5, axis=0)
+    >>> moved = augment(jax.random.key(0), images, pixels=1.0, degrees=15.0, factors=(0.9, 1.1))
+    >>> moved.shape, bool((moved[0] == moved[1]).all())
+    ((5, 8, 8), False)
+    """
+    checks.is_key(key, "augment: key")
+    checks.at_least(pixels, 0.0, "augment: pixels", "give the largest move in pixels")
+    checks.at_least(degrees, 0.0, "augment: degrees", "give the largest angle in degrees")
+    if not isinstance(factors, tuple | list) or len(factors) != 2:
+        raise TypeError(f"augment: factors is {factors!r}, expected (low, high); write (0.9, 1.1)")
+    low, high = factors
+    checks.above(low, 0.0, "augment: factors[0]", "1 keeps the size")
+    checks.at_least(high, low if checks.is_concrete(low) else 0.0, "augment: factors[1]", "write (low, high)")
+    grid = _grid(images, image_shape, "augment: images")
+    return _restored(_augment(key, _floats(grid), pixels, degrees, low, high), grid.dtype, jnp.shape(images))
+
+
+def affine(images, *, shifts=None, degrees=None, factors=None, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
+    """Each image scaled, turned and moved by the amounts given for it; `augment` draws them.
+
+    Args:
+        images: (N, H, W), (N, H, W, C), or (N, H·W) with `image_shape`.
+        shifts: (N, 2) pixels down and right; None for no move.
+        degrees: (N,) angles about the centre, counter-clockwise; None for no turn.
+        factors: (N,) positive factors about the centre; None for 1.
+        image_shape: (H, W) or (H, W, C) of flat images.
+
+    Returns:
+        Images of the same shape and dtype, as from `augment`.
+
+    Raises:
+        TypeError, ValueError: as `augment`; and amounts that are not one for each image.
+
+    >>> import jax.numpy as jnp
+    >>> affine(jnp.array([[[1.0, 2.0], [3.0, 4.0]]]), degrees=jnp.array([90.0])).round().tolist()
+    [[[2.0, 4.0], [1.0, 3.0]]]
+    """
+    grid = _grid(images, image_shape, "affine: images")
+    n = grid.shape[0]
+    amounts = (
+        _amounts(shifts, 0.0, (n, 2), "affine: shifts"),
+        _amounts(degrees, 0.0, (n,), "affine: degrees"),
+        _amounts(factors, 1.0, (n,), "affine: factors"),
+    )
+    if checks.is_concrete(amounts[2]) and not bool((amounts[2] > 0).all()):
+        raise ValueError(f"affine: factors go down to {amounts[2].min()}, expected positive ones; 1 keeps the size")
+    return _restored(_resample(_floats(grid), *amounts), grid.dtype, jnp.shape(images))
+
+
+def shift(images, dy: int, dx: int, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
+    """All images moved by whole pixels, exactly: nothing is interpolated, zeros move in.
+
+    Args:
+        images: (N, H, W), (N, H, W, C), or (N, H·W) with `image_shape`.
+        dy, dx: whole pixels down and right; negative ones move up and left.
+        image_shape: (H, W) or (H, W, C) of flat images.
+
+    Raises:
+        TypeError: `dy` or `dx` is no int.
+        ValueError: images of another rank, an `image_shape` that does not fit.
+
+    >>> import jax.numpy as jnp
+    >>> shift(jnp.array([[[1, 2], [3, 4]]]), 1, 0).tolist()
+    [[[0, 0], [1, 2]]]
+    """
+    dy = checks.count(dy, "shift: dy", "give whole pixels", least=-sys.maxsize)
+    dx = checks.count(dx, "shift: dx", "give whole pixels", least=-sys.maxsize)
+    grid = _grid(images, image_shape, "shift: images")
+    _, height, width, _ = grid.shape
+    dy, dx = max(-height, min(height, dy)), max(-width, min(width, dx))
+    padding = ((0, 0, 0), (dy, -dy, 0), (dx, -dx, 0), (0, 0, 0))
+    return jax.lax.pad(grid, jnp.zeros((), grid.dtype), padding).reshape(jnp.shape(images))
+
+
+def nudge(batch: Batch, image_shape: Shape | None = None) -> Batch:
+    """Five times the examples: all as they are, then all moved by one pixel up, down, left and right.
+
+    Args:
+        batch: N images as in `shift`, with their targets.
+        image_shape: (H, W) or (H, W, C) of flat images.
+
+    Returns:
+        A `Batch` of 5N examples, each image's target five times. Nielsen, chapter 6: 50 000 become 250 000.
+
+    Raises:
+        TypeError, ValueError: as `shift`; `batch` is no `Batch` of as many images as targets.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> nudge(fn.Batch(jnp.ones((2, 64)), jnp.array([3, 7])), image_shape=(8, 8)).targets.tolist()
+    [3, 7, 3, 7, 3, 7, 3, 7, 3, 7]
+    """
+    batch = splits.examples(batch, "nudge: batch")
+    moves = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
+    moved = [shift(batch.inputs, dy, dx, image_shape) for dy, dx in moves]
+    return Batch(jnp.concatenate(moved), jnp.concatenate([jnp.asarray(batch.targets)] * len(moves)))
+
+
+def _grid(images, image_shape, name) -> Array:
+    """Images of any of the three layouts as (N, H, W, C)."""
+    images = checks.array(images, name)
+    checks.finite(images, name)
+    if image_shape is not None:
+        image_shape = checks.shape(image_shape, "image_shape")
+        if len(image_shape) not in (2, 3):
+            raise ValueError(f"image_shape is {image_shape}, expected (H, W) or (H, W, C)")
+        flat = math.prod(image_shape)
+        if images.shape[1:] not in ((flat,), image_shape):
+            raise ValueError(
+                f"{name} has shape {images.shape}, expected (N, {flat}) for image_shape {image_shape}; let both agree"
+            )
+        images = images.reshape(-1, *image_shape)
+    if images.ndim not in (3, 4):
+        raise ValueError(
+            f"{name} has shape {images.shape}, expected (N, H, W) or (N, H, W, C); "
+            "for flat images give image_shape=(H, W), for a single image write images[None]"
+        )
+    if images.size == 0:
+        raise ValueError(f"{name} has shape {images.shape}: no pixels, expected at least one; give it images")
+    return jnp.asarray(images.reshape(*images.shape[:3], -1))
+
+
+def _floats(grid):
+    return grid if grid.dtype == jnp.float64 else grid.astype(jnp.float32)
+
+
+def _restored(grid, dtype, shape):
+    """Floats (N, H, W, C) in the dtype and the layout in which the images came."""
+    rounded = grid if jnp.issubdtype(dtype, jnp.floating) else jnp.round(grid)
+    return rounded.astype(dtype).reshape(shape)
+
+
+def _amounts(value, default, shape, name):
+    if value is None:
+        return jnp.full(shape, default)
+    value = checks.array(value, name)
+    checks.finite(value, name)
+    if value.shape != shape:
+        raise ValueError(f"{name} has shape {value.shape}, expected {shape}; give one amount for each image")
+    return jnp.asarray(value, jnp.result_type(float))
+
+
+@jax.jit
+def _augment(key, images, pixels, degrees, low, high):
+    n = images.shape[0]
+    shifts_key, degrees_key, factors_key = jax.random.split(key, 3)
+    shifts = jax.random.uniform(shifts_key, (n, 2), minval=-pixels, maxval=pixels)
+    angles = jax.random.uniform(degrees_key, (n,), minval=-degrees, maxval=degrees)
+    return _resample(images, shifts, angles, jax.random.uniform(factors_key, (n,), minval=low, maxval=high))
+
+
+@jax.jit
+def _resample(images, shifts, degrees, factors):
+    """`images` (N, H, W, C) resampled at R(θ)⁻¹ (o − c − t) / f + c."""
+    dtype = images.dtype
+    _, height, width, _ = images.shape
+    centre_y, centre_x = (height - 1) / 2, (width - 1) / 2
+    rows, columns = jnp.meshgrid(jnp.arange(height, dtype=dtype), jnp.arange(width, dtype=dtype), indexing="ij")
+
+    def one(image, shift, angle, factor):
+        y, x = rows - centre_y - shift[0], columns - centre_x - shift[1]
+        cos, sin = jnp.cos(jnp.deg2rad(angle)) / factor, jnp.sin(jnp.deg2rad(angle)) / factor
+        where = [y * cos + x * sin + centre_y, x * cos - y * sin + centre_x]
+        channel = jax.vmap(lambda plane: map_coordinates(plane, where, order=1), in_axes=-1, out_axes=-1)
+        return channel(image)
+
+    return jax.vmap(one)(images, shifts.astype(dtype), degrees.astype(dtype), factors.astype(dtype))

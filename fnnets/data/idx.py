@@ -1,0 +1,108 @@
+"""The IDX file format, in which MNIST is published: a header, then the elements in row-major order.
+
+    magic = 0 0 type rank                 4 bytes
+    sizes = n_1 … n_rank                  4 bytes each, big endian
+    data  = n_1 · … · n_rank elements     big endian
+
+| symbol | name in code | shape |
+|---|---|---|
+| type | key of `DTYPES` | one byte |
+| n_1 … n_rank | `sizes` | (rank,) |
+| data | what `read_idx` gives | (n_1, …, n_rank) |
+
+Source: Y. LeCun, C. Cortes, C. J. C. Burges, *The MNIST database of handwritten digits*, "the IDX file format".
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from fnnets.data.errors import DataError, DataNotFoundError
+
+DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MAX_RANK = 32  # what any NumPy takes
+
+
+def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
+    """The array in an IDX file, plain or gzipped (told apart by the content, not by the name).
+
+    Args:
+        path: the file.
+
+    Returns:
+        A NumPy array in the machine's byte order, with the file's sizes, of dtype uint8, int8, int16, int32,
+        float32 or float64.
+
+    Raises:
+        DataNotFoundError: there is no such file.
+        DataError: it cannot be read, its gzip stream is damaged, its magic is no IDX magic, or it holds
+            fewer or more bytes than its header says.
+
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "two-rows-idx2-ubyte")
+    ...     _ = path.write_bytes(bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6]))
+    ...     read_idx(path).tolist()
+    [[1, 2, 3], [4, 5, 6]]
+    """
+    file = Path(path)
+    content = _content(file)
+    if len(content) < 4:
+        raise DataError(_truncated(file, len(content), "at least 4"))
+    kind, rank = content[2], content[3]
+    if content[:2] != b"\0\0" or kind not in DTYPES or not 1 <= rank <= MAX_RANK:
+        raise DataError(
+            f"{file} begins with the magic {content[:4].hex(' ')}, expected 00 00, a type (08 … 0e) and a rank: "
+            "it is no IDX file; give MNIST's original files"
+        )
+    header = 4 + 4 * rank
+    if len(content) < header:
+        raise DataError(_truncated(file, len(content), f"at least {header}"))
+    sizes = tuple(np.frombuffer(content[4:header], ">u4").tolist())
+    return _elements(file, content, header, np.dtype(DTYPES[kind]), sizes)
+
+
+def _elements(file, content, header, dtype, sizes):
+    expected = header + math.prod(sizes) * dtype.itemsize
+    if len(content) < expected:
+        raise DataError(_truncated(file, len(content), f"{expected} for sizes {sizes} of {dtype.name}"))
+    if len(content) > expected:
+        raise DataError(
+            f"{file} holds {len(content)} bytes, expected {expected} for sizes {sizes} of {dtype.name}: "
+            f"{len(content) - expected} too many; get the file again"
+        )
+    try:
+        return np.frombuffer(content, dtype, offset=header).reshape(sizes).astype(dtype.newbyteorder("="))
+    except ValueError as error:  # no elements, but sizes whose product overflows
+        raise DataError(
+            f"{file} has sizes {sizes}, expected some that an array can have ({error}); get it again"
+        ) from None
+
+
+def _truncated(file, came, expected):
+    return f"{file} is truncated: it holds {came} bytes, expected {expected}; get the file again"
+
+
+def _content(file: Path) -> bytes:
+    """The file's bytes, unpacked if they are gzipped (an IDX file begins with 0, a gzip stream with 1f 8b)."""
+    try:
+        raw = file.read_bytes()
+    except FileNotFoundError:
+        raise DataNotFoundError(f"{file} does not exist; give the path of an IDX file, plain or .gz") from None
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror}); give the path of a readable IDX file") from None
+    if raw[:2] != b"\x1f\x8b":
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except EOFError:
+        message = f"{file} is truncated: its gzip stream ends after {len(raw)} bytes, expected its end mark"
+    except (gzip.BadGzipFile, zlib.error) as error:
+        message = f"{file} is damaged: its gzip stream cannot be unpacked ({error}), expected an intact one"
+    raise DataError(f"{message}; get the file again")

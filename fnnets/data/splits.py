@@ -1,0 +1,242 @@
+"""Which examples train, which choose, which judge: splits, k-fold cross-validation, the bootstrap.
+
+    split:      a random partition into parts of the sizes asked for
+    k-fold:     a random partition into k folds; each validates once, the other k − 1 train
+    bootstrap:  n draws with replacement are in the bag, the examples never drawn, about n/e of them, are out
+    stratified: each part holds every class in the proportion that the whole has, up to rounding
+
+| symbol | name in code | shape |
+|---|---|---|
+| n | examples of `batch` | () |
+| n_1 … n_m | `parts`, as sizes or as fractions | (m,) |
+| k | `k` | () |
+
+Everything is decided by the key. With `key=None` a split or fold takes the examples in the order in which
+they came: "first half against second half".
+Source: T. Hastie, R. Tibshirani, J. Friedman, *The Elements of Statistical Learning*, sections 7.2, 7.10, 7.11.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fnnets import checks
+from fnnets.core import Batch
+from fnnets.data import errors
+
+if TYPE_CHECKING:
+    from jaxtyping import Array
+
+
+def split(
+    batch: Batch, parts: Sequence[int] | Sequence[float], *, key: Array | None, stratify: bool = False
+) -> tuple[Batch, ...]:
+    """A partition of the examples into as many parts as are asked for: two, or train, validation and test.
+
+    Args:
+        batch: the data set, examples along the first axis; its `dataset_size` is not handed on, since each
+            part is a data set of its own.
+        parts: the parts' sizes, ints that sum to the number of examples, or their fractions, floats that
+            sum to 1 (the sizes are then rounded so that none is lost).
+        key: PRNG key; None keeps the examples in their order.
+        stratify: whether each part holds the classes in the same proportions; needs a key and integer labels.
+
+    Raises:
+        TypeError: `batch` is no `Batch`, `key` no key, `parts` neither ints nor floats.
+        ValueError: the parts do not make up the whole, one is empty, targets that are no labels are to be
+            stratified, or a class has too few examples for that.
+        ImportError: `stratify` without scikit-learn.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> batch = fn.Batch(jnp.arange(10.0)[:, None], jnp.arange(10) % 2)
+    >>> train, validation, test = split(batch, (0.6, 0.2, 0.2), key=jax.random.key(0), stratify=True)
+    >>> train.targets.mean().item(), test.inputs.shape
+    (0.5, (2, 1))
+    >>> first, second = split(batch, (5, 5), key=None)
+    >>> second.inputs[:, 0].tolist()
+    [5.0, 6.0, 7.0, 8.0, 9.0]
+    """
+    batch = examples(batch, "split: batch")
+    sizes = _sizes(parts, len(batch.inputs))
+    _check_key(key, stratify, "split")
+    if stratify:
+        rows = _stratified(sizes, _labels(batch, "split"), _seed(key))
+    else:
+        rows = np.split(_order(key, len(batch.inputs)), np.cumsum(sizes)[:-1])
+    return tuple(take(batch, part) for part in rows)
+
+
+def k_fold(batch: Batch, k: int, *, key: Array | None, stratify: bool = False) -> Iterator[tuple[Batch, Batch]]:
+    """The k pairs (train, validation) of cross-validation; the validation parts partition the data.
+
+    Args:
+        batch: the data set, examples along the first axis.
+        k: number of folds, at least 2; their sizes differ by one at most (by one a class if stratified).
+        key: PRNG key; None makes folds of neighbours, in the examples' order.
+        stratify: whether each fold holds the classes in the same proportions; needs a key and integer labels.
+
+    Raises:
+        TypeError: `batch` is no `Batch`, `key` no key, `k` no int. At once, not at the first fold.
+        ValueError: k < 2, more folds than examples (or than a class has examples, if stratified), targets
+            that are no labels are to be stratified.
+        ImportError: `stratify` without scikit-learn.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> batch = fn.Batch(jnp.arange(6.0)[:, None], jnp.arange(6) % 2)
+    >>> [validation.inputs[:, 0].tolist() for train, validation in k_fold(batch, 3, key=None)]
+    [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
+    """
+    batch = examples(batch, "k_fold: batch")
+    n = len(batch.inputs)
+    k = checks.count(k, "k_fold: k", "give the number of folds", least=2)
+    if k > n:
+        raise ValueError(f"k_fold: k is {k} with {n} examples, expected at most {n}; take fewer folds")
+    _check_key(key, stratify, "k_fold")
+    if stratify:
+        folds = _stratified_folds(k, _labels(batch, "k_fold"), _seed(key))
+    else:
+        folds = np.array_split(_order(key, n), k)
+    return ((take(batch, np.concatenate(folds[:i] + folds[i + 1 :])), take(batch, folds[i])) for i in range(k))
+
+
+def bootstrap(batch: Batch, *, key: Array) -> tuple[Batch, Batch]:
+    """A resample (in-bag, with replacement, as many as there are) and the examples it left out (out-of-bag).
+
+    Args:
+        batch: the data set of n examples, along the first axis.
+        key: PRNG key.
+
+    Returns:
+        `(in_bag, out_of_bag)`; the second holds 37 % of the examples on average, in their order.
+
+    Raises:
+        TypeError: `batch` is no `Batch`, `key` no key.
+        ValueError: nothing was left out, which happens only to a handful of examples.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> batch = fn.Batch(jnp.arange(1000.0)[:, None], jnp.zeros(1000, int))
+    >>> in_bag, out_of_bag = bootstrap(batch, key=jax.random.key(0))
+    >>> len(in_bag.inputs), 330 < len(out_of_bag.inputs) < 410
+    (1000, True)
+    """
+    batch = examples(batch, "bootstrap: batch")
+    checks.is_key(key, "bootstrap: key")
+    n = len(batch.inputs)
+    drawn = np.asarray(jax.random.randint(key, (n,), 0, n))
+    left_out = np.setdiff1d(np.arange(n), drawn)
+    if left_out.size == 0:
+        raise ValueError(
+            f"bootstrap: batch has {n} examples and this key's resample holds all of them, expected one to be "
+            "left out; give more examples, or another key"
+        )
+    return take(batch, drawn), take(batch, left_out)
+
+
+def examples(batch: Batch, name: str) -> Batch:
+    """`batch` as arrays with the examples along the first axis: at least one, each with its target.
+
+    Raises:
+        TypeError: it is no `Batch`.
+        ValueError: it is empty, inputs and targets differ in number, or it is a padded batch of sequences.
+
+    >>> examples(Batch([[1.0], [2.0]], [0, 1]), "batch").inputs.shape
+    (2, 1)
+    """
+    checks.is_instance(batch, Batch, name, "give fnnets.Batch(inputs, targets)")
+    if batch.mask is not None:
+        raise ValueError(f"{name}.mask is given, expected None: examples along the first axis; do this before padding")
+    inputs, targets = checks.array(batch.inputs, f"{name}.inputs"), checks.array(batch.targets, f"{name}.targets")
+    if inputs.ndim == 0 or len(inputs) == 0:
+        raise ValueError(f"{name}.inputs has shape {inputs.shape}, expected (N, …) with N >= 1; give it examples")
+    if targets.ndim == 0 or len(targets) != len(inputs):
+        raise ValueError(
+            f"{name}.targets has shape {targets.shape}, expected ({len(inputs)}, …), one for each of the inputs; "
+            "give both the same examples"
+        )
+    return Batch(inputs, targets)
+
+
+def take(batch: Batch, rows: np.ndarray) -> Batch:
+    """The examples of those rows, as a data set of their own.
+
+    >>> take(Batch(np.array([[1.0], [2.0]]), np.array([0, 1])), np.array([1])).targets.tolist()
+    [1]
+    """
+    return Batch(batch.inputs[rows], batch.targets[rows])
+
+
+def _sizes(parts, n: int) -> list[int]:
+    if not isinstance(parts, Sequence | np.ndarray) or isinstance(parts, str) or len(parts) < 2:
+        raise TypeError(f"split: parts is {parts!r}, expected at least two sizes or fractions; write (0.8, 0.2)")
+    if any(isinstance(part, bool) or not isinstance(part, int | float | np.number) for part in parts):
+        raise TypeError(f"split: parts is {parts!r}, expected all sizes (ints) or all fractions (floats)")
+    whole = all(isinstance(part, int | np.integer) for part in parts)
+    if not math.isclose(math.fsum(parts), n if whole else 1.0, abs_tol=1e-6):
+        raise ValueError(
+            f"split: parts {tuple(parts)} sum to {math.fsum(parts):g}, expected {n} as sizes or 1.0 as fractions; "
+            "let them make up the whole"
+        )
+    ends = np.cumsum([0, *parts]) if whole else np.rint(np.cumsum([0.0, *parts]) * n).astype(int)
+    sizes = np.diff(ends).tolist()
+    if min(sizes) < 1:
+        raise ValueError(f"split: parts {tuple(parts)} give sizes {sizes} of {n} examples, expected none empty")
+    return sizes
+
+
+def _check_key(key, stratify, name):
+    if key is not None:
+        checks.is_key(key, f"{name}: key")
+    elif stratify:
+        raise ValueError(f"{name}: key is None and stratify True, expected a key; make one with jax.random.key(0)")
+
+
+def _labels(batch, name):
+    labels = batch.targets
+    came = f"{name}: batch.targets has shape {labels.shape} and dtype {labels.dtype}"
+    if labels.ndim != 1:
+        raise ValueError(f"{came}, expected integer labels (N,) to stratify by; use targets.argmax(-1) if one-hot")
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise ValueError(f"{came}, expected integer labels to stratify by; use targets.astype(int) if they are labels")
+    return np.asarray(labels)
+
+
+def _order(key, n):
+    return np.arange(n) if key is None else np.asarray(jax.random.permutation(key, n))
+
+
+def _seed(key) -> int:
+    return int(jax.random.bits(key, dtype=jnp.uint32))
+
+
+def _stratified(sizes, labels, seed):
+    """Rows of each part: the first is split off, then the second from the rest, …"""
+    splitter = errors.scikit_learn("model_selection", "split: stratify").train_test_split
+    rest, parts = np.arange(len(labels)), []
+    for size in sizes[:-1]:
+        try:
+            part, rest = splitter(rest, train_size=size, stratify=labels[rest], random_state=seed)
+        except ValueError as error:
+            raise ValueError(
+                f"split: parts of sizes {sizes} cannot be stratified ({error}); "
+                "give every class more examples, make the parts larger, or stratify=False"
+            ) from None
+        parts.append(part)
+    return [*parts, rest]
+
+
+def _stratified_folds(k, labels, seed):
+    classes, counts = np.unique(labels, return_counts=True)
+    if counts.min() < k:
+        raise ValueError(
+            f"k_fold: k is {k}, but class {classes[counts.argmin()]} has {counts.min()} examples, expected at least "
+            f"{k} to stratify; take fewer folds, or stratify=False"
+        )
+    splitter = errors.scikit_learn("model_selection", "k_fold: stratify").StratifiedKFold
+    folds = splitter(k, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels)
+    return [validation for _, validation in folds]
