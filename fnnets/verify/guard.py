@@ -1,0 +1,78 @@
+"""What a check asks of its arguments, said in one line each before anything is compiled.
+
+Each message names the argument, what came, what is expected and the remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fnnets.verify import precision
+from fnnets.verify.evidence import reason
+
+TRACEABLE = "write it with jax.numpy, and without Python branches on the values of arrays"
+
+
+def functions(**named: Any) -> None:
+    """Raise a TypeError unless each argument can be called."""
+    for name, function in named.items():
+        if not callable(function):
+            raise TypeError(f"{name} is {function!r}, expected a function (params, *args)")
+
+
+def floating(params: Any, name: str, may_be_empty: bool = False) -> Any:
+    """`params` with JAX arrays for leaves, all of a real floating dtype."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    if not leaves and not may_be_empty:
+        raise ValueError(f"{name} holds no arrays, expected at least one to differentiate by; give the parameters")
+    for path, leaf in leaves:
+        where = f"{name}{jax.tree_util.keystr(path)}"
+        if not (precision.is_array(leaf) or isinstance(leaf, float)) or not precision.is_floating(np.asarray(leaf)):
+            came = f"an array of dtype {leaf.dtype}" if hasattr(leaf, "dtype") else repr(leaf)
+            raise TypeError(f"{where} is {came}, expected floating numbers; pass what is no parameter as an argument")
+    return jax.tree.map(jnp.asarray, params)
+
+
+def scalar(cost: Callable[..., Any], name: str, *args: Any) -> None:
+    """Raise unless `cost(*args)` is a scalar, of a floating dtype."""
+    value = _traced(cost, name, *args)
+    if not hasattr(value, "shape"):
+        raise TypeError(f"{name} returns {type(value).__name__}, expected a scalar array; return one number")
+    if value.shape != ():
+        raise ValueError(f"{name} returns shape {value.shape}, expected a scalar of shape (); reduce it with jnp.mean")
+    if not precision.is_floating(value):
+        raise TypeError(
+            f"{name} returns dtype {value.dtype}, expected a floating scalar; compute it from the parameters"
+        )
+
+
+def output(layer: Any, params: Any, x: Any, context: Any) -> Any:
+    """Shape and dtype of the layer's output."""
+    shapes = _traced(layer.forward, "layer.forward", params, x, context)
+    if not (isinstance(shapes, tuple) and len(shapes) == 2 and hasattr(shapes[0], "shape")):
+        raise TypeError(f"layer.forward returns {type(shapes).__name__}, expected the pair (y, trace), y an array")
+    return shapes[0]
+
+
+def finite(value: float, name: str) -> None:
+    """Raise a ValueError where that which was differentiated is not finite, even in float64."""
+    if not np.isfinite(value):
+        raise ValueError(
+            f"{name} is {value} here, expected a finite number: at such a point no gradient can be judged; "
+            "give other parameters or inputs"
+        )
+
+
+def _traced(function, name, *args):
+    """The shapes that `function` returns, or one clear line on why it cannot be traced."""
+    try:
+        return jax.eval_shape(function, *args)
+    except ValueError as error:
+        raise ValueError(f"{name} {reason(error)}") from error
+    except Exception as error:
+        raise TypeError(f"{name} {reason(error)}; {TRACEABLE}") from error

@@ -1,0 +1,126 @@
+"""What a check found: rows, a verdict, a table for the eye and JSON for programs.
+
+    row verdicts   ok            explicit and automatic agree
+                   rounding      they agree in float64, and differ by rounding only
+                   wrong         they differ, or one of them is not finite, or of another structure, shape or dtype
+                   downstream    wrong, but only because of a row above
+                   inconclusive  nothing can be said: the witness contradicts both, or they part at a kink
+    report         wrong if a row is; else inconclusive if a row is; else pass
+
+| symbol | name in code | shape |
+|---|---|---|
+| max abs(e − a) / max abs(a) | `row.error`, `row.error_float64` | () |
+| e, a | `row.explicit`, `row.automatic` | () |
+
+Errors are relative to the largest element of the leaf, since a small element among large ones carries their
+rounding. The worst element is that of the largest difference.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fnnets.verify import table
+
+SCHEMA = 1
+
+
+class Row(NamedTuple):
+    """One leaf of one gradient.
+
+    Attributes:
+        statement: number of the statement in the notes (or another source) that the leaf follows from.
+        where: the place, as "layer 1 dense .weights" or "gradient [1].weights".
+        verdict: "ok", "rounding", "wrong", "downstream" or "inconclusive".
+        error: largest relative error in the parameters' own precision (float32 where they are float64).
+        error_float64: largest relative error in float64, where derivations are judged.
+        absolute: largest absolute error in float64.
+        worst: index of the worst element in its leaf.
+        explicit, automatic: the two values there, in float64.
+        numeric: central differences there, in float64; NaN where there are none.
+        supports: whom they support: "both", "explicit", "automatic", "neither", "kink", "undecided" or "".
+        note: a plain sentence, where there is more to say.
+    """
+
+    statement: str
+    where: str
+    verdict: str
+    error: float = math.nan
+    error_float64: float = math.nan
+    absolute: float = math.nan
+    worst: tuple[int, ...] = ()
+    explicit: float = math.nan
+    automatic: float = math.nan
+    numeric: float = math.nan
+    supports: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The rows of one check; `print(report)` gives the table, and a report is true where it passes.
+
+    Attributes:
+        subject: what was checked.
+        precision: the dtype of the column of `row.error`.
+        rows: the rows, from the output backwards.
+
+    >>> row = Row("4, 6", "layer 0 dense .weights", "wrong", 0.5, 0.5, 1.0, (0, 1), 3.0, 2.0, 2.0, "automatic")
+    >>> report = Report("network", "float32", (row,))
+    >>> report.ok, report.verdict, report.first_wrong.statement
+    (False, 'wrong', '4, 6')
+    """
+
+    subject: str
+    precision: str
+    rows: tuple[Row, ...]
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        return self.table()
+
+    @property
+    def verdict(self) -> str:
+        """One of "pass", "wrong" and "inconclusive"; a report without rows proves nothing."""
+        verdicts = {row.verdict for row in self.rows}
+        if verdicts & {"wrong", "downstream"}:
+            return "wrong"
+        return "pass" if verdicts and "inconclusive" not in verdicts else "inconclusive"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the verdict is "pass"."""
+        return self.verdict == "pass"
+
+    @property
+    def first_wrong(self) -> Row | None:
+        """The wrong row nearest to the output, or None."""
+        return next((row for row in self.rows if row.verdict == "wrong"), None)
+
+    def table(self) -> str:
+        """The rows as plain text of at most 110 columns, with the verdict as the last line."""
+        return table.of(self)
+
+    def to_json(self) -> str:
+        """The report as strict JSON; numbers that are not finite become the strings "nan", "inf" and "-inf"."""
+        rows = [{field: _plain(value) for field, value in row._asdict().items()} for row in self.rows]
+        content = {"schema": SCHEMA, "subject": self.subject, "precision": self.precision, "verdict": self.verdict}
+        return json.dumps({**content, "ok": self.ok, "rows": rows}, ensure_ascii=False, allow_nan=False)
+
+    def assert_ok(self) -> None:
+        """Pass silently, or show the table.
+
+        Raises:
+            AssertionError: the verdict is not "pass".
+        """
+        if not self.ok:
+            raise AssertionError("\n" + self.table())
+
+
+def _plain(value):
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

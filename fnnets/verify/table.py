@@ -1,0 +1,81 @@
+"""A report as a table of plain text, 110 columns wide at most.
+
+    statement where                  verdict float32 float64 absolute worst  witness
+    4, 6      layer 1 dense .weights ok      1.2e-07 3.1e-16 8.9e-16  [3,17] both
+    3, 5      layer 1 dense .biases  wrong   1.0e-02 1.0e-02 2.0e-03  [4]    automatic
+        explicit 0.202, automatic 0.2, central differences 0.2 at [4]
+
+`float32` stands for the parameters' dtype; `witness` is whom central differences support. Rows that are not ok
+show the values of their worst element.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fnnets.verify.report import Report, Row
+
+WIDTH = 110
+STATEMENT, WHERE, INDEX = 13, 34, 10
+
+
+def of(report: Report) -> str:
+    """The table, its notes below their rows, and the verdict with the first wrong row at the end."""
+    heads = ("statement", "where", "verdict", report.precision, "float64", "absolute", "worst", "witness")
+    cells = [heads, *(_cells(row) for row in report.rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
+    lines = [_line(heads, widths), "-" * (sum(widths) + len(widths) - 1)]
+    for row, line in zip(report.rows, cells[1:], strict=True):
+        lines.append(_line(line, widths))
+        notes = [row.note] if row.note else []
+        if row.verdict != "ok" and not math.isnan(row.absolute):
+            notes.append(_values(row))
+        for note in notes:
+            lines += textwrap.wrap(note, WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join([*lines, *textwrap.wrap(_summary(report), WIDTH)])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    errors = map(_error, (row.error, row.error_float64, row.absolute))
+    index = str(list(row.worst)).replace(" ", "") if row.worst else ""
+    return (
+        _cut(row.statement, STATEMENT),
+        _cut(row.where, WHERE),
+        row.verdict,
+        *errors,
+        _cut(index, INDEX),
+        row.supports,
+    )
+
+
+def _values(row: Row) -> str:
+    numeric = "" if math.isnan(row.numeric) else f", central differences {row.numeric:.6g}"
+    return f"explicit {row.explicit:.6g}, automatic {row.automatic:.6g}{numeric} at {list(row.worst)}"
+
+
+def _line(cells, widths) -> str:
+    return " ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    """The end of a path says more than its beginning."""
+    return text if len(text) <= width else "…" + text[1 - width :]
+
+
+def _error(number: float) -> str:
+    return f"{number:.1e}" if math.isfinite(number) and number else f"{number:.0f}"
+
+
+def _summary(report: Report) -> str:
+    first, count = report.first_wrong, len(report.rows)
+    if first is None:
+        errors = [row.error_float64 for row in report.rows if math.isfinite(row.error_float64)]
+        largest = f", largest relative error {_error(max(errors))} in float64" if errors else ""
+        return f"{report.subject}: {report.verdict} ({count} rows{largest})"
+    wrong = sum(row.verdict == "wrong" for row in report.rows)
+    statement = f", statement ({first.statement})" if first.statement else ""
+    witness = f"; central differences support {first.supports}" if first.supports in ("explicit", "automatic") else ""
+    return f"{report.subject}: wrong ({wrong} of {count} rows), first at {first.where}{statement}{witness}"

@@ -1,0 +1,110 @@
+"""The third witness: central differences in float64, at a few coordinates of every leaf.
+
+    D(h)   = (f(θ + h) − f(θ − h)) / 2h                     error O(h²)
+    R(h)   = (4 D(h/2) − D(h)) / 3                          Richardson: error O(h⁴)
+    u(h)   = abs(D(h/2) − D(h)) / 3 + rounding              what R may be off by, at most
+    kink   : (f(θ + h) − f(θ))/h and (f(θ) − f(θ − h))/h do not approach each other as h shrinks
+
+Two steps h are tried, one 32 times the other, and the R of the smaller u counts: the large one resists rounding,
+the small one keeps clear of kinks. f is given as terms whose sum it is, so that differences cancel term by term.
+
+| symbol | name in code | shape |
+|---|---|---|
+| θ | `at`, raveled | (parameters,) |
+| f | `terms(at, rest)`, summed | () |
+| R, u | `Estimate.value`, `.uncertainty` | (leaf's coordinates,) |
+
+Source: Richardson 1911; the choice of h for R in float64 is ε^(1/5) of the parameter's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from fnnets.verify.precision import EPSILON
+
+STEP = 1e-3
+FRACTIONS = np.array([1.0, 1 / 2, 1 / 32, 1 / 64])
+
+
+class Estimate(NamedTuple):
+    """Central differences at the sampled coordinates of one leaf.
+
+    Attributes:
+        flat: the coordinates, as positions in the raveled leaf.
+        value: the derivative there.
+        uncertainty: what it may be off by.
+        kink: whether the two one-sided slopes disagree there.
+        low, high: the smaller and the larger of the one-sided slopes.
+    """
+
+    flat: np.ndarray
+    value: np.ndarray
+    uncertainty: np.ndarray
+    kink: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def sample(explicit: np.ndarray, automatic: np.ndarray) -> np.ndarray:
+    """Coordinates worth a visit: the two worst, the largest, and one that no one chose (always the same)."""
+    if automatic.size == 0:
+        return np.zeros(0, int)
+    drawn = int(np.random.default_rng(automatic.size).integers(automatic.size))
+    largest = int(np.argmax(np.nan_to_num(np.abs(automatic))))
+    if explicit.shape != automatic.shape:
+        return np.array([largest, largest, largest, drawn])
+    is_finite = np.isfinite(explicit) & np.isfinite(automatic)
+    difference = np.where(is_finite, np.abs(np.nan_to_num(explicit) - np.nan_to_num(automatic)), np.inf).ravel()
+    worst = int(np.argmax(difference))
+    difference[worst] = -1
+    return np.array([worst, int(np.argmax(difference)), largest, drawn])
+
+
+def differences(terms: Callable[[Any, Any], Any], at: Any, rest: Any, points: Any, steps: Any) -> tuple[Any, Any, Any]:
+    """Forward and backward slopes at raveled coordinates, both (points, fractions), and the terms' size."""
+    flat, unravel = ravel_pytree(at)
+    base = terms(at, rest)
+
+    def slopes(point, h):
+        def moved(offset):
+            return terms(unravel(flat.at[point].add(offset)), rest)
+
+        return jnp.sum(moved(h) - base) / h, jnp.sum(base - moved(-h)) / h
+
+    pairs = jnp.repeat(points, len(FRACTIONS)), (steps[:, None] * FRACTIONS).ravel()
+    forward, backward = jax.lax.map(lambda pair: slopes(*pair), pairs)
+    shape = (len(points), len(FRACTIONS))
+    # A single number may be what is left of larger ones that cancelled inside the cost.
+    size = jnp.sum(jnp.abs(base)) if base.ndim else jnp.maximum(jnp.abs(base), 1)
+    return forward.reshape(shape), backward.reshape(shape), size
+
+
+def step(leaf: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """h for each coordinate: a thousandth of its size, or of the leaf's typical size, or of one."""
+    typical = float(np.sqrt(np.sum(leaf * leaf) / max(leaf.size, 1))) or 1.0
+    return STEP * np.maximum(np.abs(leaf.ravel()[flat]), typical)
+
+
+def estimates(
+    points: np.ndarray, steps: np.ndarray, flats: list[np.ndarray], forward: Any, backward: Any, size: Any
+) -> list[Estimate]:
+    """Slopes at four fractions of h become, leaf by leaf, a derivative, its doubt, and whether there is a kink."""
+    h = steps[:, None] * FRACTIONS
+    noise = 8 * EPSILON * float(size) / h
+    central, jump = (forward + backward) / 2, np.abs(forward - backward)
+    coarse, fine = central[:, 0::2], central[:, 1::2]
+    value, uncertainty = (4 * fine - coarse) / 3, np.abs(fine - coarse) / 3 + noise[:, 1::2]
+    best = np.argmin(np.nan_to_num(uncertainty, nan=np.inf), axis=1)[:, None]
+    value, uncertainty = (np.take_along_axis(array, best, axis=1)[:, 0] for array in (value, uncertainty))
+    is_kink = (jump[:, -1] > 0.25 * jump[:, 0]) & (jump[:, -1] > 16 * noise[:, -1])
+    sides = np.sort(np.stack([forward[:, -1], backward[:, -1]]), axis=0)
+    columns = (value, uncertainty, is_kink, *sides)
+    bounds = np.cumsum([len(flat) for flat in flats])[:-1]
+    return [Estimate(flat, *leaf) for flat, *leaf in zip(flats, *(np.split(c, bounds) for c in columns), strict=True)]
