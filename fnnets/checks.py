@@ -32,7 +32,7 @@ def _number(value, name):
         raise TypeError(f"{name} is {value!r} of type {type(value).__name__}, expected a number")
 
 
-def at_least(value: Any, least: float, name: str, remedy: str) -> None:
+def at_least(value: Any, least: int | float, name: str, remedy: str) -> None:
     """Raise unless `value` is a finite number ≥ `least`; a traced number passes, its value is unknown."""
     _number(value, name)
     if is_concrete(value) and not (value >= least and math.isfinite(value)):
@@ -97,13 +97,16 @@ def finite(value: Any, name: str) -> None:
     """Raise unless every element is finite; a traced array passes, its values are unknown."""
     if not (is_concrete(value) and jnp.issubdtype(value.dtype, jnp.inexact)):
         return
-    numpy = jnp if isinstance(value, jax.Array) else np
-    good = numpy.isfinite(value)
-    if not bool(good.all()):
-        where = tuple(int(i) for i in np.argwhere(~np.asarray(good))[0])
+    # A concrete array may be a constant of a function that JAX traces just now: look at it, do not trace that.
+    with jax.ensure_compile_time_eval():
+        good = jnp.isfinite(value) if isinstance(value, jax.Array) else np.isfinite(value)
+        is_good = bool(good.all())
+    if not is_good:
+        good = np.asarray(good)
+        where = tuple(int(i) for i in np.argwhere(~good)[0])
         bad = int(good.size - good.sum())
         raise ValueError(
-            f"{name} holds {bad} values that are NaN or infinite, the first {value[where]} at {where}, "
+            f"{name} holds {bad} values that are NaN or infinite, the first {np.asarray(value)[where]} at {where}, "
             "expected finite numbers; drop or impute those examples"
         )
 
@@ -170,7 +173,8 @@ def in_range(value: Any, classes: int, name: str) -> None:
     """Raise unless integer labels lie in 0 … classes − 1; traced labels pass, their values are unknown."""
     if not is_concrete(value) or value.size == 0:
         return
-    low, high = int(value.min()), int(value.max())
+    with jax.ensure_compile_time_eval():
+        low, high = int(value.min()), int(value.max())
     if low < 0 or high >= classes:
         raise ValueError(
             f"{name} holds labels from {low} to {high}, expected 0 to {classes - 1}; "

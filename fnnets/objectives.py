@@ -87,9 +87,9 @@ def _log_likelihood(z: Float[Array, "*n d"], y: Num[Array, ...]) -> Float[Array,
 
 
 def _log_likelihood_delta(z: Float[Array, "*n d"], y: Num[Array, ...]) -> Float[Array, "*n d"]:
-    """a Σ y − y, which is a − y where the rows of y sum to one."""
-    y = _one_hot(z, y)
-    return jax.nn.softmax(z) * jnp.sum(y, axis=-1, keepdims=True) - y
+    """a Σ y − y, which is a − y for labels, whose one-hot rows sum to one."""
+    total = 1 if jnp.issubdtype(y.dtype, jnp.integer) else jnp.sum(y, axis=-1, keepdims=True)
+    return jax.nn.softmax(z) * total - _one_hot(z, y)
 
 
 linear_squared_error = squared_error(activations.identity)._replace(

@@ -6,16 +6,23 @@ from fnnets.training.history import History
 from fnnets.training.many import ManyResult, fit_many
 from fnnets.training.metrics import Metrics, evaluate
 from fnnets.training.optimizers import momentum
+from fnnets.training.selection import SearchResult, grid, log_uniform, sample, search, uniform
 
 __all__ = [
     "History",
     "ManyResult",
     "Metrics",
     "Result",
+    "SearchResult",
     "TrainingState",
     "evaluate",
     "fit",
     "fit_many",
+    "grid",
+    "log_uniform",
     "momentum",
+    "sample",
+    "search",
     "start",
+    "uniform",
 ]

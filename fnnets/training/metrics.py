@@ -87,7 +87,7 @@ def _sums(net, params, batch, inputs, targets, classes):
     size = len(inputs)
     cost = net.cost(params, batch._replace(inputs=inputs, targets=targets, dataset_size=_size(batch)))
     right = jnp.sum(_right(net.predict(params, inputs), targets)) if classes else 0
-    dtype = jnp.promote_types(cost.dtype, jnp.float32)
+    dtype = cost.dtype if jnp.finfo(cost.dtype).bits >= 32 else jnp.float32  # sums of many need more than 16 bits
     return jnp.stack([size * cost.astype(dtype), jnp.asarray(right, dtype)])
 
 

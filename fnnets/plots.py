@@ -1,0 +1,263 @@
+"""Pictures of training and of what was learnt: curves, weights as images, confusion of classes.
+
+    figure = learning_curves({"explicit": result.history})          a matplotlib Figure, not shown anywhere
+    save(figure, "curves.png")                                      written under a temporary name, then moved
+
+Nothing here touches matplotlib's global state or needs a display; matplotlib is imported when first used.
+
+| symbol | name in code | shape |
+|---|---|---|
+| curves | `lines[label]` | (E,), or (E, K): the mean of K members and the band from the lowest to the highest |
+| weights | `weights` | (q, p): q images of p pixels |
+| confusion | `matrix` | (classes, classes): row the true class, column the predicted one |
+
+Colours: Okabe & Ito 2008, told apart with any colour vision; lines differ in dashes as well.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fnnets import checks
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from fnnets.training import History
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)), (0, (8, 2)))
+WIDTH, HEIGHT, DPI = 5.0, 3.8, 120
+
+
+def panels(columns: int = 1, *, width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, list[Any]]:
+    """An empty figure with a row of axes.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+
+    >>> figure, axes = panels(2)
+    >>> len(axes)
+    2
+    """
+    figure = _matplotlib("figure").Figure(figsize=(columns * width, height), dpi=DPI, layout="constrained")
+    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
+
+
+def draw(
+    axes: Any,
+    lines: Mapping[str, Any],
+    *,
+    x: Any = None,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    log: str = "",
+    markers: bool = False,
+    styles: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Curves into the given axes, with a legend outside their way where there is more than one.
+
+    Args:
+        axes: from `panels`.
+        lines: label -> (E,), or (E, K) for the mean of K members in a band from the lowest to the highest.
+        x: (E,) positions; None for 1 … E.
+        xlabel, ylabel: what the axes show, with units.
+        title: what the panel shows.
+        log: "", "x", "y" or "xy": the axes that are logarithmic.
+        markers: whether each point gets a dot, for few points.
+        styles: matplotlib's line properties for each line, in place of the colours and dashes in order.
+    """
+    for number, (label, values) in enumerate(lines.items()):
+        values = np.asarray(values, float)
+        positions = np.arange(1, len(values) + 1) if x is None else np.asarray(x)
+        style = {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)]}
+        style |= styles[number] if styles else {}
+        if values.ndim == 2:
+            axes.fill_between(positions, values.min(1), values.max(1), color=style["color"], alpha=0.15, linewidth=0)
+            values = values.mean(1)
+        marker = "osD^vP*"[number % 7] if markers or len(values) == 1 else None
+        axes.plot(positions, values, marker=marker, markersize=4, label=label, **style)
+    for axis in log:
+        getattr(axes, f"set_{axis}scale")("log")
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.grid(alpha=0.3)
+    if len(lines) > 1:
+        legend(axes)
+
+
+def legend(axes: Any) -> None:
+    """A legend below the axes, where it hides nothing; `draw` sets one for more than one line.
+
+    >>> figure, [axes] = panels()
+    >>> draw(axes, {"one": [1.0, 2.0]}, xlabel="epoch", ylabel="cost")
+    >>> legend(axes)
+    >>> len(axes.get_legend().get_texts())
+    1
+    """
+    columns = min(2, len(axes.get_legend_handles_labels()[1]))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns, frameon=False)
+
+
+def curves(lines: Mapping[str, Any], *, xlabel: str, ylabel: str, **how: Any) -> Figure:
+    """One panel of curves; arguments as for `draw`.
+
+    >>> figure = curves({"train": [3.0, 2.0], "test": [3.5, 2.5]}, xlabel="epoch", ylabel="cost / nats")
+    >>> figure.axes[0].get_ylabel()
+    'cost / nats'
+    """
+    figure, [axes] = panels(1, width=6.4, height=4.6)
+    draw(axes, lines, xlabel=xlabel, ylabel=ylabel, **how)
+    return figure
+
+
+def learning_curves(histories: Mapping[str, History], unit: str = "") -> Figure:
+    """Cost, and accuracy where there is one, against the epoch: a line for each run and data set.
+
+    Args:
+        histories: label -> `History`, from `fit` or `fit_many`.
+        unit: of the cost, such as "nats".
+
+    Raises:
+        ValueError: no history, or one without a single epoch.
+
+    >>> import fnnets as fn
+    >>> history = fn.training.History(cost=np.array([2.0, 1.0]), validation_cost=np.array([2.5, 1.5]))
+    >>> len(learning_curves({"run": history}).axes)
+    1
+    """
+    what = {"cost": f"cost C / {unit}" if unit else "cost C", "accuracy": "accuracy / %"}
+    found = {}
+    for field, ylabel in what.items():
+        lines = _series(histories, field, 100 if field == "accuracy" else 1)
+        if lines:
+            found[ylabel] = lines
+    if not found:
+        raise ValueError("learning_curves: histories hold no epochs, expected at least one; train first")
+    figure, axes = panels(len(found), height=4.4)
+    for panel, (ylabel, lines) in zip(axes, found.items(), strict=True):
+        draw(panel, lines, xlabel="epoch", ylabel=ylabel, styles=_nested(list(lines)))
+    return figure
+
+
+def filters(weights: Any, image_shape: Sequence[int], columns: int = 10, title: str = "") -> Figure:
+    """Each unit's incoming weights as an image, all on one colour scale that is white at zero.
+
+    Args:
+        weights: (q, p).
+        image_shape: (H, W) with H·W = p.
+        columns: images in a row.
+        title: what the picture shows.
+
+    Raises:
+        ValueError: weights that are not (q, H·W).
+
+    >>> figure = filters(np.ones((3, 64)), (8, 8))
+    >>> len(figure.axes)                                             # three images and the colour scale
+    4
+    """
+    weights = np.asarray(weights)
+    shape = checks.shape(tuple(image_shape), "filters: image_shape")
+    if len(shape) != 2 or weights.ndim != 2 or weights.shape[1] != math.prod(shape):
+        raise ValueError(f"filters: weights have shape {weights.shape}, expected (q, p) with p = H·W of {shape}")
+    columns = min(columns, len(weights))
+    rows = -(-len(weights) // columns)
+    figure = _matplotlib("figure").Figure(figsize=(0.75 * columns + 1.2, 0.75 * rows + 0.6), dpi=DPI)
+    figure.set_layout_engine("constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    limit = float(np.abs(weights).max()) or 1.0
+    for axes, unit in zip(grid.flat, weights, strict=False):
+        image = axes.imshow(unit.reshape(shape), cmap="PuOr", vmin=-limit, vmax=limit)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes in list(grid.flat)[len(weights) :]:
+        axes.remove()
+    figure.colorbar(image, ax=figure.axes, label="weight", shrink=0.9)
+    figure.suptitle(title)
+    return figure
+
+
+def confusion(matrix: Any, title: str = "") -> Figure:
+    """How often each class was taken for each other one; counts in the cells.
+
+    Args:
+        matrix: (classes, classes) counts, row the true class, column the predicted one.
+        title: what the picture shows.
+
+    Raises:
+        ValueError: a matrix that is not square.
+
+    >>> confusion([[3, 1], [0, 4]]).axes[0].get_xlabel()
+    'predicted class'
+    """
+    counts = np.asarray(matrix)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+        raise ValueError(f"confusion: matrix has shape {counts.shape}, expected (classes, classes)")
+    figure, [axes] = panels(1, width=5.4, height=4.8)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = axes.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if share[row, column] > 0.5 else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+    ticks = range(len(counts))
+    axes.set(xlabel="predicted class", ylabel="true class", title=title, xticks=ticks, yticks=ticks)
+    figure.colorbar(image, ax=axes, label="share of the true class / %")
+    return figure
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
+    """Write a figure as PNG, first under a temporary name in the same folder; the folder is made if need be.
+
+    Returns:
+        The path.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        temporary = Path(folder) / path.name
+        figure.savefig(temporary, format="png")
+        os.replace(temporary, path)
+    return path
+
+
+def _nested(labels: Sequence[str]) -> list[dict[str, Any]]:
+    """A colour for each data set and a width and dash for each run, so that runs that coincide can all be seen."""
+    runs = list(dict.fromkeys(label.rpartition(", ")[0] for label in labels))
+    styles = []
+    for label in labels:
+        run, _, data = label.rpartition(", ")
+        place = runs.index(run)
+        width = 1.5 + 4.0 * (len(runs) - 1 - place) / max(1, len(runs) - 1)
+        faint = {"alpha": 0.35} if place < len(runs) - 1 else {}
+        colour = COLOURS[0 if data == "training" else 1]
+        styles.append({"color": colour, "linestyle": DASHES[place % len(DASHES)], "linewidth": width, **faint})
+    return styles
+
+
+def _series(histories: Mapping[str, History], field: str, factor: float) -> dict[str, np.ndarray]:
+    lines = {}
+    for label, history in histories.items():
+        for prefix, data in (("", "training"), ("validation_", "validation")):
+            values = getattr(history, prefix + field)
+            if values is not None:
+                lines[f"{label}, {data}"] = factor * np.asarray(values)
+    return lines
+
+
+def _matplotlib(module: str) -> Any:
+    try:
+        return importlib.import_module(f"matplotlib.{module}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "matplotlib":
+            raise
+        message = "fnnets.plots needs matplotlib, which is not installed; run: pip install fnnets[plots]"
+        raise ImportError(message, name="matplotlib") from None

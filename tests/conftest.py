@@ -1,0 +1,54 @@
+"""What every test shares: strict dtype promotion, one key, a precision to run in, and shape checking on request."""
+
+import builtins
+
+import jax
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--check-shapes",
+        action="store_true",
+        help="check every annotated shape and dtype of fnnets at run time, with jaxtyping and beartype",
+    )
+
+
+def pytest_configure(config):
+    """Install the shape checker before fnnets is imported."""
+    if not config.getoption("--check-shapes"):
+        return
+    import jaxtyping
+
+    # The package imports these names for type checkers only, so that its core does not need jaxtyping;
+    # here the annotations are evaluated, and find the names among the builtins.
+    for name in ("Array", "Bool", "Float", "Int", "Num", "PyTree", "UInt32"):
+        setattr(builtins, name, getattr(jaxtyping, name))
+    jaxtyping.install_import_hook("fnnets", "beartype.beartype")
+
+
+@pytest.fixture(autouse=True)
+def strict_promotion():
+    """No silent change of precision: mixing float32 and float64 raises."""
+    with jax.numpy_dtype_promotion("strict"):
+        yield
+
+
+@pytest.fixture
+def standard_promotion(strict_promotion):
+    """JAX's ordinary promotion, for tests that call optax functions which mix integers and floats."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture
+def key():
+    """The key of every random probe."""
+    return jax.random.key(20)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    """Run the test in this precision; 64 bits are switched on for the test alone."""
+    with jax.enable_x64(request.param == "float64"):
+        yield request.param

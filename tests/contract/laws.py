@@ -1,0 +1,49 @@
+"""The laws as functions that raise, and the one table of tolerances."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+# Largest |explicit − automatic| of a leaf over its largest |automatic|. float64 is where derivations are
+# judged; in float32 the two sides add in another order, and the bound is the one the issue of the first
+# release sets; bfloat16 has 8 bits, and a sum of tens of terms loses three of them.
+TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "bfloat16": 6e-2}
+
+
+def assert_equal_leaves(explicit, automatic, dtype):
+    """Leaf by leaf, the failing leaf named by its path; NaN on either side fails."""
+    assert jax.tree.structure(explicit) == jax.tree.structure(automatic)
+    pairs = zip(jax.tree_util.tree_leaves_with_path(explicit), jax.tree.leaves(automatic), strict=True)
+    for (path, e), a in pairs:
+        e, a = np.asarray(e, np.float64), np.asarray(a, np.float64)
+        assert e.shape == a.shape, jax.tree_util.keystr(path)
+        if e.size == 0:
+            continue
+        scale = np.abs(a).max()
+        error = np.abs(e - a).max() / scale if scale > 0 else np.abs(e).max()
+        assert error <= TOLERANCE[dtype], f"{jax.tree_util.keystr(path)}: relative error {error:.2e}"
+
+
+def assert_type_of(gradient, params):
+    """Same structure, shapes and dtypes: a gradient has the type of the parameters."""
+    assert jax.tree.structure(gradient) == jax.tree.structure(params)
+    for (path, g), p in zip(jax.tree_util.tree_leaves_with_path(gradient), jax.tree.leaves(params), strict=True):
+        assert (g.shape, g.dtype) == (p.shape, p.dtype), jax.tree_util.keystr(path)
+
+
+def scaled_leaves(tree, factor=1.001):
+    """The tree once for each of its leaves, with that leaf scaled: faults that every check must see."""
+    leaves, structure = jax.tree.flatten(tree)
+    for position in range(len(leaves)):
+        yield jax.tree.unflatten(structure, [leaf * factor if i == position else leaf for i, leaf in enumerate(leaves)])
+
+
+def generic(key, tree):
+    """The tree with every floating leaf replaced by asymmetric, non-zero numbers of order one."""
+    leaves, structure = jax.tree.flatten(tree)
+    keys = jax.random.split(key, len(leaves) + 1)
+    drawn = [
+        0.1 + jax.random.normal(k, leaf.shape, leaf.dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+        for k, leaf in zip(keys, leaves, strict=False)
+    ]
+    return jax.tree.unflatten(structure, drawn)

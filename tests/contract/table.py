@@ -1,0 +1,109 @@
+"""One row enrols a layer or a network in every law of the contract."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+import fnnets as fn
+
+
+class LayerRow(NamedTuple):
+    """A layer, the shape of one example, whether its context has a key, and what its `init` must refuse."""
+
+    layer: fn.Layer
+    shape: tuple[int, ...]
+    with_key: bool = False
+    per_example: bool = True  # whether each example's output depends on that example alone
+    bad_shape: tuple[int, ...] | None = None
+    message: str = ""
+
+
+class NetworkRow(NamedTuple):
+    """A network, and a function `(key, N) -> batch` of float32 or, under x64, float64 examples."""
+
+    net: fn.Network
+    batch: Any
+    with_key: bool = False
+
+
+ACTIVATIONS = {
+    "identity": fn.activations.identity,
+    "sigmoid": fn.activations.sigmoid,
+    "tanh": fn.activations.tanh,
+    "relu": fn.activations.relu,
+    "softplus": fn.activations.softplus,
+    "leaky_relu": fn.activations.leaky_relu(0.1),
+    "own pair": fn.Activation(jnp.sin, jnp.cos),
+}
+
+LAYERS = {
+    **{
+        f"dense {name}": LayerRow(fn.layers.dense(5, activation), (7,), False, True, (2, 3), "expected one axis")
+        for name, activation in ACTIVATIONS.items()
+    },
+    "dense square": LayerRow(fn.layers.dense(6, fn.activations.tanh), (6,), False, True, (), "expected one axis"),
+    "dense one unit": LayerRow(fn.layers.dense(1, fn.activations.sigmoid), (1,)),
+    "dropout": LayerRow(fn.layers.dropout(0.6), (4, 3), True, False),
+    "dropout of a whole batch": LayerRow(fn.layers.dropout(0.6, whole_batch=True), (9,), True),
+    "dropout in prediction": LayerRow(fn.layers.dropout(0.6), (9,)),
+    "chain": LayerRow(
+        fn.chain(
+            fn.layers.dense(6, fn.activations.relu), fn.layers.dropout(0.5), fn.chain(fn.layers.dense(4), fn.chain())
+        ),
+        (5,),
+        True,
+        False,
+        (5, 5),
+        "expected one axis",
+    ),
+}
+
+OBJECTIVES = {
+    "squared error, sigmoid": fn.objectives.squared_error(fn.activations.sigmoid),
+    "squared error, tanh": fn.objectives.squared_error(fn.activations.tanh),
+    "linear squared error": fn.objectives.linear_squared_error,
+    "sigmoid cross-entropy": fn.objectives.sigmoid_cross_entropy,
+    "softmax log-likelihood": fn.objectives.softmax_log_likelihood,
+    "softmax log-likelihood, labels": fn.objectives.softmax_log_likelihood,
+}
+
+
+def examples(input_shape, outputs, labels=False, dataset_size=None):
+    """A function `(key, N) -> batch`, with soft targets that sum to anything, or labels."""
+
+    def batch(key, size):
+        inputs_key, targets_key = jax.random.split(key)
+        inputs = 0.1 + jax.random.normal(inputs_key, (size, *input_shape))
+        if labels:
+            return fn.Batch(inputs, jax.random.randint(targets_key, (size,), 0, outputs), None, dataset_size)
+        return fn.Batch(inputs, jax.random.uniform(targets_key, (size, outputs)), None, dataset_size)
+
+    return batch
+
+
+NETWORKS = {
+    **{
+        f"feedforward, {name}": NetworkRow(
+            fn.feedforward([7, 5, 4], objective=objective, l2=0.3), examples((7,), 4, name.endswith("labels"), 50)
+        )
+        for name, objective in OBJECTIVES.items()
+    },
+    "feedforward, no hidden layer": NetworkRow(
+        fn.feedforward([3, 3], objective=fn.objectives.sigmoid_cross_entropy), examples((3,), 3)
+    ),
+    "feedforward, dropout": NetworkRow(
+        fn.feedforward(
+            [6, 6, 6, 6],
+            fn.activations.relu,
+            objective=fn.objectives.softmax_log_likelihood,
+            dropout=0.7,
+            l2=0.1,
+        ),
+        examples((6,), 6, True),
+        True,
+    ),
+    "one layer without a chain": NetworkRow(
+        fn.network(fn.layers.dense(2), fn.objectives.linear_squared_error, (3,)), examples((3,), 2)
+    ),
+}

@@ -1,0 +1,53 @@
+"""Dropout as the notes define it: zeros in training, scaled outgoing weights afterwards."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import fnnets as fn
+
+
+def test_prediction_equals_the_network_whose_outgoing_weights_were_halved(key):
+    objective = fn.objectives.softmax_log_likelihood
+    dropped = fn.feedforward([6, 8, 7, 3], objective=objective, dropout=0.5)
+    plain = fn.feedforward([6, 8, 7, 3], objective=objective)
+    first, _, second, _, last = dropped.init(key)
+    halved = (first, *(layer._replace(weights=0.5 * layer.weights) for layer in (second, last)))
+    inputs = jax.random.normal(key, (5, 6))
+    np.testing.assert_allclose(
+        dropped.predict((first, (), second, (), last), inputs), plain.predict(halved, inputs), rtol=1e-6
+    )
+
+
+def test_training_forces_units_to_zero_and_leaves_the_others(key):
+    layer = fn.layers.dropout(0.3)
+    y, _ = layer.forward((), 1 + jnp.arange(10_000.0).reshape(100, 100), fn.Context(key))
+    kept = np.asarray(y != 0)
+    np.testing.assert_array_equal(np.asarray(y)[kept], (1 + np.arange(10_000.0).reshape(100, 100))[kept])
+    assert abs(kept.mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / 10_000)
+    assert not (kept == kept[:1]).all(), "each example has a mask of its own"
+
+
+def test_one_mask_serves_the_whole_batch(key):
+    y, _ = fn.layers.dropout(0.5, whole_batch=True).forward((), jnp.ones((20, 50)), fn.Context(key))
+    assert bool((y == y[:1]).all())
+    assert 0 < float(y[0].mean()) < 1
+
+
+def test_another_key_draws_another_mask(key):
+    layer, x = fn.layers.dropout(0.5), jnp.ones((4, 50))
+    masks = [layer.forward((), x, fn.Context(k))[0] for k in (key, key, jax.random.fold_in(key, 1))]
+    assert bool((masks[0] == masks[1]).all())
+    assert not bool((masks[0] == masks[2]).all())
+
+
+@pytest.mark.parametrize("keep", [0.0, -0.1, 1.1, float("nan"), float("inf")])
+def test_keep_outside_the_unit_interval_is_refused(keep):
+    with pytest.raises(ValueError, match=r"dropout: keep is .* expected a number in \(0.0, 1.0\]"):
+        fn.layers.dropout(keep)
+
+
+def test_keep_of_another_type_is_refused():
+    with pytest.raises(TypeError, match="expected a number"):
+        fn.layers.dropout("half")

@@ -1,0 +1,253 @@
+"""fit: the descent it does, its determinism, early stopping, interruption, divergence and messages."""
+
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import fnnets as fn
+from fnnets.training.epoch import take
+from fnnets.training.shuffle import shuffle
+
+KEY = jax.random.key(7)
+DESCENT = fn.training.momentum(0.3, 0.5)
+NET = fn.feedforward([4, 5, 3], objective=fn.objectives.softmax_log_likelihood, l2=0.5)
+
+
+def blobs(n, key=KEY):
+    """Three classes that a small network can learn."""
+    labels = jnp.arange(n) % 3
+    return fn.Batch(3 * jax.nn.one_hot(labels, 4) + 0.5 * jax.random.normal(key, (n, 4)), labels)
+
+
+def fit(net=NET, optimizer=DESCENT, train=None, **settings):
+    settings = {"epochs": 3, "batch_size": 10, "progress": "silent"} | settings
+    settings = settings if "state" in settings else {"key": KEY} | settings
+    return fn.training.fit(net, optimizer, blobs(47) if train is None else train, **settings)
+
+
+def assert_same(first, second, tolerance=0.0):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance), first, second)
+
+
+def test_an_epoch_is_the_loop_one_would_write():
+    """Every example once, the last batch short, n of the penalty the data set's, in a Python loop of optax steps."""
+    train, result = blobs(47), fit(epochs=2)
+    state = fn.training.start(NET, DESCENT, KEY)
+    params, optimizer_state = state.params, state.optimizer_state
+    for epoch in range(2):
+        order = shuffle(jax.random.split(jax.random.fold_in(state.key, epoch))[0], 47)
+        parts = [order[i : i + 10] for i in range(0, 47, 10)]
+        assert [len(part) for part in parts] == [10, 10, 10, 10, 7]
+        for part in parts:
+            batch = fn.Batch(train.inputs[part], train.targets[part], dataset_size=47)
+            updates, optimizer_state = DESCENT.update(jax.grad(NET.cost)(params, batch), optimizer_state, params)
+            params = optax.apply_updates(params, updates)
+    assert_same(result.params, params, 1e-5)
+
+
+@pytest.mark.parametrize("gradient", ["automatic", jax.grad(NET.cost), NET.gradient])
+def test_whoever_derives_the_result_is_the_same(gradient):
+    assert_same(fit(gradient=gradient).params, fit().params, 1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 47])
+def test_online_and_full_batch_descent_are_the_same_function(batch_size):
+    history = fit(batch_size=batch_size, epochs=20).history
+    assert history.cost[-1] < history.cost[0]
+
+
+def test_full_batch_descent_is_plain_descent():
+    train, rate = blobs(12), 0.1
+    result = fit(optimizer=optax.sgd(rate), train=train, batch_size=12, epochs=1)
+    before = fn.training.start(NET, optax.sgd(rate), KEY).params
+    after = jax.tree.map(lambda w, d: w - rate * d, before, NET.gradient(before, train))
+    assert_same(result.params, after, 1e-5)
+
+
+@pytest.mark.parametrize("optimizer", [optax.adam(1e-2), optax.rmsprop(optax.cosine_decay_schedule(1e-2, 100))])
+def test_any_optax_transformation_trains(optimizer, standard_promotion):
+    history = fit(optimizer=optimizer, epochs=10).history
+    assert history.cost[-1] < history.cost[0]
+
+
+def test_the_same_key_gives_the_same_bits_and_another_key_does_not():
+    net = fn.feedforward([4, 5, 3], objective=fn.objectives.softmax_log_likelihood, dropout=0.5)
+    first, second, other = fit(net), fit(net), fit(net, key=jax.random.key(8))
+    assert_same(first.params, second.params)
+    assert_same(first.history.cost, second.history.cost)
+    assert not np.allclose(first.params[0].weights, other.params[0].weights)
+
+
+def test_a_run_that_goes_on_equals_one_that_never_stopped():
+    net = fn.feedforward([4, 5, 3], objective=fn.objectives.softmax_log_likelihood, dropout=0.5)
+    whole = fit(net, epochs=5, validation=blobs(20))
+    first = fit(net, epochs=2, validation=blobs(20))
+    second = fit(net, epochs=3, validation=blobs(20), state=first.state)
+    assert_same(second.params, whole.params)
+    assert_same(second.state.best, whole.state.best)
+    np.testing.assert_array_equal(second.history.cost, whole.history.cost[2:])
+
+
+def test_given_parameters_are_begun_from_and_left_alone():
+    params = jax.tree.map(jnp.zeros_like, NET.init(KEY))
+    result = fit(params=params, epochs=0)
+    assert_same(result.params, params)
+    fit(params=params, epochs=1)
+    assert not any(leaf.any() for leaf in jax.tree.leaves(params))
+
+
+def test_history_has_a_row_for_each_epoch():
+    history = fit(validation=blobs(20), epochs=4).history
+    assert all(column.shape == (4,) for column in history)
+    measured = fn.training.evaluate(NET, fit(epochs=4).params, blobs(47))
+    np.testing.assert_allclose(history.cost[-1], measured.cost, rtol=1e-6)
+    np.testing.assert_allclose(history.accuracy[-1], measured.accuracy)
+    assert fit(monitor_training=False).history == fn.training.History()
+    assert fit(monitor_training=False, validation=blobs(20)).history.cost is None
+
+
+def test_early_stopping_hands_back_the_best_parameters():
+    # validation labels that are wrong get worse as training goes on, so the first epoch is the best
+    validation = blobs(20)._replace(targets=(blobs(20).targets + 1) % 3)
+    result = fit(validation=validation, patience=3, epochs=50)
+    assert result.stopped == "no better for 3 epochs; best epoch 1"
+    assert len(result.history.cost) == 4
+    assert_same(result.params, fit(epochs=1).params)
+    np.testing.assert_allclose(
+        fn.training.evaluate(NET, result.params, validation).cost, result.history.validation_cost.min(), rtol=0.05
+    )
+
+
+def test_selection_by_accuracy_keeps_the_first_of_equals():
+    result = fit(validation=blobs(21), select="accuracy", epochs=12, patience=10)
+    assert int(result.state.best.epoch) == 1 + int(np.argmax(result.history.validation_accuracy))
+
+
+def test_divergence_stops_with_the_last_good_parameters(standard_promotion):
+    net = fn.feedforward([4, 3], objective=fn.objectives.linear_squared_error)
+    train = fn.Batch(blobs(40).inputs, jax.nn.one_hot(blobs(40).targets, 3))
+    schedule = optax.piecewise_constant_schedule(0.01, {8: 1e30})  # 4 steps an epoch: epochs 1 and 2 are sound
+    with pytest.warns(RuntimeWarning, match=r"NaN or infinite in epoch 3.*those of epoch 2.*smaller learning rate"):
+        result = fit(net, fn.training.momentum(schedule), train, epochs=9)
+    assert "epoch 3" in result.stopped
+    assert len(result.history.cost) == 2
+    assert_same(result.params, fit(net, fn.training.momentum(0.01), train, epochs=2).params, 1e-6)
+
+
+def test_ctrl_c_returns_what_was_learnt(capfd):
+    class Interrupting:
+        """Standard error that presses Ctrl-C when the second epoch is reported."""
+
+        def isatty(self):
+            return False
+
+        def write(self, text):
+            if "epoch 2 " in text:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        def flush(self):
+            pass
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stderr", Interrupting())
+        result = fit(epochs=100, progress="lines")
+    assert result.stopped == "interrupted after epoch 2"
+    assert_same(result.params, fit(epochs=2).params)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_second_ctrl_c_raises():
+    from fnnets.training.interrupt import interruptible
+
+    def press_twice():
+        with interruptible() as interrupted:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert interrupted()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        press_twice()
+
+
+def test_an_epoch_compiles_once():
+    fit(epochs=1)
+    with jax.log_compiles(), pytest.MonkeyPatch.context() as patch:
+        from fnnets.training import boundary
+
+        patch.setattr(boundary, "derive", lambda *a: pytest.fail("derived again"))
+        fit(epochs=5)
+
+
+def test_nothing_is_transferred_between_steps():
+    """The jitted epoch gets its data and state once: inside, a transfer would raise."""
+    from fnnets.training.fit import _compiled
+
+    train = jax.device_put(blobs(40)._replace(dataset_size=40))
+    step = _compiled(NET, DESCENT, "explicit", 10, (("training", True),), "cost")
+    state = fn.training.start(NET, DESCENT, KEY)
+    state, _ = step(state, train, {"training": train})
+    with jax.transfer_guard("disallow"):
+        state, _ = step(state, train, {"training": train})
+    assert int(state.epoch) == 2
+
+
+def test_the_state_is_donated():
+    from fnnets.training.fit import _compiled
+
+    train = jax.device_put(blobs(40)._replace(dataset_size=40))
+    state = fn.training.start(NET, DESCENT, KEY)
+    _compiled(NET, DESCENT, "explicit", 10, (), "cost")(state, train, {})
+    assert state.params[0].weights.is_deleted()
+
+
+def test_take_keeps_the_size_of_the_data_set():
+    assert take(blobs(9), jnp.array([1])).dataset_size == 9
+    assert take(blobs(9)._replace(dataset_size=100), jnp.array([1])).dataset_size == 100
+
+
+@pytest.mark.parametrize("precision", ["float64", "bfloat16"])
+def test_other_precisions_train(precision):
+    with jax.enable_x64(precision == "float64"):
+        params = jax.tree.map(lambda leaf: leaf.astype(precision), NET.init(KEY))
+        result = fit(optimizer=fn.training.momentum(0.1), params=params, epochs=5)
+        assert {str(leaf.dtype) for leaf in jax.tree.leaves(result.params)} == {precision}
+        assert result.history.cost[-1] < result.history.cost[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"batch_size": 48}, ValueError, "batch_size is 48, expected at most the 47"),
+        ({"batch_size": 0}, ValueError, "batch_size is 0"),
+        ({"batch_size": 2.5}, TypeError, "batch_size is 2.5"),
+        ({"epochs": -1}, ValueError, "epochs is -1"),
+        ({"key": 3}, TypeError, "fit: key is 3"),
+        ({"key": None}, TypeError, "fit: key is None"),
+        ({"patience": 2}, ValueError, "without validation data"),
+        ({"patience": 0, "validation": blobs(9)}, ValueError, "patience is 0"),
+        ({"select": "f1"}, ValueError, "select is 'f1'"),
+        ({"gradient": "numeric"}, ValueError, "gradient is 'numeric'"),
+        ({"optimizer": 0.1}, TypeError, "optimizer is 0.1"),
+        ({"net": "net"}, TypeError, "net is 'net'"),
+        ({"progress": "loud"}, ValueError, "progress is 'loud'"),
+        ({"train": blobs(9)._replace(inputs=jnp.full((9, 4), jnp.nan))}, ValueError, "fit: train.inputs holds 36"),
+        ({"train": blobs(9)._replace(targets=jnp.arange(9))}, ValueError, "labels from 0 to 8, expected 0 to 2"),
+        ({"validation": blobs(9)._replace(targets=jnp.arange(8) % 3)}, ValueError, "holds 8 targets, expected 9"),
+        ({"train": fn.Batch(jnp.ones((0, 4)), jnp.ones(0, int))}, ValueError, "no examples"),
+        ({"state": "state"}, TypeError, "fit: state is 'state'"),
+    ],
+)
+def test_bad_arguments_are_refused(settings, error, message):
+    with pytest.raises(error, match=message):
+        fit(**settings)
+
+
+def test_state_and_key_together_are_refused():
+    with pytest.raises(ValueError, match="state is given together with key"):
+        fn.training.fit(NET, DESCENT, blobs(20), key=KEY, state=fit().state)
