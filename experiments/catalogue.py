@@ -1,0 +1,37 @@
+"""What experiments there are: the table behind `python -m experiments --list`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One experiment: its module below `experiments`, a line about it, the data it needs, its time on two cores."""
+
+    name: str
+    summary: str
+    data: str
+    time: str
+
+
+ENTRIES = (
+    Entry("digits", "a classifier trained by the explicit gradient and again by jax.grad", "digits", "20 s"),
+    Entry("anchors", "figures without training noise: average darkness, support vectors", "digits, MNIST", "5 s"),
+    Entry("saturation", "a saturated output neuron learns slowly under squared error", "none", "5 s"),
+    Entry("approximation", "one hidden layer fits a continuous function; error against width", "none", "1 min"),
+    Entry("vanishing", "the norm of delta in deep networks; the product formula for a chain", "none", "20 s"),
+    Entry("overfitting", "L2, dropout, augmentation, early stopping on 1000 images", "MNIST or digits", "5 min"),
+    Entry("nielsen", "the figures of Nielsen's book, chapters 1, 3, 5 and 6 (shallow)", "MNIST", "30 min"),
+    Entry("table", "writes the table of published and measured figures", "none", "1 s"),
+)
+
+
+def listing() -> str:
+    """The entries as aligned lines.
+
+    >>> print(listing().splitlines()[0])
+    NAME           DATA             TIME    WHAT
+    """
+    rows = [("NAME", "DATA", "TIME", "WHAT"), *((e.name, e.data, e.time, e.summary) for e in ENTRIES)]
+    lines = [f"{name:<15}{data:<17}{time:<8}{summary}" for name, data, time, summary in rows]
+    return "\n".join([*lines, "", "Data: digits comes with scikit-learn; MNIST is found by --data-dir or FNNETS_DATA."])
