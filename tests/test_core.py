@@ -77,6 +77,13 @@ def test_examples_may_be_constants_of_a_traced_function():
         jax.jit(lambda p: net.cost(p, wrong))(params)
 
 
+def test_large_finite_inputs_whose_sum_overflows_are_taken():
+    net, params = small()
+    batch = fn.Batch(jnp.full((4, 3), 3e38), jnp.array([0, 1, 1, 0]))
+    net.predict(params, batch.inputs)
+    net.predict(params, np.full((4, 3), 3e38, np.float32))
+
+
 def test_one_example_without_a_batch_axis_is_told_the_remedy():
     net, params = small()
     with pytest.raises(ValueError, match=r"inputs\[None\]"):

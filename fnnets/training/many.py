@@ -20,6 +20,7 @@ from fnnets.core import Batch, Network
 from fnnets.training.boundary import check_selection, check_settings, derive, prepare
 from fnnets.training.epoch import TrainingState, advance, start
 from fnnets.training.history import History, history
+from fnnets.training.interrupt import interruptible
 from fnnets.training.metrics import are_classes
 from fnnets.training.progress import Kind
 from fnnets.training.progress import progress as show_progress
@@ -62,6 +63,8 @@ def fit_many(
 ) -> ManyResult:
     """Train K members at once: an ensemble over keys, or a sweep over numbers.
 
+    Ctrl-C ends training after the running epoch and returns what was learnt; the history is then shorter.
+
     Args:
         build: `(**hyperparameters) -> (network, optimizer)`; called while JAX traces, with one member's numbers,
             so they may enter arithmetic (learning rate, momentum, λ) but no shape.
@@ -97,11 +100,13 @@ def fit_many(
     together = jax.jit(jax.vmap(step, in_axes=(0, 0, None, None)), donate_argnums=1)
     state = jax.vmap(lambda numbers, key: start(*build(**numbers), key))(columns, keys)
     reports = []
-    with show_progress(progress, epochs, "fit_many") as show:
+    with show_progress(progress, epochs, "fit_many") as show, interruptible() as interrupted:
         for epoch in range(1, epochs + 1):
             state, report = together(columns, state, train, judged)
             reports.append(jax.device_get(report))
             show(_line(epoch, reports[-1]))
+            if interrupted():
+                break
     diverged = ~np.all([np.ones(len(keys), bool)] + [report.finite for report in reports], axis=0)
     return ManyResult(state.params, history(reports), state, diverged)
 

@@ -139,24 +139,24 @@ def test_divergence_stops_with_the_last_good_parameters(standard_promotion):
     assert_same(result.params, fit(net, fn.training.momentum(0.01), train, epochs=2).params, 1e-6)
 
 
-def test_ctrl_c_returns_what_was_learnt(capfd):
-    class Interrupting:
-        """Standard error that presses Ctrl-C when the second epoch is reported."""
+class Interrupting:
+    """Standard error that presses Ctrl-C when the second epoch is reported."""
 
-        def isatty(self):
-            return False
+    def isatty(self):
+        return False
 
-        def write(self, text):
-            if "epoch 2 " in text:
-                os.kill(os.getpid(), signal.SIGINT)
+    def write(self, text):
+        if "epoch 2 " in text:
+            os.kill(os.getpid(), signal.SIGINT)
 
-        def flush(self):
-            pass
+    def flush(self):
+        pass
 
+
+def test_ctrl_c_returns_what_was_learnt(monkeypatch):
     handler = signal.getsignal(signal.SIGINT)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.stderr", Interrupting())
-        result = fit(epochs=100, progress="lines")
+    monkeypatch.setattr("sys.stderr", Interrupting())
+    result = fit(epochs=100, progress="lines")
     assert result.stopped == "interrupted after epoch 2"
     assert_same(result.params, fit(epochs=2).params)
     assert signal.getsignal(signal.SIGINT) is handler

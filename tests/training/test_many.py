@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import fnnets as fn
-from tests.training.test_fit import KEY, NET, blobs
+from tests.training.test_fit import KEY, NET, Interrupting, blobs
 
 KEYS = jax.random.split(KEY, 3)
 QUIET = {"epochs": 3, "batch_size": 10, "progress": "silent"}
@@ -44,6 +44,14 @@ def test_a_diverged_member_leaves_the_others_alone():
     result = fn.training.fit_many(build, train, keys=KEYS, hyperparameters={"rate": [0.01, 1e30, 0.02]}, **QUIET)
     assert result.diverged.tolist() == [False, True, False]
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(result.params))
+
+
+def test_ctrl_c_returns_what_was_learnt(monkeypatch):
+    monkeypatch.setattr("sys.stderr", Interrupting())
+    settings = QUIET | {"epochs": 100, "progress": "lines"}
+    result = fn.training.fit_many(lambda: (NET, fn.training.momentum(0.1)), blobs(47), keys=KEYS, **settings)
+    assert result.history.cost.shape == (2, 3)
+    assert result.state.epoch.tolist() == [2, 2, 2]
 
 
 @pytest.mark.parametrize(
