@@ -15,7 +15,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m experiments digits
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -32,7 +32,7 @@ docs: $(VENV)/.installed
 	$(BIN)/pdoc --docformat google --math -o build/docs fnnets
 
 benchmark: $(VENV)/.installed
-	$(BIN)/pip install --quiet torch
+	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/python -m experiments.benchmarks.feedforward
 
 # A marker made last, so that an interrupted installation is begun again.

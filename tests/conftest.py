@@ -38,6 +38,13 @@ def strict_promotion():
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forget_programs():
+    """Programs pile up to gigabytes over a run; those that come back are read from the cache on disk."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def standard_promotion(strict_promotion):
     """JAX's ordinary promotion, for tests that call optax functions which mix integers and floats."""

@@ -38,7 +38,9 @@ def scaled_leaves(tree, factor=1.001):
     """The tree once for each of its leaves, with that leaf scaled: faults that every check must see."""
     leaves, structure = jax.tree.flatten(tree)
     for position in range(len(leaves)):
-        yield jax.tree.unflatten(structure, [leaf * factor if i == position else leaf for i, leaf in enumerate(leaves)])
+        yield jax.tree.unflatten(
+            structure, [np.asarray(leaf) * factor if i == position else leaf for i, leaf in enumerate(leaves)]
+        )
 
 
 def generic(seed, tree):

@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 
 import fnnets as fn
 
@@ -20,7 +20,7 @@ class LayerRow(NamedTuple):
 
 
 class NetworkRow(NamedTuple):
-    """A network, and a function `(key, N) -> batch` of float32 or, under x64, float64 examples."""
+    """A network, and a function `(seed, N) -> batch` of float32 or, under x64, float64 examples."""
 
     net: fn.Network
     batch: Any
@@ -69,15 +69,15 @@ OBJECTIVES = {
 }
 
 
-def examples(input_shape, outputs, labels=False, dataset_size=None):
-    """A function `(key, N) -> batch`, with soft targets that sum to anything, or labels."""
+def examples(input_shape, outputs, labels=False):
+    """A function `(seed, N) -> batch` out of 50 examples, with soft targets that sum to anything, or labels."""
 
-    def batch(key, size):
-        inputs_key, targets_key = jax.random.split(key)
-        inputs = 0.1 + jax.random.normal(inputs_key, (size, *input_shape))
-        if labels:
-            return fn.Batch(inputs, jax.random.randint(targets_key, (size,), 0, outputs), None, dataset_size)
-        return fn.Batch(inputs, jax.random.uniform(targets_key, (size, outputs)), None, dataset_size)
+    def batch(seed, size):
+        random = np.random.default_rng(seed)
+        dtype = jnp.result_type(float)
+        inputs = np.asarray(0.1 + random.normal(size=(size, *input_shape)), dtype)
+        targets = random.integers(0, outputs, size) if labels else np.asarray(random.random((size, outputs)), dtype)
+        return fn.Batch(inputs, targets.astype(np.int32) if labels else targets, None, 50)
 
     return batch
 
@@ -85,7 +85,7 @@ def examples(input_shape, outputs, labels=False, dataset_size=None):
 NETWORKS = {
     **{
         f"feedforward, {name}": NetworkRow(
-            fn.feedforward([7, 5, 4], objective=objective, l2=0.3), examples((7,), 4, name.endswith("labels"), 50)
+            fn.feedforward([7, 5, 4], objective=objective, l2=0.3), examples((7,), 4, name.endswith("labels"))
         )
         for name, objective in OBJECTIVES.items()
     },

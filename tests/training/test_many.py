@@ -13,9 +13,9 @@ QUIET = {"epochs": 3, "batch_size": 10, "progress": "silent"}
 
 def test_members_over_keys_equal_their_own_fits():
     descent = fn.training.momentum(0.3, 0.5)
-    together = fn.training.fit_many(lambda: (NET, descent), blobs(47), keys=KEYS, validation=blobs(20), **QUIET)
+    together = fn.training.fit_many(lambda: (NET, descent), blobs(40), keys=KEYS, validation=blobs(20), **QUIET)
     for k in range(3):
-        alone = fn.training.fit(NET, descent, blobs(47), key=KEYS[k], validation=blobs(20), **QUIET)
+        alone = fn.training.fit(NET, descent, blobs(40), key=KEYS[k], validation=blobs(20), **QUIET)
         member = jax.tree.map(lambda leaf, k=k: leaf[k], together.params)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), member, alone.params)
         np.testing.assert_allclose(together.history.validation_cost[:, k], alone.history.validation_cost, rtol=1e-4)
@@ -28,10 +28,10 @@ def test_members_over_numbers_equal_their_own_fits():
         return net, fn.training.momentum(rate)
 
     numbers = {"rate": [0.1, 0.2, 0.3], "l2": [0.0, 1.0, 2.0]}
-    together = fn.training.fit_many(build, blobs(47), keys=KEYS, hyperparameters=numbers, **QUIET)
+    together = fn.training.fit_many(build, blobs(40), keys=KEYS, hyperparameters=numbers, **QUIET)
     for k in range(3):
         net, descent = build(numbers["rate"][k], numbers["l2"][k])
-        alone = fn.training.fit(net, descent, blobs(47), key=KEYS[k], **QUIET)
+        alone = fn.training.fit(net, descent, blobs(40), key=KEYS[k], **QUIET)
         np.testing.assert_allclose(together.history.cost[:, k], alone.history.cost, rtol=1e-4)
 
 
@@ -49,7 +49,7 @@ def test_a_diverged_member_leaves_the_others_alone():
 def test_ctrl_c_returns_what_was_learnt(monkeypatch):
     monkeypatch.setattr("sys.stderr", Interrupting())
     settings = QUIET | {"epochs": 100, "progress": "lines"}
-    result = fn.training.fit_many(lambda: (NET, fn.training.momentum(0.1)), blobs(47), keys=KEYS, **settings)
+    result = fn.training.fit_many(lambda: (NET, fn.training.momentum(0.1)), blobs(40), keys=KEYS, **settings)
     assert result.history.cost.shape == (2, 3)
     assert result.state.epoch.tolist() == [2, 2, 2]
 
@@ -68,4 +68,4 @@ def test_bad_arguments_are_refused(settings, error, message):
         return NET, fn.training.momentum(rate)
 
     with pytest.raises(error, match=message):
-        fn.training.fit_many(build, blobs(47), **({"keys": KEYS} | QUIET | settings))
+        fn.training.fit_many(build, blobs(40), **({"keys": KEYS} | QUIET | settings))

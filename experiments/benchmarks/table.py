@@ -1,0 +1,138 @@
+"""The table of benchmarks: `experiments/benchmarks/README.md`, from `experiments/benchmarks/measured/*.json`.
+
+    python -m experiments.benchmarks table                                  writes the table again
+    python -m experiments.benchmarks table --collect results/benchmarks     first takes over newer results
+
+CPUs and accelerators stand apart, each under its device's name: a collected file is named after it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments import results
+from experiments.benchmarks import import_time, report
+from experiments.benchmarks.timing import summary
+
+HERE = Path(__file__).parent
+HEAD = """<!-- Written by `python -m experiments.benchmarks table`; do not edit. -->
+
+# Benchmarks
+
+Outputs are compared first: all contestants take 300 equal steps from equal parameters. Then each in turn runs an
+epoch of 50 000 examples of 784 features, reshuffled by everyone, float32; a time is the median of the rounds, a ratio
+the median of the rounds' ratios to `fnnets explicit`. "of GEMM" is the rate of the row's matrix products over the
+best rate that the machine reached, in the same run, with the network's largest product alone. PyTorch runs as
+it is fastest: each implementation of its optimiser is tried, with its default number of threads and with one.
+scikit-learn also computes its cost in each step.
+
+    make benchmark                                      again, on this machine
+
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Write the table of benchmarks.
+
+    Attributes:
+        collect: folder with results whose figures replace those of the same device.
+        measured: folder of the collected results.
+        readme: the file to write.
+    """
+
+    collect: Path | None = None
+    measured: Path = HERE / "measured"
+    readme: Path = HERE / "README.md"
+
+
+def run(options: Options) -> int:
+    """Collect if asked to, then write the table."""
+    if options.collect is not None:
+        print(f"collected {collect(options.collect, options.measured)} files into {options.measured}")
+    contents = load(options.measured)
+    results.replace(options.readme, lambda temporary: temporary.write_text(markdown(contents), encoding="utf-8"))
+    print(f"{options.readme}: {len(contents)} results")
+    return 0
+
+
+def collect(source: Path, measured: Path) -> int:
+    """Copy every result in `source` under a name with its device; returns how many there were."""
+    paths = sorted(source.glob("*.json"))
+    for path in paths:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        results.save_json(content, measured / f"{path.stem}-{_slug(content['device'])}.json")
+    return len(paths)
+
+
+def load(measured: Path) -> list[dict[str, Any]]:
+    """The collected results, CPUs first, then by device and name."""
+    contents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(measured.glob("*.json"))]
+    return sorted(contents, key=lambda each: (not each["device"].startswith("CPU"), each["device"], each["name"]))
+
+
+def markdown(contents: list[dict[str, Any]]) -> str:
+    """The table as Markdown: a section for each device.
+
+    >>> print(markdown([]).splitlines()[2])
+    # Benchmarks
+    """
+    parts, last = [HEAD], ""
+    for content in contents:
+        if content["device"] != last:
+            parts.append(f"## {content['device']}\n\n")
+        versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
+        parts.append(f"`{content['command']}`: {versions}.\n\n")
+        parts += [_import(content)] if content["name"] == "import_time" else [_bars(content), *_nets(content)]
+        last = content["device"]
+    return "".join(parts).rstrip() + "\n"
+
+
+def _import(content: Mapping[str, Any]) -> str:
+    medians = {modules: summary(seconds).median for modules, seconds in content["samples"].items()}
+    return (
+        f"`import {import_time.WITHOUT}` takes {medians[import_time.WITHOUT]:.2f} s, fnnets adds "
+        f"{content['added']:.2f} s; the bar is {import_time.BAR} s.\n\n"
+    )
+
+
+def _bars(content: Mapping[str, Any]) -> str:
+    found = [bar for net in content["nets"] for bar in report.bars(net)]
+    lines = [(bar.name, bar.net, f"{bar.ratio:.2f}", f"{report.bound(bar)}: {bar.verdict}") for bar in found]
+    call = f"A call of a jitted function that does nothing takes {1e6 * content['call']:.1f} µs.\n\n"
+    return _table([("ratio of times", "network", "measured", "bar"), *lines]) + call
+
+
+def _nets(content: Mapping[str, Any]) -> list[str]:
+    parts = []
+    for net in content["nets"]:
+        gradient = {name: 1e6 * summary(seconds).median for name, seconds in net["gradient"].items()}
+        worst, torch = max(net["agreement"].values()), net["torch"]
+        notes = [
+            f"Largest relative difference of a parameter after the equal steps: {worst:.1e}.",
+            f"One gradient alone: explicit {gradient['explicit']:.1f} µs, automatic {gradient['automatic']:.1f} µs.",
+        ]
+        if torch:
+            threads = f"{torch['threads']} of {torch['default_threads']} threads"
+            notes.append(f"PyTorch ran with {threads}, optimiser {torch['optimizer']}.")
+        parts.append(f"### {net['name']}\n\n{_table(report.rows(net))}{' '.join(notes)}\n\n")
+    return parts
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]]) + "\n\n"
+
+
+def _slug(device: str) -> str:
+    """The device as part of a file's name.
+
+    >>> _slug("CPU, 2 cores")
+    'cpu-2-cores'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
