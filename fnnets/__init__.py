@@ -4,7 +4,19 @@
 referee of every gradient here, never the engine.
 """
 
-from fnnets import activations, core, data, initializers, layers, networks, neurons, objectives, training, verify
+from fnnets import (
+    activations,
+    core,
+    data,
+    initializers,
+    layers,
+    networks,
+    neurons,
+    objectives,
+    penalty,
+    training,
+    verify,
+)
 from fnnets.activations import Activation
 from fnnets.core import Batch, Context, Layer, Network, Objective, chain, network
 from fnnets.networks import feedforward
@@ -28,6 +40,7 @@ __all__ = [
     "networks",
     "neurons",
     "objectives",
+    "penalty",
     "training",
     "verify",
 ]

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks
+from fnnets import checks, penalty
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -185,7 +185,7 @@ def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2
 
     The layer's output is linear (it ends in weighted inputs z); the objective owns the output activation.
     Inputs and targets are cast to the parameters' dtype, which decides the precision of everything.
-    A leaf is a weight, and penalised, if its field's name ends in "weights".
+    Which leaves are weights, and so penalised, is said in `fnnets.penalty`.
 
     Args:
         layer: any layer, mostly a `chain`.
@@ -228,15 +228,18 @@ def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2
             checks.is_key(key, "key")
         return batch._replace(inputs=_cast(batch.inputs, params), targets=_cast_targets(batch.targets, params))
 
+    def decay(batch):
+        return l2 / (batch.inputs.shape[0] if batch.dataset_size is None else batch.dataset_size)
+
     def total(params, batch, z):
         data_cost = jnp.mean(objective.value(z, batch.targets))
-        return data_cost + _penalty(l2, params, batch) if penalised else data_cost
+        return data_cost + penalty.value(decay(batch), params) if penalised else data_cost
 
     def forward_backward(params, batch, key):
         z, trace = layer.forward(params, batch.inputs, Context(key, batch.mask))
         d_z = objective.delta(z, batch.targets) / z.shape[0]
         d_params, _ = layer.backward(params, trace, d_z)
-        return z, _penalty_gradient(l2, params, batch, d_params) if penalised else d_params
+        return z, penalty.gradient(decay(batch), params, d_params) if penalised else d_params
 
     def cost(params, batch, key=None):
         batch = prepare(params, batch, key)
@@ -252,18 +255,6 @@ def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2
         return total(params, batch, z), d_params
 
     return Network(init, predict, cost, gradient, cost_and_gradient, layer, objective, input_shape, output_shape, l2)
-
-
-def is_weight(path) -> bool:
-    """Whether the leaf at a key path is a weight (and not a bias): its field's name ends in "weights".
-
-    >>> import jax, fnnets as fn
-    >>> net = fn.feedforward([3, 2], objective=fn.objectives.linear_squared_error)
-    >>> leaves = jax.tree_util.tree_leaves_with_path(net.init(jax.random.key(0)))
-    >>> [(jax.tree_util.keystr(path), fn.core.is_weight(path)) for path, _ in leaves]
-    [('[0].weights', True), ('[0].biases', False)]
-    """
-    return bool(path) and str(getattr(path[-1], "name", "")).endswith("weights")
 
 
 def _split(key, count):
@@ -290,22 +281,3 @@ def _cast(inputs, params):
 
 def _cast_targets(targets, params):
     return targets if jnp.issubdtype(targets.dtype, jnp.integer) else _cast(targets, params)
-
-
-def _decay(l2, batch):
-    """λ/n."""
-    return l2 / (batch.inputs.shape[0] if batch.dataset_size is None else batch.dataset_size)
-
-
-def _penalty(l2, params, batch):
-    """λ/2n Σ w²."""
-    leaves = jax.tree_util.tree_leaves_with_path(params)
-    return 0.5 * _decay(l2, batch) * sum(jnp.sum(w * w) for path, w in leaves if is_weight(path))
-
-
-def _penalty_gradient(l2, params, batch, d_params):
-    """∂C/∂w + λ/n w for weights, ∂C/∂b as it is for biases."""
-    decay = _decay(l2, batch)
-    return jax.tree_util.tree_map_with_path(
-        lambda path, w, d_w: d_w + (decay * w).astype(d_w.dtype) if is_weight(path) else d_w, params, d_params
-    )

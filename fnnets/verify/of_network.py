@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from fnnets import checks, core
+from fnnets import checks, penalty
 from fnnets.core import Layer, Network
 from fnnets.verify import guard, oracle, precision, walk
 from fnnets.verify.evidence import Subject
@@ -82,9 +82,9 @@ def _subjects(net: Network, layer: Layer, params: Any, rebuild: Any) -> list[Sub
     places = oracle.places(layer, params)
     walked = [walk.subject(place.layer, place.params, _name(place)) for place in places]
     statements = [number for place in places for number in walk.statements(place.layer, place.params)]
-    weights = [core.is_weight(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
-    penalty = "" if isinstance(net.l2, int | float) and net.l2 == 0 else " + λ/n w"
-    numbers = tuple(s + penalty * is_weight for s, is_weight in zip(statements, weights, strict=True))
+    weights = [penalty.is_weight(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    decay = "" if isinstance(net.l2, int | float) and net.l2 == 0 else " + λ/n w"
+    numbers = tuple(s + decay * is_weight for s, is_weight in zip(statements, weights, strict=True))
     where = walk.paths(params, "gradient")
     return [first, *walked[::-1], Subject("gradient", where, numbers, lambda at, rest: net.cost(at, *rebuild(rest)))]
 
