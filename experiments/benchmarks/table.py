@@ -27,10 +27,10 @@ HEAD = """<!-- Written by `python -m experiments.benchmarks table`; do not edit.
 Outputs are compared first: all contestants take 300 equal steps from equal parameters. Then each in turn runs an
 epoch of 50 000 examples of 784 features, reshuffled by everyone, float32; a time is the median of the rounds, a ratio
 the median of the rounds' ratios to `fnnets explicit`. Samples of fnnets and of the bare scan are the mean of three
-epochs, as `fit` has a beginning (it reads the data once for NaN and copies the parameters). "of GEMM" is the rate of the row's matrix products over the
-best rate that the machine reached, in the same run, with the network's largest product alone. PyTorch runs as
-it is fastest: each implementation of its optimiser is tried, with its default number of threads and with one.
-scikit-learn also computes its cost in each step.
+epochs, as `fit` has a beginning: it reads the data once for NaN and copies the parameters. "of GEMM" is the rate of the
+row's matrix products over the best rate that the machine reached, in the same run, with the network's largest product
+alone. PyTorch runs as it is fastest: each implementation of its optimiser is tried, with its default number of threads
+and with one. scikit-learn also computes its cost in each step.
 
     make benchmark                                      again, on this machine
 
