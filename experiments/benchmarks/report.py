@@ -81,17 +81,25 @@ def text(net: Mapping[str, Any]) -> str:
     gradient = {name: 1e6 * summary(seconds).median for name, seconds in net["gradient"].items()}
     share = ratio(net["gradient"], "explicit", "automatic")
     rates = ", ".join(f"{name} {rate:.0f}" for name, rate in net["gemm"].items())
-    how = f"PyTorch: {net['torch']['threads']} of {net['torch']['default_threads']} threads, optimiser "
     lines = [
         f"{net['name']}: {net['steps']} steps, {1e-6 * net['flops'] / net['steps']:.2f} MFLOP a step",
         aligned(rows(net)),
         f"  one gradient: explicit {gradient['explicit']:.1f} µs, automatic {gradient['automatic']:.1f} µs, "
         f"ratio {share:.3f}",
         f"  largest product, GFLOP/s: {rates}",
-        *([f"  {how}{net['torch']['optimizer']}"] if net["torch"] else []),
+        *([f"  PyTorch: {how(net['torch'])}"] if net["torch"] else []),
         *(f"  {bar.name}: {bar.ratio:.3f}, bar {bound(bar)}: {bar.verdict}" for bar in bars(net)),
     ]
     return "\n".join(lines)
+
+
+def how(torch: Mapping[str, Any]) -> str:
+    """How PyTorch ran.
+
+    >>> how({"threads": 1, "default_threads": 2, "optimizer": "fused"})
+    '1 of 2 threads, optimiser fused'
+    """
+    return f"{torch['threads']} of {torch['default_threads']} threads, optimiser {torch['optimizer']}"
 
 
 def bound(bar: Bar) -> str:

@@ -119,8 +119,7 @@ def _nets(content: Mapping[str, Any]) -> list[str]:
             f"One gradient alone: explicit {gradient['explicit']:.1f} µs, automatic {gradient['automatic']:.1f} µs.",
         ]
         if torch:
-            threads = f"{torch['threads']} of {torch['default_threads']} threads"
-            notes.append(f"PyTorch ran with {threads}, optimiser {torch['optimizer']}.")
+            notes.append(f"PyTorch ran with {report.how(torch)}.")
         parts.append(f"### {net['name']}\n\n{_table(report.rows(net))}{' '.join(notes)}\n\n")
     return parts
 

@@ -17,7 +17,7 @@ def build(rate, hidden=5):
 
 
 def test_the_choice_is_that_of_single_fits():
-    candidates = [{"rate": 1e-5}, {"rate": 0.3}, {"rate": 0.03, "hidden": 6}]
+    candidates = [{"rate": 1e-5}, {"rate": 0.3}]
     train, validation = blobs(40), blobs(30, jax.random.key(1))
     result = fn.training.search(build, candidates, train, validation, **SETTINGS)
     costs = []
