@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format types docs benchmark clean help
+.PHONY: demo test shapes lint format types docs benchmark clean help
 
 help:
 	@echo "make demo       set up, then train a digit classifier with a hand-written gradient and prove it"
 	@echo "make test       set up, then run every test"
+	@echo "make shapes     the contract again, with every annotated shape and dtype checked at run time"
 	@echo "make lint       style; make format repairs it; make types; make docs"
 	@echo "make benchmark  set up with PyTorch, then time an epoch against its peers"
 
@@ -16,6 +17,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+shapes: $(VENV)/.installed
+	$(BIN)/python -m pytest -n auto --dist loadfile --check-shapes tests/contract
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -29,7 +33,8 @@ types: $(VENV)/.installed
 	$(BIN)/mypy
 
 docs: $(VENV)/.installed
-	$(BIN)/pdoc --docformat google --math -o build/docs fnnets
+	@# jaxtyping's shape strings are no forward references, which pdoc warns of for each
+	$(BIN)/python -W ignore -m pdoc --docformat google --math -o build/docs fnnets
 
 benchmark: $(VENV)/.installed
 	$(BIN)/pip install --quiet torch==2.13.0

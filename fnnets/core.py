@@ -280,4 +280,4 @@ def _cast(inputs, params):
 
 
 def _cast_targets(targets, params):
-    return targets if jnp.issubdtype(targets.dtype, jnp.integer) else _cast(targets, params)
+    return jnp.asarray(targets) if jnp.issubdtype(targets.dtype, jnp.integer) else _cast(targets, params)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 def weighted_input(
     weights: Float[Array, "*units p"], bias: float | Float[Array, "*units"], inputs: Float[Array, "*n p"]
-) -> Float[Array, ...]:
+) -> Float[Array, "*shape"]:
     """z = w·x + b, the units' axes behind the examples'.
 
     Raises:
@@ -59,7 +59,7 @@ def weighted_input(
     return jnp.tensordot(inputs, weights, axes=(-1, -1)) + bias
 
 
-def linear(weights, bias, inputs) -> Float[Array, ...]:
+def linear(weights, bias, inputs) -> Float[Array, "*shape"]:
     """a = z; shapes as in `weighted_input`.
 
     >>> float(linear(jnp.array([2.0]), -1.0, jnp.array([3.0])))
@@ -68,7 +68,7 @@ def linear(weights, bias, inputs) -> Float[Array, ...]:
     return weighted_input(weights, bias, inputs)
 
 
-def rectified(weights, bias, inputs) -> Float[Array, ...]:
+def rectified(weights, bias, inputs) -> Float[Array, "*shape"]:
     """a = max(z, 0); shapes as in `weighted_input`.
 
     >>> float(rectified(jnp.array([2.0]), -7.0, jnp.array([3.0])))
@@ -77,7 +77,7 @@ def rectified(weights, bias, inputs) -> Float[Array, ...]:
     return jax.nn.relu(weighted_input(weights, bias, inputs))
 
 
-def threshold(weights, bias, inputs, theta: float | None = None) -> Float[Array, ...]:
+def threshold(weights, bias, inputs, theta: float | None = None) -> Float[Array, "*shape"]:
     """a = 1 where z ≥ 0, else 0; with `theta` in place of a bias, where w·x ≥ θ.
 
     Args:
@@ -96,7 +96,7 @@ def threshold(weights, bias, inputs, theta: float | None = None) -> Float[Array,
     return (z >= 0).astype(z.dtype)
 
 
-def sigmoid(weights, bias, inputs) -> Float[Array, ...]:
+def sigmoid(weights, bias, inputs) -> Float[Array, "*shape"]:
     """a = 1 / (1 + exp −z); shapes as in `weighted_input`.
 
     >>> float(sigmoid(jnp.array([1.0]), -2.0, jnp.array([2.0])))
@@ -105,7 +105,7 @@ def sigmoid(weights, bias, inputs) -> Float[Array, ...]:
     return jax.nn.sigmoid(weighted_input(weights, bias, inputs))
 
 
-def stochastic(key, weights, bias, inputs) -> Float[Array, ...]:
+def stochastic(key, weights, bias, inputs) -> Float[Array, "*shape"]:
     """a = 1 with probability σ(z), else 0: a fresh draw for each unit and example.
 
     Args:

@@ -74,19 +74,19 @@ def _cross_entropy_delta(z: Float[Array, "*n d"], y: Float[Array, "*n d"]) -> Fl
     return jax.nn.sigmoid(z) - y
 
 
-def _one_hot(z: Float[Array, "*n d"], y: Num[Array, ...]) -> Float[Array, "*n d"]:
+def _one_hot(z: Float[Array, "*n d"], y: Num[Array, "*shape"]) -> Float[Array, "*n d"]:
     """Y itself, or its rows of zeros and a one where y holds labels."""
     is_labels = jnp.issubdtype(y.dtype, jnp.integer)
     return jax.nn.one_hot(y, z.shape[-1], dtype=z.dtype) if is_labels else y
 
 
-def _log_likelihood(z: Float[Array, "*n d"], y: Num[Array, ...]) -> Float[Array, "*n"]:
+def _log_likelihood(z: Float[Array, "*n d"], y: Num[Array, "*shape"]) -> Float[Array, "*n"]:
     """−Σ y log softmax(z)."""
     y = _one_hot(z, y)
     return jnp.sum(y * (jax.nn.logsumexp(z, axis=-1, keepdims=True) - z), axis=-1)
 
 
-def _log_likelihood_delta(z: Float[Array, "*n d"], y: Num[Array, ...]) -> Float[Array, "*n d"]:
+def _log_likelihood_delta(z: Float[Array, "*n d"], y: Num[Array, "*shape"]) -> Float[Array, "*n d"]:
     """a Σ y − y, which is a − y for labels, whose one-hot rows sum to one."""
     total = 1 if jnp.issubdtype(y.dtype, jnp.integer) else jnp.sum(y, axis=-1, keepdims=True)
     return jax.nn.softmax(z) * total - _one_hot(z, y)

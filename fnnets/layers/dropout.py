@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class DropoutTrace(NamedTuple):
     """What `backward` reads: the mask r of a training pass, or the constant p of prediction."""
 
-    scale: Float[Array, ...]
+    scale: Float[Array, "*shape"]
 
 
 def dropout(keep: float, whole_batch: bool = False) -> Layer:
