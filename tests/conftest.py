@@ -17,9 +17,10 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Share what is compiled, and install the shape checker before fnnets is imported."""
     # Most of the suite's time is compilation; a second run, or another worker, finds the programs here.
-    jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if config.pluginmanager.hasplugin("cacheprovider"):
+        jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     if not config.getoption("--check-shapes"):
         return
     import jaxtyping
