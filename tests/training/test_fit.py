@@ -1,5 +1,6 @@
 """fit: the descent it does, its determinism, early stopping, interruption, divergence and messages."""
 
+import importlib
 import os
 import signal
 
@@ -176,13 +177,13 @@ def test_a_second_ctrl_c_raises():
         press_twice()
 
 
-def test_an_epoch_compiles_once():
+def test_the_same_settings_compile_once(monkeypatch):
+    module = importlib.import_module("fnnets.training.fit")
     fit(epochs=1)
-    with jax.log_compiles(), pytest.MonkeyPatch.context() as patch:
-        from fnnets.training import boundary
-
-        patch.setattr(boundary, "derive", lambda *a: pytest.fail("derived again"))
-        fit(epochs=5)
+    monkeypatch.setattr(module, "derive", lambda net, gradient: pytest.fail("compiled again"))
+    fit(epochs=2)
+    with pytest.raises(pytest.fail.Exception, match="compiled again"):
+        fit(epochs=1, batch_size=9)
 
 
 def test_nothing_is_transferred_between_steps():
