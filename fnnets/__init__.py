@@ -7,6 +7,7 @@ referee of every gradient here, never the engine.
 from fnnets import (
     activations,
     core,
+    correlation,
     data,
     initializers,
     layers,
@@ -16,10 +17,11 @@ from fnnets import (
     penalty,
     training,
     verify,
+    windows,
 )
 from fnnets.activations import Activation
 from fnnets.core import Batch, Context, Layer, Network, Objective, chain, network
-from fnnets.networks import feedforward
+from fnnets.networks import convolutional, feedforward
 
 __version__ = "0.1.0"
 __all__ = [
@@ -31,7 +33,9 @@ __all__ = [
     "Objective",
     "activations",
     "chain",
+    "convolutional",
     "core",
+    "correlation",
     "data",
     "feedforward",
     "initializers",
@@ -43,4 +47,5 @@ __all__ = [
     "penalty",
     "training",
     "verify",
+    "windows",
 ]

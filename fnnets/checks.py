@@ -129,10 +129,16 @@ def inputs(value: Any, input_shape: tuple[int, ...], name: str) -> Any:
     if value.shape[1:] != input_shape:
         raise ValueError(
             f"{name} has examples of shape {value.shape[1:]}, expected {input_shape}; "
-            "make the network for these examples, or reshape them"
+            + _reshaping(value.shape[1:], input_shape)
         )
     finite(value, name)
     return value
+
+
+def _reshaping(came, wanted) -> str:
+    if len(came) == 3 and came == (wanted[-1], *wanted[:-1]):
+        return "axis 1 holds the channels, which stand last: use jnp.moveaxis(inputs, 1, -1)"
+    return "make the network for these examples, or reshape them"
 
 
 def batch(value: Any, input_shape: tuple[int, ...], output_shape: tuple[int, ...], labels: bool, name="batch") -> Any:

@@ -74,6 +74,7 @@ class Layer(NamedTuple):
         statements: the notes' statement number (or another source) of each gradient, in a pytree like
             `params` with strings for leaves; None where nothing is known.
         parts: the layers of a `chain`; reports walk through them.
+        window: the `fnnets.windows.Window` that a layer slides over images, by which it meets images of any size.
     """
 
     init: Callable[..., tuple[Any, tuple[int, ...]]]
@@ -82,6 +83,7 @@ class Layer(NamedTuple):
     name: str = "layer"
     statements: Any = None
     parts: tuple[Layer, ...] = ()
+    window: Any = None
 
 
 class Objective(NamedTuple):

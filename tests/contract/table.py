@@ -47,6 +47,26 @@ LAYERS = {
     "dropout": LayerRow(fn.layers.dropout(0.6), (4, 3), True, False),
     "dropout of a whole batch": LayerRow(fn.layers.dropout(0.6, whole_batch=True), (9,), True),
     "dropout in prediction": LayerRow(fn.layers.dropout(0.6), (9,)),
+    "convolution": LayerRow(
+        fn.layers.convolution(3, (2, 3), activation=fn.activations.tanh),
+        (4, 5, 2),
+        False,
+        True,
+        (4, 2, 2),
+        "finds no place",
+    ),
+    "convolution, same, stride 2": LayerRow(
+        fn.layers.convolution(2, 3, 2, "same", fn.activations.sigmoid), (5, 6, 2), False, True, (5, 6), "three axes"
+    ),
+    "convolution, dilated, padded by hand": LayerRow(
+        fn.layers.convolution(2, 2, (2, 1), ((3, 0), (1, 2)), fn.activations.identity, (2, 3)), (4, 3, 1)
+    ),
+    "max pooling": LayerRow(fn.layers.max_pooling(2), (4, 5, 2), False, True, (1, 5, 2), "finds no place"),
+    "max pooling, overlapping": LayerRow(fn.layers.max_pooling((3, 2), (2, 1)), (6, 4, 2)),
+    "mean pooling": LayerRow(fn.layers.mean_pooling((2, 3)), (4, 7, 2), False, True, (4, 7), "three axes"),
+    "mean pooling, overlapping": LayerRow(fn.layers.mean_pooling(3, 2), (5, 6, 2)),
+    "flatten": LayerRow(fn.layers.flatten(), (2, 3, 2)),
+    "activate": LayerRow(fn.layers.activate(fn.activations.softplus), (2, 3)),
     "chain": LayerRow(
         fn.chain(
             fn.layers.dense(6, fn.activations.relu), fn.layers.dropout(0.5), fn.chain(fn.layers.dense(4), fn.chain())
@@ -101,6 +121,24 @@ NETWORKS = {
             l2=0.1,
         ),
         examples((6,), 6, True),
+        True,
+    ),
+    "convolutional": NetworkRow(
+        fn.convolutional(
+            (7, 8, 2), "conv3-3 maxpool2 | fc-4 fc-3", objective=fn.objectives.softmax_log_likelihood, l2=0.2
+        ),
+        examples((7, 8, 2), 3, True),
+    ),
+    "convolutional, pooled first": NetworkRow(
+        fn.convolutional(
+            (6, 6, 1),
+            "conv3-3 meanpool2/1 | conv2-2 maxpool2 dropout0.6 | fc-3",
+            fn.activations.tanh,
+            objective=fn.objectives.sigmoid_cross_entropy,
+            padding="same",
+            pool_first=True,
+        ),
+        examples((6, 6, 1), 3),
         True,
     ),
     "one layer without a chain": NetworkRow(

@@ -1,0 +1,117 @@
+"""The convolutional layer, in the correlation form of the notes: one filter, seen everywhere in the image.
+
+    forward:   z[n,y,x,k] = b_k + Σ_{i,j,c} w[i,j,c,k] u[n, y·s + i·r, x·s + j·r, c]      a = σ(z)
+    backward:  δ = d_a ⊙ σ'(z)
+               dW[i,j,c,k] = Σ_{n,y,x} u[n, y·s + i·r, x·s + j·r, c] δ[n,y,x,k]
+               db_k = Σ_{n,y,x} δ[n,y,x,k]
+               dx = the correlation of δ, spread by s, with w[h−1−i, w−1−j, k, c]
+
+u is x with its padding, s the stride, r the dilation. The derivation, which the notes leave out: z is a weighted sum
+of pixels, as in the fully connected layer, but each weight takes part in it once for every position, so that its
+derivative is a sum over them: w[i,j,c,k] meets u[n, y·s + i·r, …] in z[n,y,x,k], hence ∂z/∂w is that pixel; ∂z/∂b is 1.
+For dx, pixel p of u is met by every y and i with y·s + i·r = p, through w[i,…]: dx[p] = Σ_i δ[(p − i·r)/s] w[i]. Let δ̃
+have δ[y] at y·s and zeros in between, and i' = h − 1 − i; then dx[p] = Σ_i' δ̃[p − (h−1)r + i'·r] w[h−1−i'], once more a
+correlation, with flipped filters, whose channels k are summed now and whose channels c remain.
+
+| symbol | name in code | shape |
+|---|---|---|
+| x | `x` | (N, H, W, C) |
+| w | `params.weights` | (h, w, C, K) |
+| b | `params.biases` | (K,) |
+| z | `trace.z` | (N, H', W', K) |
+| δ | `delta` | (N, H', W', K) |
+
+With stride 1 and no padding z is the notes' discrete convolution (f * g) of the image with the flipped filter.
+Source: section 5 of the notes for the forward pass; the contractions are `fnnets.correlation`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fnnets import activations, checks, correlation, initializers, windows
+from fnnets.activations import Activation
+from fnnets.core import Layer
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+
+class ConvolutionParams(NamedTuple):
+    """W (h, w, C, K) and b (K,): K(Chw + 1) numbers."""
+
+    weights: Float[Array, "i j c k"]
+    biases: Float[Array, " k"]
+
+
+class ConvolutionTrace(NamedTuple):
+    """What `backward` reads: x (N, H, W, C) and z (N, H', W', K)."""
+
+    x: Float[Array, "n h w c"]
+    z: Float[Array, "n y x k"]
+
+
+def convolution(
+    filters: int,
+    window: int | tuple[int, int],
+    stride: int | tuple[int, int] = 1,
+    padding: windows.Padding = "valid",
+    activation: Activation = activations.identity,
+    dilation: int | tuple[int, int] = 1,
+    initial: initializers.Scheme = initializers.default,
+) -> Layer:
+    """Each of the filters correlated with the image at every position, plus its bias, then the activation.
+
+    Args:
+        filters: K, the number of filters, which are the channels of the output.
+        window: pixels (h, w) of a filter; one number stands for both, here and below.
+        stride: pixels from one position to the next.
+        padding: zeros around the image: "valid" for none, "same" for ⌈H/stride⌉ positions, or explicit
+            ((top, bottom), (left, right)).
+        activation: σ with its derivative.
+        dilation: pixels from one entry of the filter to the next.
+        initial: how W and b begin; the fan of a unit is C·h·w.
+
+    Raises:
+        TypeError, ValueError: settings out of range; in `init` and `forward`, an example that is no image
+            (H, W, C), one too small for the window, another number of channels.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> layer = fn.layers.convolution(20, 5, activation=fn.activations.relu)
+    >>> params, shape = layer.init(jax.random.key(0), (28, 28, 1))
+    >>> shape, params.weights.size + params.biases.size
+    ((24, 24, 20), 520)
+    >>> y, trace = layer.forward(params, jnp.ones((4, 28, 28, 1)), fn.Context())
+    >>> d_params, d_x = layer.backward(params, trace, jnp.ones_like(y))
+    >>> d_params.weights.shape, d_x.shape
+    ((5, 5, 1, 20), (4, 28, 28, 1))
+    """
+    filters = checks.count(filters, "convolution: filters", "give the number of filters")
+    seen = windows.window("convolution", window, stride, padding, dilation)
+    checks.is_instance(activation, Activation, "convolution: activation", "take one from fnnets.activations")
+    checks.is_instance(initial, initializers.Scheme, "convolution: initial", "take one from fnnets.initializers")
+
+    def init(key, shape):
+        windows.check_image(shape, "convolution", seen)
+        weights_key, biases_key = jax.random.split(key)
+        dtype = jnp.result_type(float)
+        weights = initial.weights(-2, -1)(weights_key, (*seen.size, shape[2], filters), dtype)
+        biases = initial.biases(biases_key, (filters,), dtype)
+        return ConvolutionParams(weights, biases), (*seen.positions(shape[:2]), filters)
+
+    def forward(params: ConvolutionParams, x: Float[Array, "n h w c"], context):
+        windows.check_image(x.shape[1:], "convolution", seen, params.weights.shape[2])
+        z = correlation.correlate(x, params.weights, seen) + params.biases
+        return activation.value(z), ConvolutionTrace(x, z)
+
+    def backward(params: ConvolutionParams, trace: ConvolutionTrace, d_y: Float[Array, "n y x k"]):
+        delta = d_y * activation.derivative(trace.z)
+        d_weights = correlation.weights_gradient(trace.x, delta, seen)
+        d_x = correlation.input_gradient(delta, params.weights, seen, trace.x.shape[1:3])
+        return ConvolutionParams(d_weights, jnp.sum(delta, axis=(0, 1, 2))), d_x
+
+    statements: Any = ConvolutionParams("convolution dW", "convolution db")  # type: ignore[arg-type]
+    return Layer(init, forward, backward, "convolution", statements, window=seen)

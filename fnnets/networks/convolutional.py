@@ -1,0 +1,155 @@
+"""Convolutional networks, written as the table of a paper.
+
+    conv5-20        20 filters of 5 x 5 pixels            conv3x5-20, conv7-64/2: 3 x 5 pixels, stride 2
+    maxpool2        the greatest of each 2 x 2 pixels      maxpool3/2: overlapping windows, stride 2
+    meanpool2       their mean
+    fc-100          100 fully connected units; the images are flattened before the first
+    dropout0.5      each unit is kept with probability 0.5 in training
+    |               ends a line of the table; nothing else
+
+The hidden activation follows every convolution and every fully connected layer but the last, which is linear: the
+objective owns its activation. Both orders of the literature: activation before pooling (Simonyan & Zisserman 2014),
+and with `pool_first` the pooling of weighted inputs, which are activated afterwards (Nielsen 2015).
+
+| symbol | name in code | shape |
+|---|---|---|
+| w of a convolution | `params[i].weights` | (h, w, C, K) |
+| W of a fully connected layer | `params[i].weights` | (q, p) |
+| b | `params[i].biases` | (K,) or (q,) |
+
+The i-th entry of `params` belongs to the i-th layer of the chain; layers without parameters hold the empty tuple.
+Source: section 5 of the notes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fnnets import activations, checks, initializers, layers, windows
+from fnnets.core import Layer, Network, Objective, chain, network
+
+PIXELS = r"(?P<height>\d+)(x(?P<width>\d+))?"
+ENTRIES = {
+    "conv": re.compile(rf"conv{PIXELS}-(?P<units>\d+)(/(?P<stride>\d+))?"),
+    "maxpool": re.compile(rf"maxpool{PIXELS}(/(?P<stride>\d+))?"),
+    "meanpool": re.compile(rf"meanpool{PIXELS}(/(?P<stride>\d+))?"),
+    "fc": re.compile(r"fc-(?P<units>\d+)"),
+    "dropout": re.compile(r"dropout(?P<keep>\d*\.?\d+)"),
+}
+
+
+def convolutional(
+    input_shape: Sequence[int],
+    table: str | Sequence[str | Layer],
+    hidden: activations.Activation = activations.sigmoid,
+    *,
+    objective: Objective,
+    padding: windows.Padding = "valid",
+    pool_first: bool = False,
+    l2: float = 0.0,
+    initial: initializers.Scheme = initializers.default,
+) -> Network:
+    """A network of convolutions, poolings and fully connected layers, read from a table.
+
+    Args:
+        input_shape: (H, W, C) of one image.
+        table: entries as above, in one string or a sequence; a sequence may hold layers of any kind too, which
+            are taken as they are.
+        hidden: activation of the hidden layers.
+        objective: output activation and cost.
+        padding: of every convolution of the table: "valid", "same" or explicit pixels.
+        pool_first: whether weighted inputs are pooled before they are activated.
+        l2: λ of λ/2n Σ w².
+        initial: how weights and biases begin.
+
+    Raises:
+        TypeError, ValueError: an entry that cannot be read, a table that does not end in a fully connected
+            layer, an image smaller than the table needs, λ < 0, an objective that is none.
+
+    >>> import jax, fnnets as fn
+    >>> lenet = fn.convolutional((32, 32, 1), "conv5-6 meanpool2 | conv5-16 meanpool2 | conv5-120 | fc-84 fc-10",
+    ...                          fn.activations.tanh, objective=fn.objectives.softmax_log_likelihood)
+    >>> sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(lenet.init, jax.random.key(0))))
+    61706
+    """
+    input_shape = checks.shape(input_shape, "convolutional: input_shape")
+    windows.check_image(input_shape, "convolutional")
+    checks.is_instance(objective, Objective, "convolutional: objective", "take one from fnnets.objectives")
+    checks.is_instance(hidden, activations.Activation, "convolutional: hidden", "take one from fnnets.activations")
+    entries = _entries(table)
+    after = [*entries[1:], None]
+    parts: list[Layer] = []
+    waiting: list[Layer] = []  # an activation that stands behind the pooling that comes next
+    for entry, following in zip(entries, after, strict=True):
+        made = _layers(entry, following, hidden, padding, pool_first, initial)
+        is_first_fc = _kind(entry) == "fc" and "flatten" not in (part.name for part in parts)
+        parts += [layers.flatten()] * is_first_fc + made[:1] + waiting
+        waiting = made[1:]
+    _check_size(parts, input_shape)
+    return network(chain(*parts), objective, input_shape, l2)
+
+
+def _entries(table) -> list[str | Layer]:
+    """The table as a list of readable entries, the last of which is fully connected."""
+    if isinstance(table, str):
+        table = [table]
+    if not isinstance(table, Sequence):
+        raise TypeError(f"convolutional: table is {table!r}, expected a string or a sequence of entries and layers")
+    entries: list[str | Layer] = []
+    for entry in table:
+        entries += entry.lower().replace("|", " ").split() if isinstance(entry, str) else [entry]
+    for entry in entries:
+        if not isinstance(entry, Layer) and _kind(entry) is None:
+            raise ValueError(
+                f"convolutional: table has the entry {entry!r}, expected something like conv5-20, conv3-64/2, "
+                "maxpool2, meanpool3/2, fc-100, dropout0.5 or a layer; correct it"
+            )
+    if not entries or _kind(entries[-1]) != "fc":
+        raise ValueError(
+            f"convolutional: table ends in {entries[-1] if entries else 'nothing'!r}, expected a fully connected layer "
+            "with an output for each target; add fc-10, or join other layers with fnnets.chain and fnnets.network"
+        )
+    return entries
+
+
+def _kind(entry: Any) -> str | None:
+    if not isinstance(entry, str):
+        return None
+    return next((kind for kind, pattern in ENTRIES.items() if pattern.fullmatch(entry)), None)
+
+
+def _layers(entry, following, hidden, padding, pool_first, initial) -> list[Layer]:
+    """The entry's layer, and the activation that the layer after it is to be followed by, if any."""
+    kind = _kind(entry)
+    if kind is None:
+        return [entry]
+    found = ENTRIES[kind].fullmatch(entry).groupdict()  # type: ignore[union-attr]
+    if kind == "dropout":
+        return [layers.dropout(float(found["keep"]))]
+    if kind == "fc":
+        activation = activations.identity if following is None else hidden
+        return [layers.dense(int(found["units"]), activation, initial)]
+    size = int(found["height"]), int(found["width"] or found["height"])
+    stride = None if found["stride"] is None else int(found["stride"])
+    if kind != "conv":
+        return [(layers.max_pooling if kind == "maxpool" else layers.mean_pooling)(size, stride)]
+    is_pooled_first = pool_first and _kind(following) in ("maxpool", "meanpool")
+    activation = activations.identity if is_pooled_first else hidden
+    made = layers.convolution(
+        int(found["units"]), size, 1 if stride is None else stride, padding, activation, initial=initial
+    )
+    return [made, layers.activate(hidden)] if is_pooled_first else [made]
+
+
+def _check_size(parts: list[Layer], shape: tuple[int, ...]) -> None:
+    least = (1, 1)
+    for part in reversed(parts):
+        if part.window is not None:
+            least = part.window.least(least)
+    if min(have - need for have, need in zip(shape, least, strict=False)) < 0:
+        raise ValueError(
+            f"convolutional: images have shape {shape}, expected at least ({least[0]}, {least[1]}, C), which the "
+            f"windows of the table need; {windows.remedy(shape, None, 'give larger images or fewer poolings')}"
+        )
