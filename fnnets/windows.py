@@ -104,6 +104,34 @@ class Window(NamedTuple):
             yield lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[3]), (1, *self.stride, 1))
 
 
+def spread(shares: Sequence[Any], window: Window, shape: Sequence[int]) -> Any:
+    """Sum what each window gives to each of its entries into an image: the adjoint of `Window.taps`.
+
+    Args:
+        shares: h·w arrays (N, H', W', C), row by row.
+        window: where they stand.
+        shape: (H, W) of the image.
+
+    Returns:
+        (N, H, W, C); 0 where no window stands.
+    """
+
+    def placed(share, axis, entry):
+        (before, _), s = window.pads(shape)[axis - 1], window.stride[axis - 1]
+        start = entry * window.dilation[axis - 1] - before
+        end = shape[axis - 1] - start - (share.shape[axis] - 1) * s - 1
+        config = [(0, 0, 0)] * share.ndim
+        config[axis] = (start, end, s - 1)
+        return lax.pad(share, np.zeros((), share.dtype), config)
+
+    width = window.size[1]
+    rows = [
+        sum(placed(share, 2, column) for column, share in enumerate(shares[start : start + width]))
+        for start in range(0, len(shares), width)
+    ]
+    return sum(placed(row, 1, entry) for entry, row in enumerate(rows))
+
+
 def window(layer: str, size: Any, stride: Any, padding: Any = "valid", dilation: Any = 1) -> Window:
     """A checked `Window`; one number stands for both axes.
 

@@ -23,7 +23,7 @@ Source: section 5 of the notes for the forward pass. The winners are remembered,
 from __future__ import annotations
 
 from functools import reduce
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -85,9 +85,12 @@ def max_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | N
         return y, MaxPoolingTrace(winner, _outline(x))
 
     def backward(params, trace: MaxPoolingTrace, d_y: Float[Array, "n y x c"]):
-        zero = jnp.zeros((), d_y.dtype)
-        shares = [jnp.where(trace.winner == index_dtype(entry), d_y, zero) for entry in range(count)]
-        return (), spread(shares, seen, trace.outline.shape[1:3])
+        shape, winner, zero = trace.outline.shape[1:3], trace.winner, jnp.zeros((), d_y.dtype)
+        if seen.stride == seen.size:
+            entries = np.arange(count, dtype=index_dtype).reshape(seen.size[0], 1, seen.size[1], 1)
+            shares = jnp.where(winner[:, :, None, :, None] == entries, d_y[:, :, None, :, None], zero)
+            return (), tile(shares, seen, shape)
+        return (), windows.spread([jnp.where(winner == index_dtype(i), d_y, zero) for i in range(count)], seen, shape)
 
     return Layer(_init("max_pooling", seen), forward, backward, "max_pooling", (), window=seen)
 
@@ -114,44 +117,17 @@ def mean_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | 
         return sum(seen.taps(x)) / count, MeanPoolingTrace(_outline(x))
 
     def backward(params, trace: MeanPoolingTrace, d_y: Float[Array, "n y x c"]):
-        return (), spread([d_y / count] * count, seen, trace.outline.shape[1:3])
+        return (), windows.spread([d_y / count] * count, seen, trace.outline.shape[1:3])
 
     return Layer(_init("mean_pooling", seen), forward, backward, "mean_pooling", (), window=seen)
 
 
-def spread_plainly(shares: list[Any], window: Window, shape: tuple[int, ...]):
-    """Sum what each window gives to each of its entries into an image: the adjoint of `Window.taps`.
-
-    Args:
-        shares: h·w arrays (N, H', W', C), row by row.
-        window: without padding or dilation.
-        shape: (H, W) of the image.
-
-    Returns:
-        (N, H, W, C); 0 where no window stands.
-    """
-
-    def placed(entry, share):
-        config = [(0, 0, 0)]
-        for start, pixels, positions, s in zip(
-            divmod(entry, window.size[1]), shape, share.shape[1:3], window.stride, strict=True
-        ):
-            config.append((start, pixels - start - (positions - 1) * s - 1, s - 1))
-        return lax.pad(share, jnp.zeros((), share.dtype), [*config, (0, 0, 0)])
-
-    return sum(placed(*entry_and_share) for entry_and_share in enumerate(shares))
-
-
-def spread(shares: list[Any], window: Window, shape: tuple[int, ...]):
-    """As `spread_plainly`; windows side by side, which share no pixel, are interleaved instead of added."""
-    if window.stride != window.size:
-        return spread_plainly(shares, window, shape)
-    height, width = window.size
-    rows = [jnp.stack(shares[start : start + width], axis=3) for start in range(0, len(shares), width)]
-    n, y, x, _, c = rows[0].shape
-    tiles = jnp.stack(rows, axis=2).reshape(n, y * height, x * width, c)
+def tile(shares, window: Window, shape: tuple[int, ...]):
+    """As `windows.spread` of shares (N, H', h, W', w, C), for windows side by side: nothing is added, only laid out."""
+    n, y, height, x, width, c = shares.shape
+    tiles = shares.reshape(n, y * height, x * width, c)
     rest = [(0, pixels - covered, 0) for pixels, covered in zip(shape, tiles.shape[1:3], strict=True)]
-    return lax.pad(tiles, jnp.zeros((), tiles.dtype), [(0, 0, 0), *rest, (0, 0, 0)])
+    return lax.pad(tiles, np.zeros((), tiles.dtype), [(0, 0, 0), *rest, (0, 0, 0)])
 
 
 def _init(name: str, seen: Window):
