@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fnnets.verify.precision import EPSILON
-from fnnets.verify.witness import Estimate
+from fnnets.verify.witness import DIFFERING, Estimate
 
 GROSS = 1e-4
 """Relative to the leaf, the least contradiction between both gradients and the witness that is believed."""
@@ -74,10 +74,12 @@ def supports(estimate: Estimate, explicit: np.ndarray, automatic: np.ndarray) ->
 
 
 def between_slopes(estimate: Estimate, explicit: np.ndarray, automatic: np.ndarray) -> bool:
-    """Whether, at the worst element, both values lie between the two one-sided slopes of a kink."""
-    e, a = (side.ravel()[estimate.flat[0]] for side in (explicit, automatic))
-    room = 1e-3 * (estimate.high[0] - estimate.low[0])
-    return bool(estimate.kink[0] and estimate.low[0] - room <= min(e, a) and max(e, a) <= estimate.high[0] + room)
+    """Whether each visited element that differs stands at a kink, both values between its two one-sided slopes."""
+    e, a = (side.ravel()[estimate.flat] for side in (explicit, automatic))
+    room = 1e-3 * (estimate.high - estimate.low)
+    is_between = (estimate.low - room <= np.fmin(e, a)) & (np.fmax(e, a) <= estimate.high + room)
+    is_same = np.abs(e - a) <= DIFFERING * np.abs(automatic).max(initial=0.0)
+    return bool(np.all(is_same | (estimate.kink & is_between)))
 
 
 def _vote(for_explicit, for_automatic, differ, kink) -> str:

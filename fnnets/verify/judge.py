@@ -2,7 +2,8 @@
 
     wrong         another structure, shape or dtype; not finite in either precision; apart in float64
     downstream    wrong, but just as the faults found before it predict
-    inconclusive  agreed in float64 while central differences contradict both, or apart within a kink
+    convention    apart in float64, at kinks alone: another subgradient, such as that of a tie in max-pooling
+    inconclusive  agreed in float64 while central differences contradict both
     rounding      agreed in float64, apart in the parameters' precision (or below what float64 can resolve)
     ok            agreed in both
 
@@ -26,7 +27,7 @@ from fnnets.verify.report import Row
 
 EXPLAINED = 1e-9
 NEITHER = "both agree, but central differences contradict them: a derivative rule inside the cost may be wrong"
-KINK = "the worst element stands at a kink, and both values lie between its two slopes"
+KINK = "both values lie between the two slopes of a kink, wherever they differ: another convention, as valid"
 UNRESOLVED = "the difference is below what float64 resolves here"
 
 
@@ -78,7 +79,7 @@ def _judge(row: Row, sides: Any, scale: float, estimate: witness.Estimate, toler
     is_resolved = double.relative <= tolerances.double
     if not is_resolved and double.absolute > compare.floor(sides[1][1], sides[0][1], scale):
         at_kink = voice == "kink" and compare.between_slopes(estimate, *sides[1])
-        return row._replace(verdict="inconclusive", note=KINK) if at_kink else row._replace(verdict="wrong")
+        return row._replace(verdict="convention", note=KINK) if at_kink else row._replace(verdict="wrong")
     if voice == "neither":
         return row._replace(verdict="inconclusive", note=NEITHER)
     is_ok = is_resolved and native.relative <= tolerances.native

@@ -30,6 +30,7 @@ from jax.flatten_util import ravel_pytree
 from fnnets.verify.precision import EPSILON
 
 STEP = 1e-3
+DIFFERING, VISITS = 1e-6, 12
 FRACTIONS = np.array([1.0, 1 / 2, 1 / 32, 1 / 64])
 
 
@@ -53,7 +54,10 @@ class Estimate(NamedTuple):
 
 
 def sample(explicit: np.ndarray, automatic: np.ndarray) -> np.ndarray:
-    """Coordinates worth a visit: the two worst, the largest, and one that no one chose (always the same)."""
+    """Coordinates worth a visit: the two worst, the largest, one that no one chose, and some of all that differ.
+
+    What differs is visited from the worst to the least, so that a fault cannot hide behind kinks that differ more.
+    """
     if automatic.size == 0:
         return np.zeros(0, int)
     drawn = int(np.random.default_rng(automatic.size).integers(automatic.size))
@@ -63,8 +67,10 @@ def sample(explicit: np.ndarray, automatic: np.ndarray) -> np.ndarray:
     is_finite = np.isfinite(explicit) & np.isfinite(automatic)
     difference = np.where(is_finite, np.abs(np.nan_to_num(explicit) - np.nan_to_num(automatic)), np.inf).ravel()
     worst = int(np.argmax(difference))
-    difference[worst] = -1
-    return np.array([worst, int(np.argmax(difference)), largest, drawn])
+    order = np.argsort(-difference, kind="stable")
+    differing = order[: np.count_nonzero(difference > DIFFERING * np.abs(automatic).max())]
+    spread = differing[np.unique(np.linspace(0, len(differing) - 1, VISITS).astype(int))] if len(differing) > 2 else []
+    return np.array([worst, int(order[min(1, len(order) - 1)]), largest, drawn, *spread], int)
 
 
 def differences(terms: Callable[[Any, Any], Any], at: Any, rest: Any, points: Any, steps: Any) -> tuple[Any, Any, Any]:

@@ -119,3 +119,28 @@ def test_chain_and_integer_inputs():
 def test_bad_arguments_are_refused_in_one_line(args, kind, message):
     with pytest.raises(kind, match=message):
         fn.verify.layer(*args)
+
+
+def last_maximum(factor):
+    """Max-pooling whose last maximum takes all, and `factor` times too much where nothing ties."""
+    pool = fn.layers.max_pooling(2)
+
+    def forward(params, x, context):
+        _, trace = pool.forward(params, x[:, ::-1, ::-1], context)
+        return pool.forward(params, x, context)[0], (trace, x)
+
+    def backward(params, trace, d_y):
+        turned, x = trace
+        d_x = pool.backward(params, turned, d_y[:, ::-1, ::-1])[1][:, ::-1, ::-1]
+        return (), jnp.where(x > 2, factor, 1) * d_x
+
+    return pool._replace(forward=forward, backward=backward)
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "convention"), (1.01, "wrong")])
+def test_the_last_maximum_is_a_convention_and_a_fault_beside_ties_is_not_hidden(factor, verdict):
+    """Whole numbers 0 to 3 tie often; the only 3 of its window is where the fault is."""
+    x = jax.random.randint(jax.random.key(3), (3, 6, 6, 2), 0, 4).astype(jnp.float32)
+    report = fn.verify.layer(last_maximum(factor), (), x)
+    assert [row.verdict for row in report.rows] == [verdict]
+    assert report.ok == (verdict == "convention")

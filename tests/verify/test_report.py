@@ -21,7 +21,7 @@ def report(*verdicts):
 @pytest.mark.parametrize(
     ("verdicts", "expected"),
     [
-        (["ok", "rounding"], "pass"),
+        (["ok", "rounding", "convention"], "pass"),
         (["ok", "inconclusive"], "inconclusive"),
         (["inconclusive", "wrong"], "wrong"),
         (["ok", "downstream"], "wrong"),
