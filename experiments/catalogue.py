@@ -22,6 +22,12 @@ ENTRIES = (
     Entry("vanishing", "the norm of delta in deep networks; the product formula for a chain", "none", "20 s"),
     Entry("overfitting", "L2, dropout, augmentation, early stopping on 1000 images", "MNIST or digits", "5 min"),
     Entry("nielsen", "the figures of Nielsen's book, chapters 1, 3, 5 and 6 (shallow)", "MNIST", "30 min"),
+    Entry("nielsen_convolutional", "convolutional networks of its chapter 6; with --full for hours", "MNIST", "10 min"),
+    Entry("digits_convolutional", "a convolutional classifier of digits, beyond the SVC", "digits", "1 min"),
+    Entry("filters", "filters and activation maps of a trained convolutional network", "digits or MNIST", "30 s"),
+    Entry("transfer", "a network that knows 0-4 re-used for 5-9, against one from scratch", "digits or MNIST", "2 min"),
+    Entry("augmentation", "moved and turned copies of small training sets, against none", "digits", "1 min"),
+    Entry("detection", "digits found in cluttered scenes by class maps; precision, recall", "digits or MNIST", "90 s"),
     Entry("table", "writes the table of published and measured figures", "none", "1 s"),
 )
 
@@ -33,5 +39,5 @@ def listing() -> str:
     NAME           DATA             TIME    WHAT
     """
     rows = [("NAME", "DATA", "TIME", "WHAT"), *((e.name, e.data, e.time, e.summary) for e in ENTRIES)]
-    lines = [f"{name:<15}{data:<17}{time:<8}{summary}" for name, data, time, summary in rows]
+    lines = [f"{name:<23}{data:<17}{time:<8}{summary}" for name, data, time, summary in rows]
     return "\n".join([*lines, "", "Data: digits comes with scikit-learn; MNIST is found by --data-dir or FNNETS_DATA."])

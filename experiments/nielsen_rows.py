@@ -14,7 +14,7 @@ best epoch; what each row compares with says `statistic`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 BEST_RUN = "test accuracy, best epoch, best of 3 runs"
 BEST_EPOCH = "accuracy at the best epoch"
@@ -83,8 +83,8 @@ ROWS = (
 )
 
 
-def find(names: tuple[str, ...]) -> tuple[Row, ...]:
-    """The rows of the given names, all of them for none.
+def find(names: tuple[str, ...], rows: tuple[Any, ...] = ROWS) -> tuple[Any, ...]:
+    """Those of `rows` with the given names, all of them for none.
 
     Raises:
         ValueError: there is no such row.
@@ -92,8 +92,8 @@ def find(names: tuple[str, ...]) -> tuple[Row, ...]:
     >>> [row.published for row in find(("chapter-1-30",))]
     [95.42]
     """
-    known = {row.name: row for row in ROWS}
+    known = {row.name: row for row in rows}
     for name in names:
         if name not in known:
             raise ValueError(f"rows name {name!r}, expected some of {', '.join(known)}")
-    return tuple(known[name] for name in names) if names else ROWS
+    return tuple(known[name] for name in names) if names else rows

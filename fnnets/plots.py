@@ -185,6 +185,41 @@ def filters(weights: Any, image_shape: Sequence[int], columns: int = 10, title: 
     return figure
 
 
+def maps(images: Any, columns: int = 8, rows: Sequence[str] = (), title: str = "") -> Figure:
+    """A grid of images, such as a layer's activations, all on one scale from the lowest to the highest number.
+
+    Args:
+        images: (K, H, W).
+        columns: images in a row.
+        rows: a label for each row of the grid; none for no labels.
+        title: what the picture shows.
+
+    Raises:
+        ValueError: images that are not (K, H, W) with K ≥ 1.
+
+    >>> len(maps(np.ones((3, 8, 8)), columns=2).axes)                      # a grid of 2 x 2 and the scale
+    5
+    """
+    images = np.asarray(images)
+    if images.ndim != 3 or not images.size:
+        raise ValueError(f"maps: images have shape {images.shape}, expected (K, H, W) with K >= 1")
+    columns = min(columns, len(images))
+    lines = -(-len(images) // columns)
+    side = 0.75 * (images.shape[1] / images.shape[2])
+    figure = _matplotlib("figure").Figure(figsize=(0.75 * columns + 1.2, side * lines + 0.7), dpi=DPI)
+    figure.set_layout_engine("constrained")
+    grid = figure.subplots(lines, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[], frame_on=False)
+    for axes, image in zip(grid.flat, images, strict=False):
+        shown = axes.imshow(image, cmap="viridis", vmin=images.min(), vmax=images.max())
+    for axes, name in zip(grid[:, 0], rows, strict=False):
+        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
+    figure.colorbar(shown, ax=list(grid.flat), shrink=0.7)
+    figure.suptitle(title)
+    return figure
+
+
 def confusion(matrix: Any, title: str = "") -> Figure:
     """How often each class was taken for each other one; counts in the cells.
 

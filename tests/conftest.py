@@ -22,6 +22,9 @@ def pytest_configure(config):
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     if not config.getoption("--check-shapes"):
+        # The laws do not depend on it, and it is a third of the compilation. With --check-shapes, which repeats the
+        # contract, programs are compiled as users have them.
+        jax.config.update("jax_disable_most_optimizations", True)
         return
     import jaxtyping
 

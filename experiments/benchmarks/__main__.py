@@ -1,20 +1,22 @@
-"""The command line: `python -m experiments.benchmarks table|feedforward|import_time [options]`."""
+"""The command line: `python -m experiments.benchmarks NAME [options]`, NAME a benchmark or `table`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from experiments.benchmarks import feedforward, import_time, table
+from experiments.benchmarks import class_map, convolutional, feedforward, import_time, table
 
-USAGE = "usage: python -m experiments.benchmarks feedforward|import_time|table [options]; each has --help"
+NAMES = "class_map|convolutional|feedforward|import_time|table"
+USAGE = f"usage: python -m experiments.benchmarks {NAMES} [options]; each has --help"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one benchmark, or write their table; returns the exit status.
 
-    >>> main(["--help"])
-    usage: python -m experiments.benchmarks feedforward|import_time|table [options]; each has --help
+    >>> main(["--help"])                                                          # doctest: +ELLIPSIS
+    usage: python -m experiments.benchmarks class_map|convolutional|... [options]; each has --help
     0
     """
     name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
@@ -22,8 +24,11 @@ def main(arguments: Sequence[str]) -> int:
         import tyro
 
         return table.run(tyro.cli(table.Options, args=rest, prog="python -m experiments.benchmarks table"))
-    if name in ("feedforward", "import_time"):
-        return {"feedforward": feedforward, "import_time": import_time}[name].main(rest)
+    modules: dict[str, Any] = {
+        "class_map": class_map, "convolutional": convolutional, "feedforward": feedforward, "import_time": import_time,
+    }  # fmt: skip
+    if name in modules:
+        return modules[name].main(rest)
     print(USAGE, file=sys.stdout if name in ("--help", "-h") else sys.stderr)
     return 0 if name in ("--help", "-h") else 2
 

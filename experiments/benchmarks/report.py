@@ -111,6 +111,16 @@ def bound(bar: Bar) -> str:
     return f"at least {bar.low:g}" if bar.low is not None else f"at most {bar.high:g}"
 
 
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Rows as a table in Markdown, the header first.
+
+    >>> table([("a", "b"), ("1", "2")]).splitlines()[:3]
+    ['| a | b |', '|---|---|', '| 1 | 2 |']
+    """
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]]) + "\n\n"
+
+
 def aligned(table: list[tuple[str, ...]]) -> str:
     """Columns of equal width; the first and the last to the left, numbers to the right.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import results
-from experiments.benchmarks import import_time, report
+from experiments.benchmarks import class_map, convolutional, import_time, report
 from experiments.benchmarks.timing import summary
 
 HERE = Path(__file__).parent
@@ -24,13 +24,21 @@ HEAD = """<!-- Written by `python -m experiments.benchmarks table`; do not edit.
 
 # Benchmarks
 
-Outputs are compared first: all contestants take 300 equal steps from equal parameters. Then each in turn runs an
-epoch of 50 000 examples of 784 features, reshuffled by everyone, float32; a time is the median of the rounds, a ratio
-the median of the rounds' ratios to `fnnets explicit`. Samples of fnnets and of the bare scan are the mean of three
-epochs, as `fit` has a beginning: it reads the data once for NaN and copies the parameters. "of GEMM" is the rate of the
-row's matrix products over the best rate that the machine reached, in the same run, with the network's largest product
-alone. PyTorch runs as it is fastest: each implementation of its optimiser is tried, with its default number of threads
-and with one. scikit-learn also computes its cost in each step.
+Outputs are compared first, then contestants are timed in turn; a time is the median of the rounds, a ratio the median
+of the rounds' ratios.
+
+Feedforward: all take 300 equal steps from equal parameters; then each runs an epoch of 50 000 examples of 784
+features, reshuffled by everyone, float32; ratios are to `fnnets explicit`. Samples of fnnets and of the bare scan are
+the mean of three epochs, as `fit` has a beginning: it reads the data once for NaN and copies the parameters. "of GEMM"
+is the rate of the row's matrix products over the best rate that the machine reached, in the same run, with the
+network's largest product alone. PyTorch runs as it is fastest: each implementation of its optimiser is tried, with its
+default number of threads and with one. scikit-learn also computes its cost in each step.
+
+Convolutional: one cost and gradient, in a jitted call and as steps of descent in one `lax.scan`, which is how `fit`
+trains; ratios are to `explicit` in the same place, "of GEMM" to a product of two matrices of 1024 x 1024. XLA's CPU
+code for the weight gradient of a convolution, which `jax.grad` comes to, is slow in a loop.
+
+Class map: a network of two convolutions over a larger image in one pass, against crop by crop at the map's stride.
 
     make benchmark                                      again, on this machine
 
@@ -89,9 +97,13 @@ def markdown(contents: list[dict[str, Any]]) -> str:
             parts.append(f"## {content['device']}\n\n")
         versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
         parts.append(f"`{content['command']}`: {versions}.\n\n")
-        parts += [_import(content)] if content["name"] == "import_time" else [_bars(content), *_nets(content)]
+        parts.append(PARTS[content["name"]](content))
         last = content["device"]
     return "".join(parts).rstrip() + "\n"
+
+
+def _feedforward(content: Mapping[str, Any]) -> str:
+    return "".join([_bars(content), *_nets(content)])
 
 
 def _import(content: Mapping[str, Any]) -> str:
@@ -106,7 +118,7 @@ def _bars(content: Mapping[str, Any]) -> str:
     found = [bar for net in content["nets"] for bar in report.bars(net)]
     lines = [(bar.name, bar.net, f"{bar.ratio:.2f}", f"{report.bound(bar)}: {bar.verdict}") for bar in found]
     call = f"A call of a jitted function that does nothing takes {1e6 * content['call']:.1f} µs.\n\n"
-    return _table([("ratio of times", "network", "measured", "bar"), *lines]) + call
+    return report.table([("ratio of times", "network", "measured", "bar"), *lines]) + call
 
 
 def _nets(content: Mapping[str, Any]) -> list[str]:
@@ -120,13 +132,16 @@ def _nets(content: Mapping[str, Any]) -> list[str]:
         ]
         if torch:
             notes.append(f"PyTorch ran with {report.how(torch)}.")
-        parts.append(f"### {net['name']}\n\n{_table(report.rows(net))}{' '.join(notes)}\n\n")
+        parts.append(f"### {net['name']}\n\n{report.table(report.rows(net))}{' '.join(notes)}\n\n")
     return parts
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]]) + "\n\n"
+PARTS = {
+    "class_map": lambda content: class_map.table(content["images"]) + "\n\n",
+    "convolutional": convolutional.markdown,
+    "feedforward": _feedforward,
+    "import_time": _import,
+}
 
 
 def _slug(device: str) -> str:
