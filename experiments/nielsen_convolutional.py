@@ -15,6 +15,7 @@ Rows and settings: `experiments/nielsen_convolutional_rows.py`.
 from __future__ import annotations
 
 import json
+import textwrap
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,7 +163,7 @@ def _picture(record: Record) -> Any:
     accuracies = np.array(record.curves["validation_accuracy"])
     return plots.curves(
         {"validation": accuracies.T}, xlabel="epoch", ylabel="accuracy on validation images / %",
-        title=f"{record.title}\nmean and range of {len(record.seeds)} runs",
+        title=f"{textwrap.fill(record.title, 60)}\nmean and range of {len(record.seeds)} runs",
     )  # fmt: skip
 
 

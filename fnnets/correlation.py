@@ -125,9 +125,13 @@ def pays_input_gradient(delta_shape: tuple[int, ...], shape: tuple[int, ...]) ->
 
 def _patches(x: Any, window: Window):
     """P (hwC, NH'W'), from images of one channel each: so the product runs along rows of both factors."""
-    n, height, width, c = x.shape
-    single = x.transpose(3, 0, 1, 2).reshape(c * n, height, width, 1)
-    return jnp.stack(list(window.taps(single))).reshape(math.prod(window.size) * c, -1)
+    padded = window.padded(x)
+    n, height, width, c = padded.shape
+    single = padded.transpose(3, 0, 1, 2).reshape(c * n, height, width, 1)
+    # Written out once: fused with what follows, it would be computed again for every entry of the window.
+    single = lax.optimization_barrier(single)
+    taps = window._replace(padding="valid").taps(single)
+    return jnp.stack(list(taps)).reshape(math.prod(window.size) * c, -1)
 
 
 def _patch_bytes(window: Window, x: Any) -> int:

@@ -92,12 +92,15 @@ class Window(NamedTuple):
             )
         return height, width
 
+    def padded(self, x: Any) -> Any:
+        """Images (N, H, W, C) with their zeros around them."""
+        (top, bottom), (left, right) = self.pads(x.shape[1:3])
+        return lax.pad(x, np.zeros((), x.dtype), ((0, 0, 0), (top, bottom, 0), (left, right, 0), (0, 0, 0)))
+
     def taps(self, x: Any) -> Iterator[Any]:
         """What each entry of the window sees of images (N, H, W, C), row by row: h·w arrays (N, H', W', C)."""
-        shape = x.shape[1:3]
-        (top, bottom), (left, right) = self.pads(shape)
-        x = lax.pad(x, np.zeros((), x.dtype), ((0, 0, 0), (top, bottom, 0), (left, right, 0), (0, 0, 0)))
-        spans = [(count - 1) * s + 1 for count, s in zip(self.positions(shape), self.stride, strict=True)]
+        spans = [(count - 1) * s + 1 for count, s in zip(self.positions(x.shape[1:3]), self.stride, strict=True)]
+        x = self.padded(x)
         for entry in itertools.product(*map(range, self.size)):
             starts = [i * d for i, d in zip(entry, self.dilation, strict=True)]
             ends = [start + span for start, span in zip(starts, spans, strict=True)]
