@@ -119,7 +119,7 @@ def inputs(value: Any, input_shape: tuple[int, ...], name: str) -> Any:
     if value.ndim == len(input_shape):
         raise ValueError(
             f"{name} has shape {value.shape}, expected {wanted} with the batch axis first; "
-            f"for a single example write {name.split()[-1]}[None]"
+            + _missing_axis(value.shape, input_shape, name.split()[-1])
         )
     if value.ndim != len(input_shape) + 1:
         raise ValueError(
@@ -133,6 +133,12 @@ def inputs(value: Any, input_shape: tuple[int, ...], name: str) -> Any:
         )
     finite(value, name)
     return value
+
+
+def _missing_axis(came, wanted, name) -> str:
+    if len(wanted) == 3 and came[1:] == wanted[:2] and wanted[2] == 1:
+        return f"give each grey image its one channel with {name}[..., None]"
+    return f"for a single example write {name}[None]"
 
 
 def _reshaping(came, wanted) -> str:
