@@ -44,14 +44,14 @@ BLOCK = 2**21  # bytes of patches at a time: more leave the second-level cache, 
 
 
 def correlate(x: Float[Array, "n h w c"], weights: Float[Array, "i j c k"], window: Window):
-    """Z (N, H', W', K)."""
+    """The weighted sums z (N, H', W', K)."""
     return lax.conv_general_dilated(
         x, weights, window.stride, window.pads(x.shape[1:3]), rhs_dilation=window.dilation, dimension_numbers=IMAGES
     )
 
 
 def weights_gradient_plainly(x: Float[Array, "n h w c"], delta: Float[Array, "n y x k"], window: Window):
-    """DW (h, w, C, K), one contraction over examples and positions: examples are the channels that are summed."""
+    """The gradient dW (h, w, C, K), one contraction over examples, as the channels that are summed, and positions."""
     pads = [
         (before, (w - 1) * r + (count - 1) * s + 1 - pixels - before)
         for w, r, s, (before, _), pixels, count in zip(
@@ -67,7 +67,7 @@ def weights_gradient_plainly(x: Float[Array, "n h w c"], delta: Float[Array, "n 
 def input_gradient_plainly(
     delta: Float[Array, "n y x k"], weights: Float[Array, "i j c k"], window: Window, shape: tuple[int, ...]
 ):
-    """Dx (N, H, W, C) for images of `shape` (H, W): the transposed correlation."""
+    """The gradient dx (N, H, W, C) for images of `shape` (H, W): the transposed correlation."""
     flipped = jnp.swapaxes(weights[::-1, ::-1], 2, 3)
     pads = [
         (e - 1 - before, pixels + before - 1 - (count - 1) * s)

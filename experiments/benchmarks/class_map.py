@@ -32,7 +32,7 @@ import numpy as np
 
 import fnnets as fn
 from experiments import results
-from experiments.benchmarks import timing
+from experiments.benchmarks import command, report, timing
 from experiments.benchmarks.timing import Contestant, interleave, summary
 from fnnets import checks
 from fnnets.networks import detection
@@ -82,7 +82,7 @@ def run(options: Options) -> int:
         "name": "class_map", "command": "python -m experiments.benchmarks.class_map", **results.environment(),
         "settings": {"table": TABLE, "rounds": options.rounds, "block": options.block}, "images": rows,
     }  # fmt: skip
-    print(table(rows))
+    print(table(rows).rstrip())
     print(f"Results: {results.save_json(content, options.out / 'class_map.json')}")
     return 0
 
@@ -106,8 +106,10 @@ def measure(net: fn.Network, params: Any, size: int, options: Options) -> dict[s
             [Contestant(MAP, partial(whole, params, image)), Contestant(CROPS, partial(crops, params, image))],
             options.rounds,
         )
-    count = math.prod(ours.shape[1:3])
-    return row | {"operations": {MAP: operations(net, (size, size)), CROPS: count * operations(net, (SIDE, SIDE))}}
+    height, width = (SIDE + (count - 1) * s for count, s in zip(ours.shape[1:3], stride, strict=True))
+    crops_operations = math.prod(ours.shape[1:3]) * operations(net, (SIDE, SIDE))
+    # Pixels behind the last crop are cut off before the map is made.
+    return row | {"operations": {MAP: operations(net, (height, width)), CROPS: crops_operations}}
 
 
 def operations(net: fn.Network, shape: tuple[int, int]) -> int:
@@ -130,14 +132,14 @@ def operations(net: fn.Network, shape: tuple[int, int]) -> int:
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as Markdown."""
     columns = ("pixels", "crops", "map ms", "crops ms", "ratio of times", "ratio of operations", "difference")
-    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    lines: list[tuple[str, ...]] = [columns]
     for row in rows:
         ms = [f"{1e3 * summary(row['samples'][name]).median:.2f}" for name in (MAP, CROPS)]
         ratio = timing.ratio(row["samples"], CROPS, MAP)
         saved = row["operations"][CROPS] / row["operations"][MAP]
-        cells = [str(row["size"]), str(math.prod(row["positions"])), *ms, f"{ratio:.1f}", f"{saved:.1f}"]
-        lines.append("| " + " | ".join([*cells, f"{row['difference']:.1e}"]) + " |")
-    return "\n".join(lines)
+        sizes = str(row["size"]), str(math.prod(row["positions"]))
+        lines.append((*sizes, *ms, f"{ratio:.1f}", f"{saved:.1f}", f"{row['difference']:.1e}"))
+    return report.table(lines)
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> float:
@@ -147,13 +149,7 @@ def _difference(a: np.ndarray, b: np.ndarray) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    import tyro
-
-    try:
-        return run(tyro.cli(Options, args=arguments, prog="python -m experiments.benchmarks.class_map"))
-    except ValueError as error:
-        print(f"class_map: {error}", file=sys.stderr)
-        return 2
+    return command.main(run, Options, "class_map", arguments)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from jax import lax
 
 import fnnets as fn
 from experiments import results
-from experiments.benchmarks import convolutional_peers, peers, report
+from experiments.benchmarks import command, convolutional_peers, peers, report
 from experiments.benchmarks.agreement import TOLERANCE
 from experiments.benchmarks.convolutional_peers import NAMES, Work, work
 from experiments.benchmarks.timing import Contestant, interleave, ratio, summary
@@ -193,8 +193,10 @@ def run(options: Options) -> int:
         wrong += [f"{one.name}: {name}" for name, value in net["agreement"].items() if not value <= TOLERANCE]
         lines = [f"  {bar.name}: {bar.ratio:.2f}, bar {report.bound(bar)}: {bar.verdict}" for bar in bars(net)]
         print("\n".join([one.name, report.aligned(rows(net)), *(f"  {n}" for n in notes(net)), *lines, ""]), flush=True)
+    environment = results.environment()
+    environment["versions"] |= peers.versions()
     content: dict[str, Any] = {"name": "convolutional", "command": "python -m experiments.benchmarks.convolutional"}
-    content |= {"settings": {"rounds": options.rounds}, **results.environment(), "nets": nets}
+    content |= {"settings": {"rounds": options.rounds}, **environment, "nets": nets}
     print(f"Results: {results.save_json(content, options.out / 'convolutional.json')}")
     for name in wrong:
         print(f"{name} has another gradient; its time says nothing", file=sys.stderr)
@@ -202,14 +204,8 @@ def run(options: Options) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 2 for a bad option."""
-    import tyro
-
-    try:
-        return run(tyro.cli(Options, args=arguments, prog="python -m experiments.benchmarks.convolutional"))
-    except (TypeError, ValueError) as error:
-        print(f"convolutional: {error}", file=sys.stderr)
-        return 2
+    """The command line."""
+    return command.main(run, Options, "convolutional", arguments)
 
 
 if __name__ == "__main__":

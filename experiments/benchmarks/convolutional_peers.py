@@ -27,13 +27,18 @@ NAMES = ("nielsen-10", "nielsen-128", "vgg-32")
 
 
 class Work(NamedTuple):
-    """A network with its parameters and minibatch, and whether weighted inputs are pooled before the activation."""
+    """A network with its parameters and minibatch, and the activation of its hidden layers."""
 
     name: str
     net: fn.Network
     activation: Callable[[Any], Any]
     params: Any
     batch: fn.Batch
+
+    @property
+    def pools_first(self) -> bool:
+        """Whether weighted inputs are pooled before they are activated."""
+        return any(part.name == "activate" for part in self.net.layer.parts)
 
 
 def work(name: str) -> Work:
@@ -69,7 +74,7 @@ def textbook(one: Work) -> Callable[..., Any]:
             if part.name == "convolution":
                 padding, names = part.window.padding.upper(), ("NHWC", "HWIO", "NHWC")
                 x = lax.conv_general_dilated(x, own.weights, (1, 1), padding, dimension_numbers=names) + own.biases
-                x = x if one.name.startswith("nielsen") else one.activation(x)
+                x = x if one.pools_first else one.activation(x)
             elif part.name == "max_pooling":
                 x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
             elif part.name == "activate":
@@ -85,7 +90,7 @@ def textbook(one: Work) -> Callable[..., Any]:
 
 
 def torch_step(one: Work, channels_last: bool) -> Callable[[], Any]:
-    """A call gives PyTorch's cost and gradient as a pair of NumPy arrays in the network's layout."""
+    """A call gives PyTorch's cost and the gradients of its parameters; `as_params` brings them to our layout."""
     import torch
 
     parts: list[Any] = []
@@ -114,12 +119,12 @@ def _torch_layers(part, own, one: Work) -> list[Any]:
     import torch
 
     layer: Any
-    activation = torch.nn.Sigmoid() if one.name.startswith("nielsen") else torch.nn.ReLU()
+    activation = torch.nn.Sigmoid() if one.activation is jax.nn.sigmoid else torch.nn.ReLU()
     if part.name == "convolution":
         h, w, c, k = own.weights.shape
         layer = torch.nn.Conv2d(c, k, (h, w), padding="same" if part.window.padding == "same" else 0)
         weights = np.array(own.weights).transpose(3, 2, 0, 1)
-        behind = [] if one.name.startswith("nielsen") else [activation]
+        behind = [] if one.pools_first else [activation]
     elif part.name == "dense":
         layer, weights, behind = torch.nn.Linear(own.weights.shape[1], own.weights.shape[0]), own.weights, [activation]
     else:

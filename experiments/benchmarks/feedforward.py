@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import results
-from experiments.benchmarks import agreement, contestants, peers, rates, report
+from experiments.benchmarks import agreement, command, contestants, peers, rates, report
 from experiments.benchmarks.setting import Setting, Trainer, mnist_examples, random_examples, setting
 from experiments.benchmarks.timing import Contestant, interleave
 from fnnets import checks
@@ -123,23 +123,12 @@ def versions() -> dict[str, str]:
     """Versions of the peers."""
     import sklearn
 
-    found = {"scikit-learn": sklearn.__version__}
-    if peers.has_torch():
-        import torch
-
-        found["torch"] = str(torch.__version__)
-    return found
+    return {"scikit-learn": sklearn.__version__, **peers.versions()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 2 for a bad option or data that is not there."""
-    import tyro
-
-    try:
-        return run(tyro.cli(Options, args=arguments, prog="python -m experiments.benchmarks.feedforward"))
-    except ValueError as error:  # DataError among them
-        print(f"feedforward: {error}", file=sys.stderr)
-        return 2
+    """The command line."""
+    return command.main(run, Options, "feedforward", arguments)
 
 
 if __name__ == "__main__":

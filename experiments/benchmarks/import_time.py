@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import results
+from experiments.benchmarks import command
 from fnnets import checks
 
 BAR = 0.3
@@ -83,13 +84,7 @@ def in_fresh_process(modules: str) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    import tyro
-
-    try:
-        return run(tyro.cli(Options, args=arguments, prog="python -m experiments.benchmarks.import_time"))
-    except ValueError as error:
-        print(f"import_time: {error}", file=sys.stderr)
-        return 2
+    return command.main(run, Options, "import_time", arguments)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,15 @@ def has_torch() -> bool:
     return importlib.util.find_spec("torch") is not None
 
 
+def versions() -> dict[str, str]:
+    """PyTorch's version, where it is installed."""
+    if not has_torch():
+        return {}
+    import torch
+
+    return {"torch": str(torch.__version__)}
+
+
 def torch_eager(setting: Setting, name: str) -> tuple[Trainer, dict[str, Any]]:
     """PyTorch's eager mode as it is fastest here, and how that is."""
     import torch

@@ -40,7 +40,7 @@ code for the weight gradient of a convolution, which `jax.grad` comes to, is slo
 
 Class map: a network of two convolutions over a larger image in one pass, against crop by crop at the map's stride.
 
-    make benchmark                                      again, on this machine
+The command over each table measures it again; `make benchmark` installs PyTorch and measures the feedforward ones.
 
 """
 
@@ -137,7 +137,7 @@ def _nets(content: Mapping[str, Any]) -> list[str]:
 
 
 PARTS = {
-    "class_map": lambda content: class_map.table(content["images"]) + "\n\n",
+    "class_map": lambda content: class_map.table(content["images"]),
     "convolutional": convolutional.markdown,
     "feedforward": _feedforward,
     "import_time": _import,

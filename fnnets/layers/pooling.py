@@ -1,6 +1,6 @@
 """Pooling layers: a window's greatest number, or its mean, channel by channel.
 
-    max    forward:   y[n,p,q,c] = u[n, p·s + i*, q·s + j*, c],  (i*, j*) = the first argmax over the window
+    max    forward:   y[n,p,q,c] = x[n, p·s + i*, q·s + j*, c],  (i*, j*) = the first argmax over the window
            backward:  d_x[n, p·s + i*, q·s + j*, c] += d_y[n,p,q,c]
     mean   forward:   y[n,p,q,c] = 1/hw Σ_{i,j} x[n, p·s + i, q·s + j, c]
            backward:  d_x[n, p·s + i, q·s + j, c] += 1/hw d_y[n,p,q,c],  every i, j
