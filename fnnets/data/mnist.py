@@ -25,12 +25,12 @@ import numpy as np
 
 from fnnets import checks
 from fnnets.core import Batch
+from fnnets.data import folders
 from fnnets.data.errors import DataError, DataNotFoundError
 from fnnets.data.idx import read_idx
 
 TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 TEST = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-VARIABLE = "FNNETS_DATA"
 
 
 class Mnist(NamedTuple):
@@ -65,7 +65,7 @@ def mnist(data_dir: str | os.PathLike[str] | None = None, *, divisor: float = 25
     """
     checks.at_least(divisor, 1.0, "mnist: divisor", "give 256 or 255")
     checks.count(validation, "mnist: validation", "give the number of images to validate on", least=0)
-    folder = _folder(data_dir)
+    folder = folders.folder(data_dir, "mnist", "MNIST's IDX files")
     images, labels = _pair(folder, *TRAIN, divisor)
     test_images, test_labels = _pair(folder, *TEST, divisor)
     train = len(labels) - validation
@@ -85,23 +85,6 @@ def mnist(data_dir: str | os.PathLike[str] | None = None, *, divisor: float = 25
 
 def _batch(images, labels) -> Batch:
     return Batch(jnp.asarray(images), jnp.asarray(labels))
-
-
-def _folder(data_dir) -> Path:
-    name = "data_dir"
-    if data_dir is None:
-        name, data_dir = VARIABLE, os.environ.get(VARIABLE)
-    if not data_dir:
-        raise DataNotFoundError(
-            f"mnist: data_dir is {data_dir!r} and {VARIABLE} gives no directory either; "
-            "give one of them the directory with MNIST's IDX files"
-        )
-    if not isinstance(data_dir, str | os.PathLike):
-        raise TypeError(f"mnist: data_dir is {data_dir!r} of type {type(data_dir).__name__}, expected a path")
-    folder = Path(data_dir)
-    if not folder.is_dir():
-        raise DataNotFoundError(f"mnist: {name} {folder} is no directory; give one with MNIST's IDX files")
-    return folder
 
 
 def _find(folder: Path, name: str) -> Path:

@@ -12,7 +12,8 @@
 | k | `k` | () |
 
 Everything is decided by the key. With `key=None` a split or fold takes the examples in the order in which
-they came: "first half against second half".
+they came: "first half against second half". Examples lie along the first axis; with `sequences=True` they are
+time-major sequences, inputs (T, N, …) and mask (T, N), along the second, and so are targets that begin with (T, N).
 Source: T. Hastie, R. Tibshirani, J. Friedman, *The Elements of Statistical Learning*, sections 7.2, 7.10, 7.11.
 """
 
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
 
 
 def split(
-    batch: Batch, parts: Sequence[int] | Sequence[float], *, key: Array | None, stratify: bool = False
-) -> tuple[Batch, ...]:
+    batch: Batch, parts: Sequence[int] | Sequence[float], *, key: Array | None, stratify: bool = False,
+    sequences: bool = False,
+) -> tuple[Batch, ...]:  # fmt: skip
     """A partition of the examples into as many parts as are asked for: two, or train, validation and test.
 
     Args:
@@ -46,6 +48,7 @@ def split(
             sum to 1 (the sizes are then rounded so that none is lost).
         key: PRNG key; None keeps the examples in their order.
         stratify: whether each part holds the classes in the same proportions; needs a key and integer labels.
+        sequences: whether the examples are time-major sequences, along the second axis.
 
     Raises:
         TypeError: `batch` is no `Batch`, `key` no key, `parts` neither ints nor floats.
@@ -62,17 +65,20 @@ def split(
     >>> second.inputs[:, 0].tolist()
     [5.0, 6.0, 7.0, 8.0, 9.0]
     """
-    batch = examples(batch, "split: batch")
-    sizes = _sizes(parts, len(batch.inputs))
+    batch = examples(batch, "split: batch", sequences)
+    n = _number(batch, sequences)
+    sizes = _sizes(parts, n)
     _check_key(key, stratify, "split")
     if stratify:
         rows = _stratified(sizes, _labels(batch, "split"), _seed(key))
     else:
-        rows = np.split(_order(key, len(batch.inputs)), np.cumsum(sizes)[:-1])
-    return tuple(take(batch, part) for part in rows)
+        rows = np.split(_order(key, n), np.cumsum(sizes)[:-1])
+    return tuple(take(batch, part, sequences) for part in rows)
 
 
-def k_fold(batch: Batch, k: int, *, key: Array | None, stratify: bool = False) -> Iterator[tuple[Batch, Batch]]:
+def k_fold(
+    batch: Batch, k: int, *, key: Array | None, stratify: bool = False, sequences: bool = False
+) -> Iterator[tuple[Batch, Batch]]:
     """The k pairs (train, validation) of cross-validation; the validation parts partition the data.
 
     Args:
@@ -80,6 +86,7 @@ def k_fold(batch: Batch, k: int, *, key: Array | None, stratify: bool = False) -
         k: number of folds, at least 2; their sizes differ by one at most (by one a class if stratified).
         key: PRNG key; None makes folds of neighbours, in the examples' order.
         stratify: whether each fold holds the classes in the same proportions; needs a key and integer labels.
+        sequences: whether the examples are time-major sequences, along the second axis.
 
     Raises:
         TypeError: `batch` is no `Batch`, `key` no key, `k` no int. At once, not at the first fold.
@@ -92,8 +99,8 @@ def k_fold(batch: Batch, k: int, *, key: Array | None, stratify: bool = False) -
     >>> [validation.inputs[:, 0].tolist() for train, validation in k_fold(batch, 3, key=None)]
     [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
     """
-    batch = examples(batch, "k_fold: batch")
-    n = len(batch.inputs)
+    batch = examples(batch, "k_fold: batch", sequences)
+    n = _number(batch, sequences)
     k = checks.count(k, "k_fold: k", "give the number of folds", least=2)
     if k > n:
         raise ValueError(f"k_fold: k is {k} with {n} examples, expected at most {n}; take fewer folds")
@@ -102,15 +109,17 @@ def k_fold(batch: Batch, k: int, *, key: Array | None, stratify: bool = False) -
         folds = _stratified_folds(k, _labels(batch, "k_fold"), _seed(key))
     else:
         folds = np.array_split(_order(key, n), k)
-    return ((take(batch, np.concatenate(folds[:i] + folds[i + 1 :])), take(batch, folds[i])) for i in range(k))
+    pairs = ((np.concatenate(folds[:i] + folds[i + 1 :]), folds[i]) for i in range(k))
+    return ((take(batch, train, sequences), take(batch, validation, sequences)) for train, validation in pairs)
 
 
-def bootstrap(batch: Batch, *, key: Array) -> tuple[Batch, Batch]:
+def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Batch, Batch]:
     """A resample (in-bag, with replacement, as many as there are) and the examples it left out (out-of-bag).
 
     Args:
         batch: the data set of n examples, along the first axis.
         key: PRNG key.
+        sequences: whether the examples are time-major sequences, along the second axis.
 
     Returns:
         `(in_bag, out_of_bag)`; the second holds 37 % of the examples on average, in their order.
@@ -125,9 +134,9 @@ def bootstrap(batch: Batch, *, key: Array) -> tuple[Batch, Batch]:
     >>> len(in_bag.inputs), 330 < len(out_of_bag.inputs) < 410
     (1000, True)
     """
-    batch = examples(batch, "bootstrap: batch")
+    batch = examples(batch, "bootstrap: batch", sequences)
     checks.is_key(key, "bootstrap: key")
-    n = len(batch.inputs)
+    n = _number(batch, sequences)
     drawn = np.asarray(jax.random.randint(key, (n,), 0, n))
     left_out = np.setdiff1d(np.arange(n), drawn)
     if left_out.size == 0:
@@ -135,40 +144,63 @@ def bootstrap(batch: Batch, *, key: Array) -> tuple[Batch, Batch]:
             f"bootstrap: batch has {n} examples and this key's resample holds all of them, expected one to be "
             "left out; give more examples, or another key"
         )
-    return take(batch, drawn), take(batch, left_out)
+    return take(batch, drawn, sequences), take(batch, left_out, sequences)
 
 
-def examples(batch: Batch, name: str) -> Batch:
-    """`batch` as arrays with the examples along the first axis: at least one, each with its target.
+def examples(batch: Batch, name: str, sequences: bool = False) -> Batch:
+    """`batch` as arrays with the examples along the first axis, or the second: at least one, each with its target.
 
     Raises:
         TypeError: it is no `Batch`.
-        ValueError: it is empty, inputs and targets differ in number, or it is a padded batch of sequences.
+        ValueError: it is empty, inputs and targets differ in number, or it is a padded batch of sequences
+            without `sequences`.
 
     >>> examples(Batch([[1.0], [2.0]], [0, 1]), "batch").inputs.shape
     (2, 1)
     """
     checks.is_instance(batch, Batch, name, "give fnnets.Batch(inputs, targets)")
-    if batch.mask is not None:
-        raise ValueError(f"{name}.mask is given, expected None: examples along the first axis; do this before padding")
-    inputs, targets = checks.array(batch.inputs, f"{name}.inputs"), checks.array(batch.targets, f"{name}.targets")
-    if inputs.ndim == 0 or len(inputs) == 0:
-        raise ValueError(f"{name}.inputs has shape {inputs.shape}, expected (N, …) with N >= 1; give it examples")
-    if targets.ndim == 0 or len(targets) != len(inputs):
+    if batch.mask is not None and not sequences:
         raise ValueError(
-            f"{name}.targets has shape {targets.shape}, expected ({len(inputs)}, …), one for each of the inputs; "
+            f"{name}.mask is given, expected None: examples along the first axis; give sequences=True where there "
+            "is that argument, or do this before padding"
+        )
+    inputs, targets = checks.array(batch.inputs, f"{name}.inputs"), checks.array(batch.targets, f"{name}.targets")
+    mask = None if batch.mask is None else checks.array(batch.mask, f"{name}.mask")
+    batch = Batch(inputs, targets, mask)
+    if inputs.ndim <= sequences or 0 in inputs.shape[: 1 + sequences]:
+        wanted = "(T, N, …) with T, N >= 1" if sequences else "(N, …) with N >= 1"
+        raise ValueError(f"{name}.inputs has shape {inputs.shape}, expected {wanted}; give it examples")
+    n, timed = _number(batch, sequences), sequences and _is_timed(batch)
+    if not timed and (targets.ndim == 0 or len(targets) != n):
+        also = f" or ({len(inputs)}, {n}, …)" if sequences else ""
+        raise ValueError(
+            f"{name}.targets has shape {targets.shape}, expected ({n}, …){also}, one for each of the inputs; "
             "give both the same examples"
         )
-    return Batch(inputs, targets)
+    if mask is not None and mask.shape != inputs.shape[:2]:
+        raise ValueError(f"{name}.mask has shape {mask.shape}, expected {inputs.shape[:2]}; give the inputs' own mask")
+    return batch
 
 
-def take(batch: Batch, rows: np.ndarray) -> Batch:
-    """The examples of those rows, as a data set of their own.
+def take(batch: Batch, rows: np.ndarray, sequences: bool = False) -> Batch:
+    """The examples of those rows, or those sequences, as a data set of their own.
 
     >>> take(Batch(np.array([[1.0], [2.0]]), np.array([0, 1])), np.array([1])).targets.tolist()
     [1]
     """
-    return Batch(batch.inputs[rows], batch.targets[rows])
+    if not sequences:
+        return Batch(batch.inputs[rows], batch.targets[rows])
+    targets = batch.targets[:, rows] if _is_timed(batch) else batch.targets[rows]
+    return Batch(batch.inputs[:, rows], targets, None if batch.mask is None else batch.mask[:, rows])
+
+
+def _number(batch, sequences) -> int:
+    return batch.inputs.shape[1 if sequences else 0]
+
+
+def _is_timed(batch) -> bool:
+    """Whether the targets of sequences have a time axis."""
+    return batch.targets.ndim >= 2 and batch.targets.shape[:2] == batch.inputs.shape[:2]
 
 
 def _sizes(parts, n: int) -> list[int]:

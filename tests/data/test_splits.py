@@ -194,3 +194,95 @@ def test_a_bad_number_of_folds_is_refused_at_once(k, error):
 def test_a_bootstrap_that_leaves_nothing_out_is_refused():
     with pytest.raises(ValueError, match="1 examples and this key's resample holds all"):
         bootstrap(numbered(1), key=KEY)
+
+
+def numbered_sequences(n, timed, masked=True):
+    """Each sequence of 3 steps holds its own number, in inputs, targets and, in binary digits, in the mask."""
+    numbers = np.arange(n)
+    targets = np.tile(numbers, (3, 1)) if timed else numbers
+    mask = (numbers[None] >> np.arange(3)[:, None]) % 2 == 1
+    return Batch(np.tile(numbers[None, :, None], (3, 1, 2)).astype(np.float32), targets, mask if masked else None)
+
+
+def sequence_rows(batch):
+    numbers = np.asarray(batch.inputs)[0, :, 0].astype(int)
+    assert (np.asarray(batch.inputs) == numbers[None, :, None]).all()
+    assert (np.asarray(batch.targets) == numbers).all()
+    if batch.mask is not None:
+        assert (np.asarray(batch.mask) == ((numbers[None] >> np.arange(3)[:, None]) % 2 == 1)).all()
+    return numbers.tolist()
+
+
+@pytest.mark.parametrize("timed", [True, False])
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("key", [KEY, None])
+def test_sequences_are_split_along_their_second_axis(timed, masked, key):
+    batch = numbered_sequences(8, timed, masked)
+    parts = split(batch, (5, 3), key=key, sequences=True)
+    assert [part.inputs.shape for part in parts] == [(3, 5, 2), (3, 3, 2)]
+    assert [part.targets.shape for part in parts] == ([(3, 5), (3, 3)] if timed else [(5,), (3,)])
+    assert all((part.mask is not None) == masked for part in parts)
+    assert sorted(row for part in parts for row in sequence_rows(part)) == list(range(8))
+    folds = list(k_fold(batch, 3, key=key, sequences=True))
+    assert sorted(row for _, validation in folds for row in sequence_rows(validation)) == list(range(8))
+    assert all(sorted(sequence_rows(a) + sequence_rows(b)) == list(range(8)) for a, b in folds)
+    in_bag, out_of_bag = bootstrap(batch, key=KEY, sequences=True)
+    drawn, left = sequence_rows(in_bag), sequence_rows(out_of_bag)
+    assert len(drawn) == 8
+    assert sorted(set(drawn) | set(left)) == list(range(8))
+    assert not set(drawn) & set(left)
+
+
+def test_sequences_are_split_as_examples_are():
+    examples, sequences = numbered(20), numbered_sequences(20, timed=True)
+    for key in (KEY, None):
+        found = split(sequences, (0.6, 0.4), key=key, sequences=True)
+        assert [sequence_rows(part) for part in found] == [rows(part) for part in split(examples, (0.6, 0.4), key=key)]
+
+
+def test_floats_at_every_step_and_of_sequences_are_told_apart():
+    inputs = np.arange(12.0).reshape(3, 4, 1)
+    stepwise, _ = split(Batch(inputs, 2 * inputs), (1, 3), key=KEY, sequences=True)
+    np.testing.assert_array_equal(stepwise.targets, 2 * stepwise.inputs)
+    once, _ = split(Batch(inputs, inputs[0]), (1, 3), key=KEY, sequences=True)
+    np.testing.assert_array_equal(once.targets, once.inputs[0])
+
+
+def test_sequences_are_stratified_by_their_labels():
+    batch = Batch(np.ones((5, 30, 2)), np.repeat([0, 1], [20, 10]))
+    for part in split(batch, (0.7, 0.3), key=KEY, stratify=True, sequences=True):
+        assert np.mean(part.targets) == pytest.approx(1 / 3)
+    for train, validation in k_fold(batch, 5, key=KEY, stratify=True, sequences=True):
+        assert np.bincount(validation.targets).tolist() == [4, 2]
+        assert train.inputs.shape == (5, 24, 2)
+    with pytest.raises(ValueError, match=r"targets has shape \(3, 8\) .* integer labels \(N,\)"):
+        split(numbered_sequences(8, timed=True), (4, 4), key=KEY, stratify=True, sequences=True)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda b: split(b, (0.5, 0.5), key=KEY, sequences=True),
+        lambda b: k_fold(b, 2, key=KEY, sequences=True),
+        lambda b: bootstrap(b, key=KEY, sequences=True),
+    ],
+)
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (Batch(np.ones(4), np.ones(4)), r"inputs has shape \(4,\), expected \(T, N, …\)"),
+        (Batch(np.ones((3, 0, 1)), np.ones(0)), "T, N >= 1"),
+        (Batch(np.ones((0, 3, 1)), np.ones(3)), "T, N >= 1"),
+        (Batch(np.ones((3, 4, 1)), np.ones(3)), r"targets has shape \(3,\), expected \(4, …\) or \(3, 4, …\)"),
+        (Batch(np.ones((3, 4, 1)), np.ones((3, 5))), r"targets has shape \(3, 5\)"),
+        (Batch(np.ones((3, 4, 1)), np.ones(4), np.ones((4, 3), bool)), r"mask has shape \(4, 3\), expected \(3, 4\)"),
+    ],
+)
+def test_bad_batches_of_sequences_are_refused_at_once(make, batch, message):
+    with pytest.raises(ValueError, match=message):
+        make(batch)
+
+
+def test_a_mask_without_sequences_names_the_argument():
+    with pytest.raises(ValueError, match=r"mask is given, expected None: .* give sequences=True"):
+        split(numbered_sequences(8, timed=False), (4, 4), key=KEY)

@@ -1,0 +1,41 @@
+"""Where data from outside lies: in a folder named by an argument, or else by the environment variable FNNETS_DATA."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fnnets.data.errors import DataNotFoundError
+
+VARIABLE = "FNNETS_DATA"
+
+
+def folder(data_dir: str | os.PathLike[str] | None, user: str, content: str) -> Path:
+    """The folder `data_dir`; that of FNNETS_DATA where it is None.
+
+    Args:
+        data_dir: what the user gave.
+        user: what needs it, and `content`: what should be in it; both for the messages.
+
+    Raises:
+        DataNotFoundError: no folder is given, or it does not exist.
+        TypeError: `data_dir` is no path.
+
+    >>> folder("nowhere", "mnist", "MNIST's IDX files")
+    Traceback (most recent call last):
+    fnnets.data.errors.DataNotFoundError: mnist: data_dir nowhere is no directory; give one with MNIST's IDX files
+    """
+    name, given = "data_dir", data_dir
+    if given is None:
+        name, given = VARIABLE, os.environ.get(VARIABLE)
+    if not given:
+        raise DataNotFoundError(
+            f"{user}: data_dir is {data_dir!r} and {VARIABLE} gives no directory either; "
+            f"give one of them the directory with {content}"
+        )
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError(f"{user}: data_dir is {given!r} of type {type(given).__name__}, expected a path")
+    path = Path(given)
+    if not path.is_dir():
+        raise DataNotFoundError(f"{user}: {name} {path} is no directory; give one with {content}")
+    return path
