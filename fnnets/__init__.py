@@ -6,6 +6,7 @@ referee of every gradient here, never the engine.
 
 from fnnets import (
     activations,
+    chaining,
     core,
     correlation,
     data,
@@ -15,13 +16,17 @@ from fnnets import (
     neurons,
     objectives,
     penalty,
+    recurrence,
+    sequences,
     training,
+    unrolling,
     verify,
     windows,
 )
 from fnnets.activations import Activation
-from fnnets.core import Batch, Context, Layer, Network, Objective, chain, network
-from fnnets.networks import convolutional, feedforward
+from fnnets.chaining import chain
+from fnnets.core import Batch, Context, Layer, Network, Objective, network
+from fnnets.networks import convolutional, feedforward, recurrent
 
 __version__ = "0.1.0"
 __all__ = [
@@ -33,6 +38,7 @@ __all__ = [
     "Objective",
     "activations",
     "chain",
+    "chaining",
     "convolutional",
     "core",
     "correlation",
@@ -45,7 +51,11 @@ __all__ = [
     "neurons",
     "objectives",
     "penalty",
+    "recurrence",
+    "recurrent",
+    "sequences",
     "training",
+    "unrolling",
     "verify",
     "windows",
 ]

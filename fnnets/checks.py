@@ -149,27 +149,36 @@ def _reshaping(came, wanted) -> str:
 
 def batch(value: Any, input_shape: tuple[int, ...], output_shape: tuple[int, ...], labels: bool, name="batch") -> Any:
     """A `Batch` whose inputs and targets fit the network, with both as arrays."""
-    if not all(hasattr(value, field) for field in ("inputs", "targets", "mask", "dataset_size")):
-        raise TypeError(f"{name} is of type {type(value).__name__}, expected fnnets.Batch(inputs, targets)")
+    is_batch(value, name)
     examples = inputs(value.inputs, input_shape, f"{name}.inputs")
     if examples.shape[0] == 0:
         raise ValueError(f"{name}.inputs holds no examples, expected at least one; the mean cost of none is undefined")
     if value.mask is not None:
         raise ValueError(f"{name}.mask is given, but this network reads no sequences; leave mask=None")
-    answers = targets(value.targets, examples.shape[0], output_shape, labels, f"{name}.targets")
-    size = value.dataset_size
-    if size is not None and is_concrete(size):
-        at_least(size, 1, f"{name}.dataset_size", "give the number of examples in the data set, or None")
+    answers = targets(value.targets, examples.shape[:1], output_shape, labels, f"{name}.targets")
+    dataset_size(value.dataset_size, name)
     return value._replace(inputs=examples, targets=answers)
 
 
-def targets(value: Any, examples: int, output_shape: tuple[int, ...], labels: bool, name: str) -> Any:
-    """`value` as the targets of `examples` examples: (N, d) floats, or (N,) labels where they are allowed."""
+def is_batch(value: Any, name: str) -> None:
+    """Raise a TypeError unless `value` has the fields of a `Batch`."""
+    if not all(hasattr(value, field) for field in ("inputs", "targets", "mask", "dataset_size")):
+        raise TypeError(f"{name} is of type {type(value).__name__}, expected fnnets.Batch(inputs, targets)")
+
+
+def dataset_size(value: Any, name: str) -> None:
+    """Raise unless a batch's `dataset_size` is None or a number ≥ 1; a traced number passes."""
+    if value is not None and is_concrete(value):
+        at_least(value, 1, f"{name}.dataset_size", "give the number of examples in the data set, or None")
+
+
+def targets(value: Any, examples: tuple[int, ...], output_shape: tuple[int, ...], labels: bool, name: str) -> Any:
+    """`value` as targets: (…, d) floats, or (…) labels where they are allowed; … is `examples`, (N,) or (T, N)."""
     value = array(value, name)
-    wanted = (examples, *output_shape)
-    if value.ndim and value.shape[0] != examples:
+    wanted = (*examples, *output_shape)
+    if value.ndim and value.shape[0] != examples[0]:
         raise ValueError(
-            f"{name} holds {value.shape[0]} targets, expected {examples}, one for each of the inputs; "
+            f"{name} holds {value.shape[0]} targets, expected {examples[0]}, one for each of the inputs; "
             "give both the same examples"
         )
     is_integer = jnp.issubdtype(value.dtype, jnp.integer)

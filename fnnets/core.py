@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks, penalty
+from fnnets import checks, penalty, sequences
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -39,20 +39,24 @@ class Context(NamedTuple):
 
     Attributes:
         key: PRNG key for dropout and sampling; None asks for the deterministic network of prediction.
-        mask: the (T, N) mask of a padded batch of sequences; None where nothing is padded.
+        mask: the (T, N) mask of a padded batch of sequences, True at real steps; None where nothing is padded.
+        state: what recurrent layers go on from, as `layer.start` gives it: the end of the segment before. It counts as
+            a constant. None for their own initial state.
     """
 
     key: Array | None = None
     mask: Array | None = None
+    state: Any = None
 
 
 class Batch(NamedTuple):
     """Examples that are used together: a minibatch, or a whole data set.
 
     Attributes:
-        inputs: (N, …), one example a row.
-        targets: (N, d) of the inputs' kind, or (N,) integer labels where the objective takes them.
-        mask: (T, N) for padded sequences, else None.
+        inputs: (N, …), one example a row; sequences are time-major, (T, N, …).
+        targets: (N, d) of the inputs' kind, or (N,) integer labels where the objective takes them; with an answer at
+            every step of a sequence (T, N, d) or (T, N).
+        mask: (T, N) bool for padded sequences, True at real steps; else None.
         dataset_size: n of the penalty λ/2n Σ w²: the number of examples in the data set from which the
             batch was drawn. None means that the batch *is* the data set. `training.fit` fills it in.
     """
@@ -75,6 +79,11 @@ class Layer(NamedTuple):
             `params` with strings for leaves; None where nothing is known.
         parts: the layers of a `chain`; reports walk through them.
         window: the `fnnets.windows.Window` that a layer slides over images, by which it meets images of any size.
+        time: what the layer does with sequences: "kept" (T, N, …) -> (T, N, …), "dropped" (T, N, …) -> (N, …), or ""
+            for one that treats all leading axes alike.
+        start: `(params, n) -> state` before the first step of n sequences; None where there is no state.
+        step: `(params, state, x) -> (state, y)`, one step (N, …) of a stream: the same as `forward` on the whole.
+        approximation: how `backward` departs from the gradient on purpose, in words; "" where it does not.
     """
 
     init: Callable[..., tuple[Any, tuple[int, ...]]]
@@ -84,6 +93,10 @@ class Layer(NamedTuple):
     statements: Any = None
     parts: tuple[Layer, ...] = ()
     window: Any = None
+    time: str = ""
+    start: Callable[..., Any] | None = None
+    step: Callable[..., tuple[Any, Any]] | None = None
+    approximation: str = ""
 
 
 class Objective(NamedTuple):
@@ -131,57 +144,6 @@ class Network(NamedTuple):
     l2: float
 
 
-class ChainTrace(NamedTuple):
-    """The traces of a chain's parts, first to last."""
-
-    parts: tuple[Any, ...]
-
-
-def chain(*layers: Layer) -> Layer:
-    """Layers applied one after another, which is a layer: y = layer_k(… layer_1(x)).
-
-        forward:   x(l) = layer_l(x(l-1))
-        backward:  d_x(l-1) = layer_l.backward(d_x(l)),  l = k, …, 1          (2), the walk from back to front
-
-    Its parameters are the tuple of its parts' parameters; the key of the context is split among the parts.
-
-    Raises:
-        TypeError: a part is not a `Layer`.
-
-    >>> import jax, fnnets as fn
-    >>> two = fn.chain(fn.layers.dense(5, fn.activations.relu), fn.layers.dense(2))
-    >>> params, shape = two.init(jax.random.key(0), (3,))
-    >>> shape, params[0].weights.shape
-    ((2,), (5, 3))
-    """
-    for position, part in enumerate(layers):
-        checks.is_instance(part, Layer, f"chain: part {position}", "make one with fnnets.layers or fnnets.Layer(…)")
-
-    def init(key, shape):
-        params = []
-        for part_key, part in zip(_split(key, len(layers)), layers, strict=True):
-            part_params, shape = part.init(part_key, shape)
-            params.append(part_params)
-        return tuple(params), shape
-
-    def forward(params, x, context):
-        traces = []
-        for key, part, part_params in zip(_split(context.key, len(layers)), layers, params, strict=True):
-            x, trace = part.forward(part_params, x, Context(key, context.mask))
-            traces.append(trace)
-        return x, ChainTrace(tuple(traces))
-
-    def backward(params, trace, d_y):
-        d_params = []
-        for part, part_params, part_trace in zip(layers[::-1], params[::-1], trace.parts[::-1], strict=True):
-            part_d_params, d_y = part.backward(part_params, part_trace, d_y)
-            d_params.append(part_d_params)
-        return tuple(d_params[::-1]), d_y
-
-    statements = tuple(part.statements for part in layers)
-    return Layer(init, forward, backward, "chain", statements, layers)
-
-
 def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2: float = 0.0) -> Network:
     """Join a layer to an objective: C = mean of c over the batch + λ/2n Σ w², and its gradient by hand.
 
@@ -211,6 +173,21 @@ def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2
     checks.at_least(l2, 0.0, "network: l2", "λ = 0 switches the penalty off")
     input_shape = checks.shape(input_shape, "network: input_shape")
     expected, output_shape = _shapes(layer, input_shape)
+    if layer.time:
+        sequences.check_layer(layer, expected, input_shape, output_shape, Context())
+    return assemble(layer, objective, input_shape, l2, expected, output_shape)
+
+
+def assemble(
+    layer: Layer,
+    objective: Objective,
+    input_shape: tuple[int, ...],
+    l2: float,
+    expected: PyTree,
+    output_shape: tuple[int, ...],
+) -> Network:
+    """`network` of parts that are known to fit: `expected` are the parameters' shapes and dtypes."""
+    is_sequential = layer.time != ""
     penalised = not (isinstance(l2, int | float) and l2 == 0)
 
     def init(key):
@@ -219,27 +196,34 @@ def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2
 
     def predict(params, inputs, mask=None):
         checks.like(params, expected, "predict: params")
-        inputs = checks.inputs(inputs, input_shape, "predict: inputs")
+        if is_sequential:
+            inputs = sequences.inputs(inputs, input_shape, "predict: inputs")
+            mask = sequences.mask(mask, inputs.shape[:2], "predict: mask")
+        else:
+            inputs = checks.inputs(inputs, input_shape, "predict: inputs")
         z, _ = layer.forward(params, _cast(inputs, params), Context(None, mask))
         return objective.predict(z)
 
     def prepare(params, batch, key):
         checks.like(params, expected, "params")
-        batch = checks.batch(batch, input_shape, output_shape, objective.labels)
+        batch = checked(made, batch)
         if key is not None:
             checks.is_key(key, "key")
         return batch._replace(inputs=_cast(batch.inputs, params), targets=_cast_targets(batch.targets, params))
 
     def decay(batch):
-        return l2 / (batch.inputs.shape[0] if batch.dataset_size is None else batch.dataset_size)
+        return l2 / (sequences.count(layer.time, batch) if batch.dataset_size is None else batch.dataset_size)
+
+    def averaged(batch):
+        return batch.mask if layer.time == "kept" else None
 
     def total(params, batch, z):
-        data_cost = jnp.mean(objective.value(z, batch.targets))
+        data_cost = sequences.mean(objective.value(z, batch.targets), averaged(batch))
         return data_cost + penalty.value(decay(batch), params) if penalised else data_cost
 
     def forward_backward(params, batch, key):
         z, trace = layer.forward(params, batch.inputs, Context(key, batch.mask))
-        d_z = objective.delta(z, batch.targets) / z.shape[0]
+        d_z = sequences.spread(objective.delta(z, batch.targets), averaged(batch))
         d_params, _ = layer.backward(params, trace, d_z)
         return z, penalty.gradient(decay(batch), params, d_params) if penalised else d_params
 
@@ -256,11 +240,18 @@ def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2
         z, d_params = forward_backward(params, batch, key)
         return total(params, batch, z), d_params
 
-    return Network(init, predict, cost, gradient, cost_and_gradient, layer, objective, input_shape, output_shape, l2)
+    made = Network(init, predict, cost, gradient, cost_and_gradient, layer, objective, input_shape, output_shape, l2)
+    return made
 
 
-def _split(key, count):
-    return (None,) * count if key is None else tuple(jax.random.split(key, count))
+def checked(net: Network, batch: Batch, name: str = "batch") -> Batch:
+    """The batch with inputs, targets and mask as arrays, after every check that the network's boundary makes.
+
+    Raises:
+        TypeError, ValueError: a batch that this network does not take.
+    """
+    shapes = net.input_shape, net.output_shape, net.objective.labels, name
+    return sequences.batch(batch, *shapes, net.layer.time) if net.layer.time else checks.batch(batch, *shapes)
 
 
 def _shapes(layer, input_shape) -> tuple[PyTree, tuple[int, ...]]:

@@ -1,10 +1,30 @@
 """Layers, one file each: `init`, `forward`, `backward`, with the derivation in the module's docstring."""
 
 from fnnets.layers.activate import activate
+from fnnets.layers.bidirectional import bidirectional
 from fnnets.layers.convolution import convolution
 from fnnets.layers.dense import dense
 from fnnets.layers.dropout import dropout
 from fnnets.layers.flatten import flatten
+from fnnets.layers.gru import gru
+from fnnets.layers.last_step import last_step
+from fnnets.layers.lstm import lstm
 from fnnets.layers.pooling import max_pooling, mean_pooling
+from fnnets.layers.recurrent import recurrent
+from fnnets.layers.unfolding import unfold
 
-__all__ = ["activate", "convolution", "dense", "dropout", "flatten", "max_pooling", "mean_pooling"]
+__all__ = [
+    "activate",
+    "bidirectional",
+    "convolution",
+    "dense",
+    "dropout",
+    "flatten",
+    "gru",
+    "last_step",
+    "lstm",
+    "max_pooling",
+    "mean_pooling",
+    "recurrent",
+    "unfold",
+]

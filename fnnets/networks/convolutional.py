@@ -28,7 +28,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fnnets import activations, checks, initializers, layers, windows
-from fnnets.core import Layer, Network, Objective, chain, network
+from fnnets.chaining import chain
+from fnnets.core import Layer, Network, Objective, network
 
 PIXELS = r"(?P<height>\d+)(x(?P<width>\d+))?"
 ENTRIES = {

@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fnnets import activations, checks, initializers, layers
-from fnnets.core import Network, Objective, chain, network
+from fnnets.chaining import chain
+from fnnets.core import Network, Objective, network
 
 
 def feedforward(

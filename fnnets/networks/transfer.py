@@ -25,7 +25,8 @@ import jax
 import optax
 
 from fnnets import checks, initializers, layers
-from fnnets.core import Network, Objective, chain, network
+from fnnets.chaining import chain
+from fnnets.core import Network, Objective, network
 from fnnets.layers.dense import DenseParams
 
 

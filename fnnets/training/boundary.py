@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks
+from fnnets import checks, core, sequences
 from fnnets.core import Batch, Network
 from fnnets.training.metrics import are_classes
 
@@ -28,7 +28,7 @@ def prepare(
 ) -> tuple[Batch, dict[str, Batch]]:
     """The training data and the monitored sets, checked against the network, on the device, with n filled in."""
     train = _checked(net, train, "fit: train")
-    examples = len(train.inputs)
+    examples = sequences.count(net.layer.time, train)
     if batch_size > examples:
         raise ValueError(
             f"fit: batch_size is {batch_size}, expected at most the {examples} training examples; "
@@ -45,7 +45,11 @@ def check_selection(judged: dict[str, Batch], patience, select) -> None:
     """Raise unless there is what early stopping and selection look at."""
     if patience is not None and "validation" not in judged:
         raise ValueError("fit: patience is given without validation data, expected both; pass validation=…")
-    if select == "accuracy" and "validation" in judged and not are_classes(judged["validation"].targets):
+    if (
+        select == "accuracy"
+        and "validation" in judged
+        and not are_classes(judged["validation"].targets, judged["validation"].mask)
+    ):
         raise ValueError("fit: select is 'accuracy', but the validation targets name no classes; use select='cost'")
 
 
@@ -64,5 +68,5 @@ def derive(net: Network, gradient):
 
 
 def _checked(net, batch, name) -> Batch:
-    batch = checks.batch(batch, net.input_shape, net.output_shape, net.objective.labels, name)
+    batch = core.checked(net, batch, name)
     return batch._replace(inputs=jnp.asarray(batch.inputs), targets=jnp.asarray(batch.targets))

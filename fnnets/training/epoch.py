@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from fnnets import sequences
 from fnnets.core import Batch, Network
 from fnnets.training.metrics import Metrics, evaluate
 from fnnets.training.shuffle import shuffle
@@ -77,11 +78,12 @@ def start(net: Network, optimizer: optax.GradientTransformation, key, params=Non
 
 
 def epoch(
-    optimizer: optax.GradientTransformation, gradient: Callable[..., Any], batch_size: int
+    net: Network, optimizer: optax.GradientTransformation, gradient: Callable[..., Any], batch_size: int
 ) -> Callable[[TrainingState, Batch], TrainingState]:
     """The function that takes a state through every example of a data set once.
 
     Args:
+        net: the network.
         optimizer: an optax transformation.
         gradient: `(params, batch, key) -> ∂C/∂params`.
         batch_size: examples in a minibatch.
@@ -94,14 +96,14 @@ def epoch(
         return optax.apply_updates(params, updates), optimizer_state
 
     def run(state: TrainingState, train: Batch) -> TrainingState:
-        n = len(train.inputs)
+        n = sequences.count(net.layer.time, train)
         order_key, step_key = jax.random.split(jax.random.fold_in(state.key, state.epoch))
         order = shuffle(order_key, n)
         steps, rest = divmod(n, batch_size)
 
         def step(moving, position_and_indices):
             position, indices = position_and_indices
-            return update(moving, take(train, indices), jax.random.fold_in(step_key, position)), None
+            return update(moving, take(net, train, indices), jax.random.fold_in(step_key, position)), None
 
         whole = order[: steps * batch_size].reshape(steps, batch_size)
         moving, _ = jax.lax.scan(step, (state.params, state.optimizer_state), (jnp.arange(steps), whole))
@@ -130,7 +132,7 @@ def advance(
         monitored: for each name in `data`, whether its targets are classes.
         select: "cost" or "accuracy", by which the best parameters on "validation" are kept.
     """
-    run = epoch(optimizer, gradient, batch_size)
+    run = epoch(net, optimizer, gradient, batch_size)
 
     def judged(state: TrainingState, train: Batch, data: dict[str, Batch]) -> tuple[TrainingState, EpochReport]:
         new = run(state, train)
@@ -143,19 +145,17 @@ def advance(
     return judged
 
 
-def take(batch: Batch, indices) -> Batch:
+def take(net: Network, batch: Batch, indices) -> Batch:
     """The examples at `indices`, with n of the penalty: the data set's size, not the minibatch's.
 
     >>> import jax.numpy as jnp, fnnets as fn
-    >>> part = take(fn.Batch(jnp.arange(6.0).reshape(3, 2), jnp.arange(3)), jnp.array([2]))
+    >>> net = fn.feedforward([2, 3], objective=fn.objectives.softmax_log_likelihood)
+    >>> part = take(net, fn.Batch(jnp.arange(6.0).reshape(3, 2), jnp.arange(3)), jnp.array([2]))
     >>> part.inputs.tolist(), part.targets.tolist(), part.dataset_size
     ([[4.0, 5.0]], [2], 3)
     """
-    n = len(batch.inputs) if batch.dataset_size is None else batch.dataset_size
-    inputs, targets = (
-        jnp.asarray(part).at[indices].get(mode="promise_in_bounds") for part in (batch.inputs, batch.targets)
-    )
-    return Batch(inputs, targets, dataset_size=n)
+    n = sequences.count(net.layer.time, batch) if batch.dataset_size is None else batch.dataset_size
+    return sequences.take(net.layer.time, batch, indices)._replace(dataset_size=n)
 
 
 def _better(state: TrainingState, metrics: Metrics, select: str) -> Best:

@@ -101,7 +101,7 @@ def fit(
     train, judged = prepare(net, train, validation, batch_size, monitor_training)
     check_selection(judged, patience, select)
     state = _begin(net, optimizer, key, params, state)
-    classes = tuple((name, are_classes(part.targets)) for name, part in judged.items())
+    classes = tuple((name, are_classes(part.targets, part.mask)) for name, part in judged.items())
     step = _compiled(net, optimizer, gradient, batch_size, classes, select)
     state, reports, stopped = _loop(step, state, train, judged, epochs, patience, progress)
     return Result(state.best.params if patience is not None else state.params, history(reports), state, stopped)

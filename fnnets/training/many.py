@@ -91,7 +91,7 @@ def fit_many(
     check_settings(net, optimizer, epochs, batch_size, None, select)
     train, judged = prepare(net, train, validation, batch_size, monitor_training)
     check_selection(judged, None, select)
-    classes = {name: are_classes(part.targets) for name, part in judged.items()}
+    classes = {name: are_classes(part.targets, part.mask) for name, part in judged.items()}
 
     def step(numbers, state, train, judged):
         net, optimizer = build(**numbers)

@@ -2,6 +2,7 @@
 
     cost      C = 1/N Σ c(z, y) + λ/2n Σ w²
     accuracy  1/N Σ [argmax a = argmax y];  for a single output, 1/N Σ [(a > ½) = (y > ½)]
+    where there is an answer at every step, each sequence counts with the mean over its own real steps, in both
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -19,12 +20,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fnnets import sequences
 from fnnets.core import Batch, Network
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
 CHUNK = 1000
+SEQUENCE_STEPS = 20_000
 
 
 class Metrics(NamedTuple):
@@ -53,23 +56,30 @@ def evaluate(net: Network, params, batch: Batch, classes: bool | None = None) ->
     >>> round(float(metrics.cost), 4), float(metrics.accuracy)          # log 2 nats, and class 0 for all
     (0.6931, 0.75)
     """
-    classes = are_classes(batch.targets) if classes is None else classes
-    examples = len(batch.inputs)
-    chunks, rest = divmod(examples, CHUNK)
+    classes = are_classes(batch.targets, batch.mask) if classes is None else classes
+    time = net.layer.time
+    examples, chunk = sequences.count(time, batch), _chunk(time, batch)
+    chunks, rest = divmod(examples, chunk)
     sums = []
     if chunks:
-        whole = jax.tree.map(
-            lambda a: a[: chunks * CHUNK].reshape(chunks, CHUNK, *a.shape[1:]), (batch.inputs, batch.targets)
-        )
-        sums.append(jax.lax.map(lambda part: _sums(net, params, batch, part[0], part[1], classes), whole).sum(axis=0))
+        starts = chunk * jnp.arange(chunks)
+        whole = jax.lax.map(lambda at: _sums(net, params, batch, at + jnp.arange(chunk), classes), starts)
+        sums.append(whole.sum(axis=0))
     if rest or not chunks:
-        sums.append(_sums(net, params, batch, batch.inputs[-rest:], batch.targets[-rest:], classes))
+        sums.append(_sums(net, params, batch, jnp.arange(examples - rest, examples), classes))
     cost, accuracy = sum(sums) / examples
     return Metrics(cost, accuracy if classes else None)
 
 
-def are_classes(targets) -> bool:
+def _chunk(time: str, batch: Batch) -> int:
+    """Examples that pass at once; of sequences as many as have about as many steps."""
+    return max(1, SEQUENCE_STEPS // batch.inputs.shape[0]) if time else CHUNK
+
+
+def are_classes(targets, mask=None) -> bool:
     """Whether targets name classes: integers, one-hot rows, or a single column of zeros and ones.
+
+    Padded steps, which `mask` leaves out, do not count.
 
     >>> import numpy as np
     >>> are_classes(np.array([3, 1])), are_classes(np.eye(3)), are_classes(np.array([[0.5, 0.5]]))
@@ -78,17 +88,22 @@ def are_classes(targets) -> bool:
     if jnp.issubdtype(targets.dtype, jnp.integer):
         return True
     values = np.asarray(targets)
+    if mask is not None and values.shape[:2] == mask.shape:
+        values = values[np.asarray(mask)]
     is_binary = bool(np.all((values == 0) | (values == 1)))
-    return is_binary and values.ndim == 2 and (values.shape[1] == 1 or bool(np.all(values.sum(axis=1) == 1)))
+    return is_binary and values.ndim > 1 and (values.shape[-1] == 1 or bool(np.all(values.sum(axis=-1) == 1)))
 
 
-def _sums(net, params, batch, inputs, targets, classes):
-    """The chunk's size times its cost, and the number of its examples that are right."""
-    size = len(inputs)
-    cost = net.cost(params, batch._replace(inputs=inputs, targets=targets, dataset_size=_size(batch)))
-    right = jnp.sum(_right(net.predict(params, inputs), targets)) if classes else 0
+def _sums(net, params, batch, indices, classes):
+    """The chunk's size times its cost, and the number of its examples that are right, or the sum of their shares."""
+    size, part = len(indices), sequences.take(net.layer.time, batch, indices)
+    cost = net.cost(params, part._replace(dataset_size=_size(net, batch)))
     dtype = cost.dtype if jnp.finfo(cost.dtype).bits >= 32 else jnp.float32  # sums of many need more than 16 bits
-    return jnp.stack([size * cost.astype(dtype), jnp.asarray(right, dtype)])
+    right = jnp.asarray(0, dtype)
+    if classes:
+        found = _right(net.predict(params, part.inputs, part.mask), part.targets).astype(dtype)
+        right = size * sequences.mean(found, part.mask if net.layer.time == "kept" else None)
+    return jnp.stack([size * cost.astype(dtype), right])
 
 
 def _right(a, targets):
@@ -99,5 +114,5 @@ def _right(a, targets):
     return jnp.argmax(a, axis=-1) == jnp.argmax(targets, axis=-1)
 
 
-def _size(batch):
-    return len(batch.inputs) if batch.dataset_size is None else batch.dataset_size
+def _size(net, batch):
+    return sequences.count(net.layer.time, batch) if batch.dataset_size is None else batch.dataset_size

@@ -47,13 +47,15 @@ class Evidence(NamedTuple):
 class Subject(NamedTuple):
     """Names for one piece of evidence: `name` of the whole, `where` and `statements` leaf by leaf, and its terms.
 
-    `terms(at, rest)` are the numbers whose sum was differentiated.
+    `terms(at, rest)` are the numbers whose sum was differentiated; `approximation` says how the gradient departs from
+    theirs on purpose, "" where it does not.
     """
 
     name: str
     where: tuple[str, ...]
     statements: tuple[str, ...]
     terms: Callable[[Any, Any], Any]
+    approximation: str = ""
 
 
 @jax.tree_util.register_static

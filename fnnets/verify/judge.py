@@ -4,6 +4,7 @@
     downstream    wrong, but just as the faults found before it predict
     convention    apart in float64, at kinks alone: another subgradient, such as that of a tie in max-pooling
     inconclusive  agreed in float64 while central differences contradict both
+    approximation the same, where the layer says that it departs from the gradient on purpose
     rounding      agreed in float64, apart in the parameters' precision (or below what float64 can resolve)
     ok            agreed in both
 
@@ -57,6 +58,8 @@ def rows(
             row = _judge(
                 row, [_leaf(side, position) for side in sides], sides[1].scale, estimates[position], tolerances
             )
+        if row.note == NEITHER and subject.approximation:
+            row = row._replace(verdict="approximation", note=f"not the gradient, on purpose: {subject.approximation}")
         if row.verdict == "wrong" and is_after_fault and _is_explained(sides[1], position):
             row = row._replace(verdict="downstream")
         judged.append(row)

@@ -86,7 +86,8 @@ def _subjects(net: Network, layer: Layer, params: Any, rebuild: Any) -> list[Sub
     decay = "" if isinstance(net.l2, int | float) and net.l2 == 0 else " + λ/n w"
     numbers = tuple(s + decay * is_weight for s, is_weight in zip(statements, weights, strict=True))
     where = walk.paths(params, "gradient")
-    return [first, *walked[::-1], Subject("gradient", where, numbers, lambda at, rest: net.cost(at, *rebuild(rest)))]
+    whole = Subject("gradient", where, numbers, lambda at, rest: net.cost(at, *rebuild(rest)), net.layer.approximation)
+    return [first, *walked[::-1], whole]
 
 
 def _name(place: oracle.Place) -> str:

@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import core
-from fnnets.core import ChainTrace, Context, Layer, Network
+from fnnets import chaining, core
+from fnnets.chaining import ChainTrace
+from fnnets.core import Context, Layer, Network
 from fnnets.verify import walk
 from fnnets.verify.evidence import Evidence, attempt, largest, problems
 
@@ -124,18 +125,15 @@ def _run(net: Network, layer: Layer, params: Any, batch: Any, key: Any, taps: An
 
 
 def _data(net: Network, layer: Layer, params: Any) -> Network:
-    """The network without its penalty, made of `layer`; it is to be used with these parameters only."""
-
-    def init(key, shape):
-        return params, net.output_shape
-
-    return core.network(layer._replace(init=init), net.objective, net.input_shape)
+    """The network without its penalty, made of `layer`; it is to be used with parameters of these shapes only."""
+    expected = jax.eval_shape(lambda: params)
+    return core.assemble(layer, net.objective, net.input_shape, 0.0, expected, net.output_shape)
 
 
 def _observed(layer: Layer, see: Callable[[Visit], Any]) -> Layer:
     """`layer` with `see` behind each of its layers that is no chain; what it returns goes on as y."""
     if layer.parts:
-        return core.chain(*(_observed(part, see) for part in layer.parts))
+        return chaining.chain(*(_observed(part, see) for part in layer.parts))
 
     def forward(params, x, context):
         y, trace = layer.forward(params, x, context)
@@ -146,7 +144,7 @@ def _observed(layer: Layer, see: Callable[[Visit], Any]) -> Layer:
 
 def _rebuilt(layer: Layer) -> Layer:
     """`layer` with its chains made anew, so that nothing but its parts' own backward passes is at work."""
-    return core.chain(*map(_rebuilt, layer.parts)) if layer.parts else layer
+    return chaining.chain(*map(_rebuilt, layer.parts)) if layer.parts else layer
 
 
 def _pruned(layer: Layer, trace: Any) -> Layer:

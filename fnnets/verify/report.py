@@ -6,6 +6,7 @@
                    downstream    wrong, but only because of a row above
                    convention    they differ at kinks alone, where either value is a subgradient
                    inconclusive  nothing can be said: the witness contradicts both
+                   approximation the witness contradicts both, as it must: the layer truncates its gradient on purpose
     report         wrong if a row is; else inconclusive if a row is; else pass
 
 | symbol | name in code | shape |
@@ -35,7 +36,7 @@ class Row(NamedTuple):
     Attributes:
         statement: number of the statement in the notes (or another source) that the leaf follows from.
         where: the place, as "layer 1 dense .weights" or "gradient [1].weights".
-        verdict: "ok", "rounding", "convention", "wrong", "downstream" or "inconclusive".
+        verdict: "ok", "rounding", "convention", "approximation", "wrong", "downstream" or "inconclusive".
         error: largest relative error in the parameters' own precision (float32 where they are float64).
         error_float64: largest relative error in float64, where derivations are judged.
         absolute: largest absolute error in float64.

@@ -74,6 +74,8 @@ def _summary(report: Report) -> str:
     if first is None:
         errors = [row.error_float64 for row in report.rows if math.isfinite(row.error_float64)]
         largest = f", largest relative error {_error(max(errors))} in float64" if errors else ""
+        approximate = sum(row.verdict == "approximation" for row in report.rows)
+        largest += f"; {approximate} rows approximate the gradient on purpose" if approximate else ""
         return f"{report.subject}: {report.verdict} ({count} rows{largest})"
     wrong = sum(row.verdict == "wrong" for row in report.rows)
     statement = f", statement ({first.statement})" if first.statement else ""

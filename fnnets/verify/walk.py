@@ -43,7 +43,7 @@ def subject(layer: Layer, params: Any, name: str, has_d_x: bool = True) -> Subje
     where, found = paths(params, name), statements(layer, params)
     if has_d_x:
         where, found = (*where, f"{name} d_x"), (*found, "2")
-    return Subject(name, where, found, terms(layer))
+    return Subject(name, where, found, terms(layer), layer.approximation)
 
 
 def paths(params: Any, name: str) -> tuple[str, ...]:

@@ -209,8 +209,9 @@ def test_the_state_is_donated():
 
 
 def test_take_keeps_the_size_of_the_data_set():
-    assert take(blobs(9), jnp.array([1])).dataset_size == 9
-    assert take(blobs(9)._replace(dataset_size=100), jnp.array([1])).dataset_size == 100
+    net = fn.feedforward([2, 2], objective=fn.objectives.softmax_log_likelihood)
+    assert take(net, blobs(9), jnp.array([1])).dataset_size == 9
+    assert take(net, blobs(9)._replace(dataset_size=100), jnp.array([1])).dataset_size == 100
 
 
 @pytest.mark.parametrize("precision", ["float64", "bfloat16"])

@@ -174,7 +174,7 @@ def test_a_layer_that_only_looks_like_a_chain_is_taken_whole():
     chain = fn.chain(HIDDEN, LAST)
     hidden = chain._replace(
         forward=lambda p, x, c: (lambda y, trace: (y, tuple(trace.parts)))(*chain.forward(p, x, c)),
-        backward=lambda p, t, d_y: chain.backward(p, fn.core.ChainTrace(t), d_y),
+        backward=lambda p, t, d_y: chain.backward(p, fn.chaining.ChainTrace(t), d_y),
     )
     net = fn.network(hidden, fn.objectives.softmax_log_likelihood, (5,))
     report = fn.verify.network(net, net.init(jax.random.key(0)), BATCH)

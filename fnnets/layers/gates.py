@@ -1,0 +1,56 @@
+"""The weights of one gate, alike in every gated layer.
+
+    z = x Wᵀ + s Rᵀ + b        s: the state of the step before, as far as the gate sees it
+
+| symbol | name in code | shape |
+|---|---|---|
+| W | `weights` | (h, m) |
+| R | `recurrent_weights` | (h, s) |
+| b | `biases` | (h,) |
+| p | `peephole_weights`, None where the gate does not see its cell | (h,) |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fnnets.initializers import Scheme
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+
+class GateParams(NamedTuple):
+    """W (h, m), R (h, s), b (h,), and p (h,) or None."""
+
+    weights: Float[Array, "h m"]
+    recurrent_weights: Float[Array, "h s"]
+    biases: Float[Array, " h"]
+    peephole_weights: Float[Array, " h"] | None = None
+
+
+def init_gate(initial: Scheme, key, m: int, size: int, sources: int, has_peephole: bool) -> GateParams:
+    """A gate of `size` units that see m inputs and `sources` numbers of the state before; peepholes begin as zeros.
+
+    >>> import fnnets as fn
+    >>> init_gate(fn.initializers.glorot, jax.random.key(0), 3, 5, 5, False).recurrent_weights.shape
+    (5, 5)
+    """
+    keys, dtype = jax.random.split(key, 3), jnp.result_type(float)
+    draw = initial.weights(-1, -2)
+    weights, recurrent_weights = draw(keys[0], (size, m), dtype), draw(keys[1], (size, sources), dtype)
+    peephole_weights = jnp.zeros(size, dtype) if has_peephole else None
+    return GateParams(weights, recurrent_weights, initial.biases(keys[2], (size,), dtype), peephole_weights)
+
+
+def gate_statements(gate: str, has_peephole: bool = False):
+    """What reports call the gradients of a gate's weights: the equation of the layer's docstring.
+
+    >>> gate_statements("i").biases
+    'db_i'
+    """
+    seen = f"dp_{gate}" if has_peephole else None
+    return GateParams(f"dW_{gate}", f"dW_{gate}", f"db_{gate}", seen)  # type: ignore[arg-type]

@@ -1,0 +1,160 @@
+"""The gated recurrent unit: two gates and no cell of its own.
+
+    forward:   r = σ(x W_rᵀ + h[t−1] R_rᵀ + b_r)                  reset
+               u = σ(x W_uᵀ + h[t−1] R_uᵀ + b_u)                  update
+               q = h[t−1] R_nᵀ + b'_n
+               n = tanh(x W_nᵀ + b_n + r ⊙ q)                     candidate
+               h[t] = (1−u) ⊙ n + u ⊙ h[t−1]
+    backward:  δ_n = d_h ⊙ (1−u) ⊙ (1−n²)
+               δ_u = d_h ⊙ (h[t−1] − n) ⊙ u(1−u)
+               δ_r = δ_n ⊙ q ⊙ r(1−r)
+               d_h[t−1] = d_y[t−1] + d_h ⊙ u + δ_r R_r + δ_u R_u + (δ_n ⊙ r) R_n
+               dW_k = Σ_t δ_k[t]ᵀ x[t],  db_k = Σ_t δ_k           k = r, u, n
+               dR_k = Σ_t δ_k[t]ᵀ h[t−1],  k = r, u;  dR_n = Σ_t (δ_n ⊙ r)[t]ᵀ h[t−1],  db'_n = Σ_t δ_n ⊙ r
+               dx[t] = Σ_k δ_k W_k
+
+*Derivation.* h[t−1] reaches C along five ways: u ⊙ h[t−1] itself, the two gates, and q inside the candidate; δ_n ⊙ r
+is ∂C/∂q. The reset gate stands behind the product R_n h, so that one product serves all three.
+
+| symbol | name in code | shape |
+|---|---|---|
+| x | `x` | (T, N, m) |
+| W_k, R_k, b_k | `params.reset_gate.weights`, `.recurrent_weights`, `.biases`, … | (h, m), (h, h), (h,) |
+| b'_n | `params.recurrent_biases` | (h,) |
+| h | `states[0]`, the output | (T, N, h) |
+| h[0] | `params.initial_state`, a tuple of one; None where it is zero | (h,) |
+
+Source: Cho et al. 2014, with the reset gate after the product as in cuDNN and PyTorch (in the paper it stands before:
+R_n (r ⊙ h)).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fnnets import checks, initializers, recurrence
+from fnnets.core import Layer
+from fnnets.layers.gates import GateParams, gate_statements, init_gate
+from fnnets.unrolling import Cell, contract
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+
+class GruParams(NamedTuple):
+    """Weights of the gates and of the candidate by name, b'_n (h,), and h[0] (h,) where it is learnt."""
+
+    reset_gate: GateParams
+    update_gate: GateParams
+    candidate: GateParams
+    recurrent_biases: Float[Array, " h"]
+    initial_state: Any = None
+
+
+class PackedGru(NamedTuple):
+    """The gates as one matrix: W (3h, m), R (3h, h), b (3h,), b'_n (h,)."""
+
+    weights: Float[Array, "g m"]
+    recurrent_weights: Float[Array, "g h"]
+    biases: Float[Array, " g"]
+    recurrent_biases: Float[Array, " h"]
+
+
+def gru(
+    size: int,
+    *,
+    learn_initial_state: bool = False,
+    truncate: int | None = None,
+    checkpoint_every: int | None = None,
+    every_step: bool = True,
+    initial: initializers.Scheme = initializers.glorot,
+) -> Layer:
+    """A layer of `size` gated recurrent units.
+
+    Args:
+        size: h, the number of units.
+        learn_initial_state: whether h[0] is a parameter, beginning as zeros; else it is zero.
+        truncate, checkpoint_every, every_step: as `recurrent`.
+        initial: how weights and biases begin; b'_n begins as zeros.
+
+    Raises:
+        TypeError, ValueError: an option of the wrong kind or range; in `init` and `forward`, steps that are not one
+            axis of m features, T = 0, a mask or a state that does not fit.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> layer = fn.layers.gru(5)
+    >>> params, shape = layer.init(jax.random.key(0), (3,))
+    >>> y, trace = layer.forward(params, jnp.ones((7, 2, 3)), fn.Context())
+    >>> d_params, d_x = layer.backward(params, trace, jnp.ones_like(y))
+    >>> y.shape, d_params.candidate.weights.shape
+    ((7, 2, 5), (5, 3))
+    """
+    size = checks.count(size, "gru: size", "give the number of units")
+    checks.is_instance(initial, initializers.Scheme, "gru: initial", "take one from fnnets.initializers")
+    chosen = recurrence.options(
+        "gru",
+        learn_initial_state=learn_initial_state,
+        truncate=truncate,
+        checkpoint_every=checkpoint_every,
+        every_step=every_step,
+    )
+
+    def init(key, m):
+        gates = [init_gate(initial, each, m, size, size, False) for each in jax.random.split(key, 3)]
+        return GruParams(gates[0], gates[1], gates[2], jnp.zeros(size, jnp.result_type(float)))
+
+    def start(params: GruParams, n):
+        return (jnp.zeros((n, size), params.recurrent_biases.dtype),)
+
+    def step(packed: PackedGru, state, projected):
+        (h,) = state
+        x_r, x_u, x_n = jnp.split(projected, 3, axis=-1)
+        h_r, h_u, h_n = jnp.split(h @ packed.recurrent_weights.T, 3, axis=-1)
+        q = h_n + packed.recurrent_biases
+        r, u = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_u + h_u)
+        n = jnp.tanh(x_n + r * q)
+        return ((1 - u) * n + u * h,), (r, u, n, q)
+
+    def back(packed: PackedGru, saved, previous, state, d_state):
+        (r, u, n, q), (h,), (d_h,) = saved, previous, d_state
+        delta_n = d_h * ((1 - u) * ((1 - n) * (1 + n)))
+        delta_u = d_h * ((h - n) * (u * (1 - u)))
+        delta_r = delta_n * (q * (r * (1 - r)))
+        delta = jnp.concatenate([delta_r, delta_u, delta_n], axis=-1)
+        delta_recurrent = jnp.concatenate([delta_r, delta_u, delta_n * r], axis=-1)
+        return (d_h * u + delta_recurrent @ packed.recurrent_weights,), (delta, delta_recurrent)
+
+    def weigh(x, previous, states, delta):
+        delta, delta_recurrent = delta
+        d_weights, d_recurrent_weights = contract(delta, x), contract(delta_recurrent, previous[0])
+        d_biases, d_recurrent_biases = (
+            jnp.sum(each, axis=(0, 1)) for each in (delta, delta_recurrent[..., 2 * size :])
+        )
+        return PackedGru(d_weights, d_recurrent_weights, d_biases, d_recurrent_biases)
+
+    def pack(params: GruParams):
+        stacked = [jnp.concatenate([part[field] for part in params[:3]]) for field in range(3)]
+        return PackedGru(stacked[0], stacked[1], stacked[2], params.recurrent_biases)
+
+    def unpack(params, d_packed: PackedGru):
+        split = [jnp.split(part, 3) for part in d_packed[:3]]
+        reset, update, candidate = (GateParams(*each) for each in zip(*split, strict=True))
+        return GruParams(reset, update, candidate, d_packed.recurrent_biases)
+
+    statements: Any = GruParams(
+        gate_statements("r"),
+        gate_statements("u"),
+        gate_statements("n"),
+        "db'_n",  # type: ignore[arg-type]
+    )
+    return recurrence.layer(
+        Cell(
+            "gru", size, init, start, pack=pack, project=lambda packed, x: x @ packed.weights.T + packed.biases,
+            step=step, back=back, weigh=weigh, d_input=lambda packed, delta: delta[0] @ packed.weights, unpack=unpack,
+            statements=statements, width=6 * size,
+        ),
+        chosen,
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""The simple recurrent layer: every unit sees the whole layer as it was one step before.
+
+    forward:   z[t] = x[t] Wᵀ + a[t−1] ωᵀ + b             (7)
+               a[t] = σ(z[t]),  a[0] = 0 or learnt
+    backward:  δ[t] = (d_a[t] + δ[t+1] ω) ⊙ σ'(z[t])      (8), from the last step to the first
+               dω = Σ_t δ[t]ᵀ a[t−1]                      (9, 12)
+               dW = Σ_t δ[t]ᵀ x[t]                        (10, 13)
+               db = Σ_t δ[t]                              (11, 14)
+               dx[t] = δ[t] W                             (2, left factor)
+
+| symbol | name in code | shape |
+|---|---|---|
+| x | `x` | (T, N, m) |
+| W | `params.weights` | (h, m) |
+| ω | `params.recurrent_weights` | (h, h) |
+| b | `params.biases` | (h,) |
+| a[0] | `params.initial_state`, a tuple of one; None where it is zero | (h,) |
+| z | `saved` | (T, N, h) |
+| a | `states[0]`, the output | (T, N, h) |
+| δ | `delta` | (T, N, h) |
+
+x Wᵀ + b of all steps is one contraction before the scan, as dω and dW are after it; d_a[t] is the part of ∂C/∂a[t]
+that comes from above, δ[t+1] ω the part that comes through time. Source: statements (7)-(14) of the notes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fnnets import activations, checks, initializers, recurrence
+from fnnets.activations import Activation
+from fnnets.core import Layer
+from fnnets.unrolling import Cell, contract_both
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+
+class RecurrentParams(NamedTuple):
+    """W (h, m), ω (h, h), b (h,), and a[0] (h,) in a tuple of one where it is learnt."""
+
+    weights: Float[Array, "h m"]
+    recurrent_weights: Float[Array, "h h"]
+    biases: Float[Array, " h"]
+    initial_state: Any = None
+
+
+def recurrent(
+    size: int,
+    activation: Activation = activations.sigmoid,
+    *,
+    learn_initial_state: bool = False,
+    truncate: int | None = None,
+    checkpoint_every: int | None = None,
+    every_step: bool = True,
+    initial: initializers.Scheme = initializers.default,
+) -> Layer:
+    """A layer of `size` units, each connected to all of them over one step of time.
+
+    Args:
+        size: h, the number of units.
+        activation: σ with its derivative.
+        learn_initial_state: whether a[0] is a parameter, beginning as zeros; else it is zero.
+        truncate: k: δ does not pass from one segment of k steps into the one before it, an *approximation* of the
+            gradient that verification names as such; None for the gradient.
+        checkpoint_every: k: keep every k-th state alone and compute the rest again in the backward pass: less memory,
+            the same gradient to rounding; √T keeps the least.
+        every_step: whether the output is a[t] at every step, (T, N, h), or a[T] alone, (N, h).
+        initial: how W, ω and b begin; parameters are of JAX's default float dtype, float32.
+
+    Raises:
+        TypeError, ValueError: an option of the wrong kind or range; in `init` and `forward`, steps that are not one
+            axis of m features, T = 0, a mask or a state that does not fit.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> layer = fn.layers.recurrent(5, fn.activations.tanh)
+    >>> params, shape = layer.init(jax.random.key(0), (3,))
+    >>> y, trace = layer.forward(params, jnp.ones((7, 2, 3)), fn.Context())
+    >>> d_params, d_x = layer.backward(params, trace, jnp.ones_like(y))
+    >>> y.shape, d_params.recurrent_weights.shape, d_x.shape
+    ((7, 2, 5), (5, 5), (7, 2, 3))
+    """
+    size = checks.count(size, "recurrent: size", "give the number of units")
+    checks.is_instance(activation, Activation, "recurrent: activation", "take one from fnnets.activations")
+    checks.is_instance(initial, initializers.Scheme, "recurrent: initial", "take one from fnnets.initializers")
+    chosen = recurrence.options(
+        "recurrent",
+        learn_initial_state=learn_initial_state,
+        truncate=truncate,
+        checkpoint_every=checkpoint_every,
+        every_step=every_step,
+    )
+
+    def init(key, m):
+        keys, dtype = jax.random.split(key, 3), jnp.result_type(float)
+        draw = initial.weights(-1, -2)
+        weights, recurrent_weights = draw(keys[0], (size, m), dtype), draw(keys[1], (size, size), dtype)
+        return RecurrentParams(weights, recurrent_weights, initial.biases(keys[2], (size,), dtype))
+
+    def start(params: RecurrentParams, n):
+        return (jnp.zeros((n, size), params.biases.dtype),)
+
+    def project(params: RecurrentParams, x):
+        return x @ params.weights.T + params.biases
+
+    def step(params: RecurrentParams, state, projected):
+        z = projected + state[0] @ params.recurrent_weights.T
+        return (activation.value(z),), z
+
+    def back(params: RecurrentParams, z, previous, state, d_state):
+        delta = d_state[0] * activation.derivative(z)
+        return (delta @ params.recurrent_weights,), delta
+
+    def weigh(x, previous, states, delta):
+        d_weights, d_recurrent_weights = contract_both(delta, x, previous[0])
+        return RecurrentParams(d_weights, d_recurrent_weights, jnp.sum(delta, axis=(0, 1)))
+
+    return recurrence.layer(
+        Cell(
+            "recurrent", size, init, start, pack=lambda params: params, project=project, step=step, back=back,
+            weigh=weigh, d_input=lambda params, delta: delta @ params.weights, unpack=lambda params, d_packed: d_packed,
+            statements=RecurrentParams("10, 13", "9, 12", "11, 14"), width=size,  # type: ignore[arg-type]
+        ),
+        chosen,
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+"""Recurrent networks: recurrent layers in a chain, a linear layer behind them, and an objective.
+
+    forward:   a(0) = x,  a(l)[t] = cell_l(a(l)[t−1], a(l−1)[t])           l = 1 … L−1
+               z[t] = a(L−1)[t] Wᵀ + b                                     an answer at every step
+               z = a(L−1)[T] Wᵀ + b                                        or one for the sequence
+               C = 1/N Σ_n 1/T_n Σ_t c(z[t,n], y[t,n]) + λ/2n Σ w²
+    backward:  δ(L)[t] = 1/N 1/T_n ∂c/∂z[t]                                (1)
+               δ(l)[t] by each layer's own backward pass                   (8)
+               ∂C/∂w, ∂C/∂b                                                (9)-(14)
+
+| symbol | name in code | shape |
+|---|---|---|
+| x | `batch.inputs` | (T, N, m), time-major |
+| y | `batch.targets` | (T, N, d) or (T, N) labels; one for the sequence: (N, d) or (N,) |
+| padding | `batch.mask` | (T, N) bool |
+| parameters of layer l | `params[l − 1]` | as the layer has them |
+
+Source: section 6 of the notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fnnets import activations, checks, initializers, layers
+from fnnets.chaining import chain
+from fnnets.core import Layer, Network, Objective, network
+
+CELLS: dict[str, Callable[..., Layer]] = {
+    "simple": layers.recurrent, "lstm": layers.lstm, "gru": layers.gru,
+}  # fmt: skip
+
+
+def recurrent(
+    sizes: Sequence[int],
+    cell: str = "simple",
+    *,
+    objective: Objective,
+    activation: activations.Activation | None = None,
+    answer: str = "every step",
+    bidirectional: bool = False,
+    dropout: float | None = None,
+    l2: float = 0.0,
+    initial: initializers.Scheme | None = None,
+    **options: Any,
+) -> Network:
+    """A recurrent network of the given layer sizes.
+
+    Args:
+        sizes: features of a step first, then units of each recurrent layer, then outputs: [m, hidden, d].
+        cell: "simple", "lstm" or "gru".
+        objective: output activation and cost.
+        activation: σ of simple cells; None for the sigmoid.
+        answer: "every step" for an output at each step, "last step" for one a sequence.
+        bidirectional: whether each recurrent layer reads the sequence from both ends.
+        dropout: the probability with which each output of a recurrent layer is *kept* in training; None for none.
+        l2: λ of λ/2n Σ w².
+        initial: how weights and biases begin; None for the layers' own choice.
+        options: further options of the cells: learn_initial_state, truncate, checkpoint_every; for lstm also
+            forget_gate, peepholes, forget_bias, ….
+
+    Raises:
+        TypeError, ValueError: fewer than three sizes, a size that is no int ≥ 1, another cell or answer, an
+            activation for gated cells, an option that the cell does not have, an objective that is none.
+
+    >>> import jax, fnnets as fn
+    >>> net = fn.recurrent([3, 8, 2], cell="lstm", objective=fn.objectives.softmax_log_likelihood)
+    >>> net.predict(net.init(jax.random.key(0)), jax.numpy.ones((7, 5, 3))).shape
+    (7, 5, 2)
+    """
+    if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 3:
+        raise ValueError(f"recurrent: sizes is {sizes!r}, expected at least three; write [features, units, outputs]")
+    sizes = checks.shape(tuple(sizes), "recurrent: sizes")
+    checks.is_instance(objective, Objective, "recurrent: objective", "take one from fnnets.objectives")
+    checks.is_instance(bidirectional, bool, "recurrent: bidirectional", "write True or False")
+    make = _maker(cell, activation, initial, options)
+    if answer not in ("every step", "last step"):
+        raise ValueError(f"recurrent: answer is {answer!r}, expected 'every step' or 'last step'; choose one")
+    parts, last = [], len(sizes) - 3
+    for position, size in enumerate(sizes[1:-1]):
+        is_only = answer == "last step" and position == last and not bidirectional
+        one = make(size, every_step=not is_only)
+        parts.append(layers.bidirectional(one) if bidirectional else one)
+        if answer == "last step" and position == last and bidirectional:
+            parts.append(layers.last_step(both_ends=True))
+        if dropout is not None:
+            parts.append(layers.dropout(dropout))
+    output = layers.dense(sizes[-1]) if initial is None else layers.dense(sizes[-1], initial=initial)
+    return network(chain(*parts, output), objective, sizes[:1], l2)
+
+
+def _maker(cell, activation, initial, options) -> Callable[..., Layer]:
+    """A function of size and every_step that makes the layer."""
+    if cell not in CELLS:
+        raise ValueError(f"recurrent: cell is {cell!r}, expected one of {', '.join(map(repr, CELLS))}; choose one")
+    if activation is not None:
+        if cell != "simple":
+            raise ValueError(
+                f"recurrent: activation is given for cell {cell!r}, expected it for 'simple' alone; leave it out"
+            )
+        options = {"activation": activation, **options}
+    if initial is not None:
+        options = {"initial": initial, **options}
+    if "every_step" in options:
+        raise TypeError("recurrent: every_step is an option of layers, expected answer='last step' instead")
+
+    def make(size, every_step):
+        try:
+            return CELLS[cell](size, every_step=every_step, **options)
+        except TypeError as error:
+            if "unexpected keyword" not in str(error):
+                raise
+            name = str(error).split("'")[-2]
+            raise TypeError(f"recurrent: {name} is no option of cell {cell!r}; see fnnets.layers for those") from None
+
+    return make

@@ -1,0 +1,256 @@
+"""How a cell is run over time, and back: the part that every recurrent layer shares.
+
+    forward:   s[t] = cell(s[t−1], x[t]),  y[t] = the first part of s[t]          t = 1 … T, one scan
+               a padded step leaves the state as it was: s[t] = s[t−1]
+    backward:  d_s[t] ← d_s[t] + (d_y[t], 0, …)
+               d_s[t−1], δ[t] = cell's own backward step                          (8), the reverse scan
+               ∂C/∂weights = Σ_t Σ_n δ[t,n] ⊗ (x[t,n], s[t−1,n])                  (9)-(11), after the scan
+               ∂C/∂s[0] = Σ_n d_s[0,n]                                            where the initial state is learnt
+
+| symbol | name in code | shape |
+|---|---|---|
+| x | `x` | (T, N, m), time-major |
+| s[t] | `states`, stacked over t | a tuple of (T, N, h); s[t−1] is `previous` |
+| s[0] | `start` | a tuple of (N, h) |
+| what a step keeps for its backward | `saved` | a pytree of (T, N, ·) |
+| δ[t] | `delta` | a pytree of (T, N, ·) |
+| padding | `mask` | (T, N) bool, True at real steps |
+| k | `checkpoint_every` | () |
+
+*Memory.* All of `saved` and `states` is O(T). With `checkpoint_every=k` the forward pass keeps only the state before
+every k-th step, T/k of them, and the backward pass runs each segment of k steps forward again before it walks back
+through it: two nested reverse scans, O(√T) for k = √T (Chen et al. 2016), and the same gradient to rounding.
+
+*Blocks.* A reverse scan over a segment is followed by the segment's contractions, so that δ is held for one segment
+alone. Without checkpoints a segment is as long as its δ fits a core's cache (`segment_length`): on a CPU a fresh page
+of memory costs more than the product that fills it. A segment of T steps is the plain form, one contraction over all
+of (T · N): accelerators run it, and it is the reference of the tests.
+
+*Truncation* to k steps cuts the sequence into segments of k steps that δ does not leave (Williams & Peng 1990): an
+approximation. `forward` stops the gradient of the state there too, so that `jax.grad` agrees and central differences
+do not.
+
+Source: statements (7)-(14) of the notes; Werbos 1990, *Backpropagation through time*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+SEGMENT_BYTES = 3 << 19
+FEW_FEATURES = 8
+
+
+class Cell(NamedTuple):
+    """What one recurrent layer has of its own; arrays of a step are (N, ·), states are tuples of them.
+
+    Attributes:
+        name: what reports call the layer.
+        size: h, features of y.
+        init: `(key, m) -> params` without `initial_state`.
+        start: `(params, n) -> state`: zeros, or the learnt initial state, for n sequences.
+        pack: `(params) -> packed`, the weights as the steps read them.
+        project: `(packed, x) -> inputs`: what is done with the inputs of all steps (T, N, m) at once.
+        step: `(packed, state, input) -> (state, saved)`.
+        back: `(packed, saved, previous, state, d_state) -> (d_previous, delta)`, statement (8).
+        weigh: `(x, previous, states, delta) -> d_packed`, the contractions over the steps of a segment.
+        d_input: `(packed, delta) -> d_x`.
+        unpack: `(params, d_packed) -> d_params`, with None or zeros for `initial_state`.
+        statements: of `params` without `initial_state`.
+        width: numbers of δ in a step, for one sequence.
+    """
+
+    name: str
+    size: int
+    init: Callable[..., Any]
+    start: Callable[..., Any]
+    pack: Callable[..., Any]
+    project: Callable[..., Any]
+    step: Callable[..., Any]
+    back: Callable[..., Any]
+    weigh: Callable[..., Any]
+    d_input: Callable[..., Any]
+    unpack: Callable[..., Any]
+    statements: Any
+    width: int
+
+
+class Options(NamedTuple):
+    """How a cell is run: with a learnt initial state, truncated, with checkpoints, answering at every step or once."""
+
+    learn_initial_state: bool = False
+    truncate: int | None = None
+    checkpoint_every: int | None = None
+    every_step: bool = True
+
+
+class RecurrentTrace(NamedTuple):
+    """What `backward` reads.
+
+    Attributes:
+        x: (T, N, m).
+        mask: (T, N), or None.
+        start: s[0], a tuple of (N, h).
+        states: a tuple of (T, N, h); with checkpoints the states before each segment, (segments, N, h).
+        saved: what the steps kept, (T, N, ·); () with checkpoints.
+        is_carried: (N, 0) where s[0] came with the context and is no parameter, else None.
+    """
+
+    x: Any
+    mask: Any
+    start: Any
+    states: Any
+    saved: Any
+    is_carried: Any
+
+
+def segment_length(cell: Cell, chosen: Options, x) -> int:
+    """k: the steps of one segment: `checkpoint_every`, or as many as have a δ that fits a core's cache."""
+    steps, n, _ = x.shape
+    if chosen.checkpoint_every:
+        return min(chosen.checkpoint_every, steps)
+    if jax.default_backend() != "cpu":
+        return steps
+    return min(steps, max(1, SEGMENT_BYTES // max(1, n * cell.width * x.dtype.itemsize)))
+
+
+def contract(delta, x):
+    """Σ_t Σ_n δ[t,n] ⊗ x[t,n], (g, m): one contraction over time and batch.
+
+    It is written as (xᵀ δ)ᵀ, which XLA's CPU code runs up to twice as fast as δᵀ x.
+    """
+    return jnp.tensordot(x, delta, axes=((0, 1), (0, 1))).T
+
+
+def contract_both(delta, x, a):
+    """`contract` with x and with a; as one product where x has so few features that its own would crawl."""
+    m = x.shape[-1]
+    if m >= FEW_FEATURES:
+        return contract(delta, x), contract(delta, a)
+    both = contract(delta, jnp.concatenate([x, a], axis=-1))
+    return both[:, :m], both[:, m:]
+
+
+def _cuts(chosen: Options, steps: int):
+    """At which steps the state's gradient stops, (T,), or None."""
+    if not chosen.truncate:
+        return None
+    t = jnp.arange(steps)
+    return (t % chosen.truncate == 0) & (t > 0)
+
+
+def _where(condition, states, others):
+    return tuple(jnp.where(condition, one, other) for one, other in zip(states, others, strict=True))
+
+
+def _scan_forward(cell, packed, state, x, mask, cuts):
+    """The state after the last step, and all states and all that is saved, stacked."""
+
+    def step(state, inputs):
+        x_t, mask_t, cut_t = inputs
+        if cut_t is not None:
+            state = _where(cut_t, lax.stop_gradient(state), state)
+        new, saved = cell.step(packed, state, x_t)
+        new = new if mask_t is None else _where(mask_t[:, None], new, state)
+        return new, (new, saved)
+
+    return lax.scan(step, state, (cell.project(packed, x), mask, cuts))
+
+
+def forward(cell: Cell, chosen: Options, packed: Any, start: Any, x: Any, mask: Any):
+    """The output, the states for the trace, and what the steps saved."""
+    if chosen.checkpoint_every:
+        return _with_checkpoints(cell, chosen, packed, start, x, mask)
+    end, (states, saved) = _scan_forward(cell, packed, start, x, mask, _cuts(chosen, len(x)))
+    return states[0] if chosen.every_step else end[0], states, saved
+
+
+def _with_checkpoints(cell, chosen, packed, start, x, mask):
+    """The output, and the states before each segment."""
+    k = segment_length(cell, chosen, x)
+
+    def segment(state, inputs):
+        end, (states, _) = _scan_forward(cell, packed, state, *inputs)
+        return end, (state, states[0] if chosen.every_step else ())
+
+    whole, rest = _segments((x, mask, _cuts(chosen, len(x))), k)
+    end, (befores, y) = lax.scan(segment, start, whole)
+    y = y.reshape(-1, *y.shape[2:]) if chosen.every_step else y
+    if rest is not None:
+        end, (before, y_rest) = segment(end, rest)
+        befores = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), befores, before)
+        y = jnp.concatenate([y, y_rest]) if chosen.every_step else y
+    return y if chosen.every_step else end[0], befores, ()
+
+
+def _segments(tree, k):
+    """Arrays (T, …) as whole segments (T // k, k, …), and the rest (T mod k, …), None where there is none."""
+    steps = len(jax.tree.leaves(tree)[0])
+    count = steps // k
+    whole = jax.tree.map(lambda a: a[: count * k].reshape(count, k, *a.shape[1:]), tree)
+    return whole, jax.tree.map(lambda a: a[count * k :], tree) if steps % k else None
+
+
+def backward(cell, chosen, packed, trace: RecurrentTrace, d_y):
+    """(d_packed, d_start, d_x): from the last segment to the first."""
+    x, k = trace.x, segment_length(cell, chosen, trace.x)
+    befores = trace.states
+    if not chosen.checkpoint_every:
+        befores = jax.tree.map(lambda s0, s: jnp.concatenate([s0[None], s[k - 1 : -1 : k]]), trace.start, trace.states)
+    kept = () if chosen.checkpoint_every else (trace.states, trace.saved)
+    d_state = tuple(jnp.zeros_like(part) for part in trace.start)
+    if not chosen.every_step:
+        d_state, d_y = (d_y, *d_state[1:]), None
+    whole, rest = _segments((x, trace.mask, _cuts(chosen, len(x)), d_y, kept), k)
+
+    def segment(d_state, inputs):
+        before, (x, mask, cuts, d_y, kept) = inputs
+        states, saved = kept or _scan_forward(cell, packed, before, x, mask, cuts)[1]
+        previous = jax.tree.map(lambda s0, s: jnp.concatenate([s0[None], s[:-1]]), before, states)
+        d_state, delta = _scan_backward(cell, packed, d_state, (saved, previous, states), mask, cuts, d_y)
+        return d_state, cell.weigh(x, previous, states, delta), cell.d_input(packed, delta)
+
+    d_packed = d_x = None
+    if rest is not None:
+        d_state, d_packed, d_x = segment(d_state, (jax.tree.map(lambda a: a[-1], befores), rest))
+        befores = jax.tree.map(lambda a: a[:-1], befores)
+    if len(x) == k:  # one segment, no loop around it
+        d_state, d_packed, d_x = segment(d_state, jax.tree.map(lambda a: a[0], (befores, whole)))
+        return d_packed, d_state, d_x
+    if d_packed is None:
+        shapes = jax.eval_shape(segment, d_state, jax.tree.map(lambda a: a[0], (befores, whole)))[1]
+        d_packed = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+
+    def accumulate(carry, inputs):
+        d_state, total = carry
+        d_state, d_packed, d_x = segment(d_state, inputs)
+        return (d_state, jax.tree.map(jnp.add, total, d_packed)), d_x
+
+    (d_state, d_packed), d_whole = lax.scan(accumulate, (d_state, d_packed), (befores, whole), reverse=True)
+    d_whole = d_whole.reshape(-1, *d_whole.shape[2:])
+    return d_packed, d_state, d_whole if d_x is None else jnp.concatenate([d_whole, d_x])
+
+
+def _scan_backward(cell, packed, d_state, kept, mask, cuts, d_y):
+    """(d_s before the first step, δ of all steps): statement (8)."""
+
+    def back(d_state, inputs):
+        (saved, previous, state), mask_t, cut_t, d_y_t = inputs
+        if d_y_t is not None:
+            d_state = (d_state[0] + d_y_t, *d_state[1:])
+        d_new = d_state
+        if mask_t is not None:
+            d_new = tuple(jnp.where(mask_t[:, None], part, 0) for part in d_state)
+        d_previous, delta = cell.back(packed, saved, previous, state, d_new)
+        if mask_t is not None:
+            d_previous = _where(mask_t[:, None], d_previous, d_state)
+        if cut_t is not None:
+            d_previous = tuple(jnp.where(cut_t, jnp.zeros_like(part), part) for part in d_previous)
+        return d_previous, delta
+
+    return lax.scan(back, d_state, (kept, mask, cuts, d_y), reverse=True)
