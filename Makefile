@@ -38,7 +38,7 @@ docs: $(VENV)/.installed
 	$(BIN)/python -W ignore -m pdoc --docformat google --math -o build/docs fnnets
 
 benchmark: $(VENV)/.installed
-	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet torch==2.13.0 flax==0.12.8 equinox==0.13.8
 	$(BIN)/python -m experiments.benchmarks.feedforward
 
 # A marker made last, so that an interrupted installation is begun again.

@@ -8,6 +8,7 @@
 | z | `z` | any |
 | a = σ(z) | `activation.value(z)` | as z |
 | σ'(z) | `activation.derivative(z)` | as z |
+| σ'(z), of a | `activation.slope(a)`, where it can be had | as z |
 
 A pair of one's own is one line: `fn.Activation(jnp.sin, jnp.cos)`. Both halves keep the dtype of z.
 """
@@ -31,6 +32,7 @@ class Activation(NamedTuple):
         value: `z -> σ(z)`.
         derivative: `z -> σ'(z)`, written by hand.
         name: what reports call the pair.
+        slope: `a -> σ'(z)` from the value a = σ(z), where a alone tells it: recurrent layers then keep no z. None else.
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> sine = fn.Activation(jnp.sin, jnp.cos)
@@ -41,6 +43,7 @@ class Activation(NamedTuple):
     value: Callable[[Float[Array, "*z"]], Float[Array, "*z"]]
     derivative: Callable[[Float[Array, "*z"]], Float[Array, "*z"]]
     name: str = "activation"
+    slope: Callable[[Float[Array, "*z"]], Float[Array, "*z"]] | None = None
 
 
 def _sigmoid_derivative(z: Float[Array, "*z"]) -> Float[Array, "*z"]:
@@ -79,8 +82,8 @@ def leaky_relu(slope: float = 0.01) -> Activation:
     return Activation(value, derivative, "leaky_relu")
 
 
-identity = Activation(lambda z: z, jnp.ones_like, "identity")
-sigmoid = Activation(jax.nn.sigmoid, _sigmoid_derivative, "sigmoid")
-tanh = Activation(jnp.tanh, _tanh_derivative, "tanh")
-relu = Activation(jax.nn.relu, _relu_derivative, "relu")
+identity = Activation(lambda z: z, jnp.ones_like, "identity", jnp.ones_like)
+sigmoid = Activation(jax.nn.sigmoid, _sigmoid_derivative, "sigmoid", lambda a: a * (1 - a))
+tanh = Activation(jnp.tanh, _tanh_derivative, "tanh", lambda a: (1 - a) * (1 + a))
+relu = Activation(jax.nn.relu, _relu_derivative, "relu", _relu_derivative)
 softplus = Activation(jax.nn.softplus, jax.nn.sigmoid, "softplus")

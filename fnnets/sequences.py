@@ -215,12 +215,15 @@ def check_layer(layer: Any, params: Any, input_shape: tuple[int, ...], output_sh
 
     Layers that read (N, …) alone, such as `flatten` and `convolution`, would take time for the batch.
     """
-    steps, examples = 3, 2
+    steps, examples = 1, 2
     wanted = ((steps,) if layer.time == "kept" else ()) + (examples, *output_shape)
     x = jax.ShapeDtypeStruct((steps, examples, *input_shape), jnp.result_type(float))
-    y = jax.eval_shape(lambda params, x: layer.forward(params, x, context)[0], params, x)
+    remedy = "one of its parts reads examples without a time axis: leave it out"
+    try:
+        y = jax.eval_shape(lambda params, x: layer.forward(params, x, context)[0], params, x)
+    except ValueError as error:
+        raise ValueError(f"network: layer does not take sequences (T, N, …) = {x.shape} ({error}); {remedy}") from None
     if y.shape != wanted:
         raise ValueError(
-            f"network: layer takes sequences (T, N, …) = {x.shape} to {y.shape}, expected {wanted}; "
-            "one of its parts reads examples without a time axis: leave it out"
+            f"network: layer takes sequences (T, N, …) = {x.shape} to {y.shape}, expected {wanted}; {remedy}"
         )

@@ -42,7 +42,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-SEGMENT_BYTES = 3 << 19
+SEGMENT_BYTES, ONE_SEGMENT_BYTES = 3 << 20, 8 << 20
 FEW_FEATURES = 8
 
 
@@ -116,7 +116,9 @@ def segment_length(cell: Cell, chosen: Options, x) -> int:
         return min(chosen.checkpoint_every, steps)
     if jax.default_backend() != "cpu":
         return steps
-    return min(steps, max(1, SEGMENT_BYTES // max(1, n * cell.width * x.dtype.itemsize)))
+    size = steps * n * cell.width * x.dtype.itemsize
+    count = -(-size // SEGMENT_BYTES) if size > ONE_SEGMENT_BYTES else 1
+    return -(-steps // min(count, steps))  # segments of one length, as nearly as can be
 
 
 def contract(delta, x):

@@ -37,3 +37,15 @@ def test_known_values():
     assert fn.activations.sigmoid.derivative(jnp.array(0.0)) == 0.25  # σ(0)(1 − σ(0)) = ½·½
     assert fn.activations.tanh.derivative(jnp.array(0.0)) == 1
     np.testing.assert_allclose(fn.activations.softplus.value(jnp.array(0.0)), np.log(2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, each in ACTIVATIONS.items() if each.slope])
+def test_slope_is_the_derivative_as_a_function_of_the_value(name, dtype):
+    activation, z = ACTIVATIONS[name], jnp.asarray([-30.0, -1.2, 0.0, 0.7, 30.0], dtype)
+    slope = activation.slope(activation.value(z))
+    assert slope.dtype == dtype
+    np.testing.assert_allclose(slope, activation.derivative(z), rtol=1e-6, atol=1e-12)
+
+
+def test_some_activations_have_a_slope_and_own_pairs_none():
+    assert {name for name, each in ACTIVATIONS.items() if each.slope} == {"identity", "sigmoid", "tanh", "relu"}

@@ -6,9 +6,17 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.benchmarks import class_map, convolutional, feedforward, import_time, table
+from experiments.benchmarks import (
+    class_map,
+    convolutional,
+    feedforward,
+    import_time,
+    recurrent,
+    recurrent_memory,
+    table,
+)
 
-NAMES = "class_map|convolutional|feedforward|import_time|table"
+NAMES = "class_map|convolutional|feedforward|import_time|memory|recurrent|table"
 USAGE = f"usage: python -m experiments.benchmarks {NAMES} [options]; each has --help"
 
 
@@ -26,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         return table.run(tyro.cli(table.Options, args=rest, prog="python -m experiments.benchmarks table"))
     modules: dict[str, Any] = {
         "class_map": class_map, "convolutional": convolutional, "feedforward": feedforward, "import_time": import_time,
+        "memory": recurrent_memory, "recurrent": recurrent,
     }  # fmt: skip
     if name in modules:
         return modules[name].main(rest)

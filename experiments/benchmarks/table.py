@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import results
-from experiments.benchmarks import class_map, convolutional, import_time, report
+from experiments.benchmarks import class_map, convolutional, import_time, recurrent, recurrent_memory, report
 from experiments.benchmarks.timing import summary
 
 HERE = Path(__file__).parent
@@ -40,7 +40,15 @@ code for the weight gradient of a convolution, which `jax.grad` comes to, is slo
 
 Class map: a network of two convolutions over a larger image in one pass, against crop by crop at the map's stride.
 
-The command over each table measures it again; `make benchmark` installs PyTorch and measures the feedforward ones.
+Recurrent: one cost and gradient of one recurrent layer with an answer at every step, in a jitted call; T-N-m-H-d are
+steps, sequences, inputs, units and classes; ratios are to `explicit`. The floor is the sum of the seven matrix products
+alone, each a jitted call of its own. Flax, Equinox, PyTorch and the hoisted scan run as they are fastest here, which
+the last column says.
+
+Memory: XLA's own analysis of one compiled cost and gradient with one answer a sequence: temporaries, arguments and
+outputs. Checkpoints keep a state every √T steps and compute the others again.
+
+The command over each table measures it again; `make benchmark` installs the peers and measures the feedforward ones.
 
 """
 
@@ -141,6 +149,8 @@ PARTS = {
     "convolutional": convolutional.markdown,
     "feedforward": _feedforward,
     "import_time": _import,
+    "memory": recurrent_memory.markdown,
+    "recurrent": recurrent.markdown,
 }
 
 

@@ -55,12 +55,13 @@ class GruParams(NamedTuple):
 
 
 class PackedGru(NamedTuple):
-    """The gates as one matrix: W (3h, m), R (3h, h), b (3h,), b'_n (h,)."""
+    """The gates as one matrix: W (3h, m), R (3h, h), b (3h,), b'_n (h,), and Rᵀ laid out once for all steps."""
 
     weights: Float[Array, "g m"]
     recurrent_weights: Float[Array, "g h"]
     biases: Float[Array, " g"]
     recurrent_biases: Float[Array, " h"]
+    ahead: Any = None
 
 
 def gru(
@@ -112,7 +113,7 @@ def gru(
     def step(packed: PackedGru, state, projected):
         (h,) = state
         x_r, x_u, x_n = jnp.split(projected, 3, axis=-1)
-        h_r, h_u, h_n = jnp.split(h @ packed.recurrent_weights.T, 3, axis=-1)
+        h_r, h_u, h_n = jnp.split(h @ packed.ahead, 3, axis=-1)
         q = h_n + packed.recurrent_biases
         r, u = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_u + h_u)
         n = jnp.tanh(x_n + r * q)
@@ -137,7 +138,7 @@ def gru(
 
     def pack(params: GruParams):
         stacked = [jnp.concatenate([part[field] for part in params[:3]]) for field in range(3)]
-        return PackedGru(stacked[0], stacked[1], stacked[2], params.recurrent_biases)
+        return PackedGru(stacked[0], stacked[1], stacked[2], params.recurrent_biases, stacked[1].T)
 
     def unpack(params, d_packed: PackedGru):
         split = [jnp.split(part, 3) for part in d_packed[:3]]

@@ -156,24 +156,32 @@ def lstm(
         if peepholes:
             z_i, z_f = z_i + packed.peepholes[0] / 2 * c, [z + packed.peepholes[1] / 2 * c for z in z_f]
         i, f = _gate(z_i), _gate(z_f[0]) if forget_gate else None
-        c = i * squash_input.value(z_g) + (f * c if forget_gate else c)
+        g = squash_input.value(z_g)
+        c = i * g + (f * c if forget_gate else c)
         o = _gate(z_o + packed.peepholes[-1] / 2 * c if peepholes else z_o)
         opened = (i, f, o) if forget_gate else (i, o)
-        return (o * squash_output.value(c), c, *(opened if gate_connections else ())), (i, f, z_g, o)
+        return (o * squash_output.value(c), c, *(opened if gate_connections else ())), (
+            i,
+            f,
+            g,
+            None if squash_input.slope else z_g,
+            o,
+        )
 
     def seen(state):
         return jnp.concatenate([state[0], *state[2:]], axis=-1) if gate_connections else state[0]
 
     def back(packed: PackedLstm, saved, previous, state, d_state):
-        (i, f, z_g, o), (d_h, d_c, *d_gates) = saved, d_state
+        (i, f, g, z_g, o), (d_h, d_c, *d_gates) = saved, d_state
         d_i, *d_f, d_o = d_gates if gate_connections else (0,) * (gates - 1)
-        delta_o = (d_h * squash_output.value(state[1]) + d_o) * (o * (1 - o))
-        d_c = d_c + d_h * (o * squash_output.derivative(state[1]))
+        shown = squash_output.value(state[1])
+        delta_o = (d_h * shown + d_o) * (o * (1 - o))
+        d_c = d_c + d_h * (o * _slope(squash_output, shown, state[1]))
         if peepholes:
             d_c = d_c + packed.peepholes[-1] * delta_o
-        delta_i = (d_c * squash_input.value(z_g) + d_i) * (i * (1 - i))
+        delta_i = (d_c * g + d_i) * (i * (1 - i))
         delta_f = [(d_c * previous[1] + d_f[0]) * (f * (1 - f))] if forget_gate else []
-        delta = jnp.concatenate([delta_i, *delta_f, d_c * (i * squash_input.derivative(z_g)), delta_o], axis=-1)
+        delta = jnp.concatenate([delta_i, *delta_f, d_c * (i * _slope(squash_input, g, z_g)), delta_o], axis=-1)
         d_c = d_c * f if forget_gate else d_c
         if peepholes:
             d_c = d_c + sum(p * d for p, d in zip(packed.peepholes, [delta_i, *delta_f], strict=False))
@@ -218,6 +226,11 @@ def lstm(
         ),
         chosen,
     )  # fmt: skip
+
+
+def _slope(activation, a, z):
+    """σ'(z), from a = σ(z) where that is enough."""
+    return activation.slope(a) if activation.slope else activation.derivative(z)
 
 
 def _gate(half):

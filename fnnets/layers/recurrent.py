@@ -15,7 +15,7 @@
 | ω | `params.recurrent_weights` | (h, h) |
 | b | `params.biases` | (h,) |
 | a[0] | `params.initial_state`, a tuple of one; None where it is zero | (h,) |
-| z | `saved` | (T, N, h) |
+| z | `saved`; None where σ'(z) can be had from a | (T, N, h) |
 | a | `states[0]`, the output | (T, N, h) |
 | δ | `delta` | (T, N, h) |
 
@@ -46,6 +46,15 @@ class RecurrentParams(NamedTuple):
     recurrent_weights: Float[Array, "h h"]
     biases: Float[Array, " h"]
     initial_state: Any = None
+
+
+class PackedRecurrent(NamedTuple):
+    """W (h, m), ω (h, h), b (h,), and ωᵀ laid out once for all steps."""
+
+    weights: Float[Array, "h m"]
+    recurrent_weights: Float[Array, "h h"]
+    biases: Float[Array, " h"]
+    ahead: Float[Array, "h h"]
 
 
 def recurrent(
@@ -103,16 +112,19 @@ def recurrent(
     def start(params: RecurrentParams, n):
         return (jnp.zeros((n, size), params.biases.dtype),)
 
-    def project(params: RecurrentParams, x):
-        return x @ params.weights.T + params.biases
+    def pack(params: RecurrentParams):
+        return PackedRecurrent(*params[:3], params.recurrent_weights.T)
 
-    def step(params: RecurrentParams, state, projected):
-        z = projected + state[0] @ params.recurrent_weights.T
-        return (activation.value(z),), z
+    def project(packed: PackedRecurrent, x):
+        return x @ packed.weights.T + packed.biases
 
-    def back(params: RecurrentParams, z, previous, state, d_state):
-        delta = d_state[0] * activation.derivative(z)
-        return (delta @ params.recurrent_weights,), delta
+    def step(packed: PackedRecurrent, state, projected):
+        z = projected + state[0] @ packed.ahead
+        return (activation.value(z),), None if activation.slope else z
+
+    def back(packed: PackedRecurrent, z, previous, state, d_state):
+        delta = d_state[0] * (activation.slope(state[0]) if activation.slope else activation.derivative(z))
+        return (delta @ packed.recurrent_weights,), delta
 
     def weigh(x, previous, states, delta):
         d_weights, d_recurrent_weights = contract_both(delta, x, previous[0])
@@ -120,8 +132,8 @@ def recurrent(
 
     return recurrence.layer(
         Cell(
-            "recurrent", size, init, start, pack=lambda params: params, project=project, step=step, back=back,
-            weigh=weigh, d_input=lambda params, delta: delta @ params.weights, unpack=lambda params, d_packed: d_packed,
+            "recurrent", size, init, start, pack=pack, project=project, step=step, back=back, weigh=weigh,
+            d_input=lambda packed, delta: delta @ packed.weights, unpack=lambda params, d_packed: d_packed,
             statements=RecurrentParams("10, 13", "9, 12", "11, 14"), width=size,  # type: ignore[arg-type]
         ),
         chosen,

@@ -40,10 +40,10 @@ def unfold(size: int, activation: Activation = activations.sigmoid, *, steps: in
     Args:
         size: h, the number of units.
         activation: σ with its derivative.
-        steps: T, the number of steps, fixed.
+        steps: T, the number of copies; shorter sequences use the first ones.
 
     Raises:
-        TypeError, ValueError: as `recurrent`; in `forward`, sequences of another length, or a mask.
+        TypeError, ValueError: as `recurrent`; in `forward`, longer sequences, or a mask.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> unfolded = fn.layers.unfold(5, steps=7)
@@ -60,10 +60,10 @@ def unfold(size: int, activation: Activation = activations.sigmoid, *, steps: in
         return DenseParams(jnp.concatenate([params.weights, params.recurrent_weights], axis=1), params.biases)
 
     def forward(params: RecurrentParams, x, context: Context):
-        if x.shape[:1] != (steps,) or context.mask is not None:
+        if not 1 <= x.shape[0] <= steps or context.mask is not None:
             came = "a mask" if context.mask is not None else f"x of shape {x.shape}"
             raise ValueError(
-                f"unfold: {came} came, expected ({steps}, N, m) without padding; unfold it for that length"
+                f"unfold: {came} came, expected (T, N, m), 1 <= T <= {steps}, without padding; unfold for that length"
             )
         own, a, outputs, traces = shared(params), folded.start(params, x.shape[1])[0], [], []
         for x_t in x:

@@ -151,7 +151,7 @@ def sample(
 
 def _streaming(net: Network, user: str):
     checks.is_instance(net, Network, f"{user}: net", "make one with fnnets.recurrent")
-    if net.layer.step is None or net.layer.start is None:
+    if not net.layer.time or net.layer.step is None or net.layer.start is None:
         why = "reads sequences from both ends" if net.layer.time else "reads no sequences"
         raise ValueError(
             f"{user}: net {why}, expected layers with a step of their own; "
