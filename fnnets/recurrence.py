@@ -26,18 +26,20 @@ from fnnets.core import Context, Layer
 from fnnets.unrolling import Cell, Options, RecurrentTrace
 
 
-def options(name: str, **given: Any) -> Options:
+def options(
+    name: str, learn_initial_state: bool, truncate: int | None, checkpoint_every: int | None, every_step: bool
+) -> Options:
     """The checked options of the layer `name`.
 
-    >>> options("lstm", truncate=5)
+    >>> options("lstm", False, 5, None, True)
     Options(learn_initial_state=False, truncate=5, checkpoint_every=None, every_step=True)
     """
-    for flag in ("learn_initial_state", "every_step"):
-        checks.is_instance(given.get(flag, True), bool, f"{name}: {flag}", "write True or False")
-    for steps in ("truncate", "checkpoint_every"):
-        if given.get(steps) is not None:
-            checks.count(given[steps], f"{name}: {steps}", "give a number of steps, or None")
-    return Options(**given)
+    for flag, value in {"learn_initial_state": learn_initial_state, "every_step": every_step}.items():
+        checks.is_instance(value, bool, f"{name}: {flag}", "write True or False")
+    for option, steps in {"truncate": truncate, "checkpoint_every": checkpoint_every}.items():
+        if steps is not None:
+            checks.count(steps, f"{name}: {option}", "give a number of steps, or None")
+    return Options(learn_initial_state, truncate, checkpoint_every, every_step)
 
 
 def layer(cell: Cell, chosen: Options) -> Layer:

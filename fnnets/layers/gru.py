@@ -95,13 +95,7 @@ def gru(
     """
     size = checks.count(size, "gru: size", "give the number of units")
     checks.is_instance(initial, initializers.Scheme, "gru: initial", "take one from fnnets.initializers")
-    chosen = recurrence.options(
-        "gru",
-        learn_initial_state=learn_initial_state,
-        truncate=truncate,
-        checkpoint_every=checkpoint_every,
-        every_step=every_step,
-    )
+    chosen = recurrence.options("gru", learn_initial_state, truncate, checkpoint_every, every_step)
 
     def init(key, m):
         gates = [init_gate(initial, each, m, size, size, False) for each in jax.random.split(key, 3)]

@@ -124,13 +124,7 @@ def lstm(
         checks.is_instance(flag, bool, f"lstm: {name}", "write True or False")
     checks.is_instance(initial, initializers.Scheme, "lstm: initial", "take one from fnnets.initializers")
     checks.at_least(forget_bias, -100.0, "lstm: forget_bias", "1 is common")
-    chosen = recurrence.options(
-        "lstm",
-        learn_initial_state=learn_initial_state,
-        truncate=truncate,
-        checkpoint_every=checkpoint_every,
-        every_step=every_step,
-    )
+    chosen = recurrence.options("lstm", learn_initial_state, truncate, checkpoint_every, every_step)
     gates = 4 if forget_gate else 3
     sources = size * (gates if gate_connections else 1)  # the candidate is no gate, h takes its place
 

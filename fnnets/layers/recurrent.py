@@ -95,13 +95,7 @@ def recurrent(
     size = checks.count(size, "recurrent: size", "give the number of units")
     checks.is_instance(activation, Activation, "recurrent: activation", "take one from fnnets.activations")
     checks.is_instance(initial, initializers.Scheme, "recurrent: initial", "take one from fnnets.initializers")
-    chosen = recurrence.options(
-        "recurrent",
-        learn_initial_state=learn_initial_state,
-        truncate=truncate,
-        checkpoint_every=checkpoint_every,
-        every_step=every_step,
-    )
+    chosen = recurrence.options("recurrent", learn_initial_state, truncate, checkpoint_every, every_step)
 
     def init(key, m):
         keys, dtype = jax.random.split(key, 3), jnp.result_type(float)
