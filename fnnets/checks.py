@@ -204,20 +204,16 @@ def in_range(value: Any, classes: int, name: str) -> None:
         )
 
 
-def like(value: Any, expected: Any, name: str) -> None:
+def like(value: Any, expected: Any, name: str, remedy: str = "take the parameters from this network's init") -> None:
     """Raise unless `value` has the structure and the shapes of `expected`, naming the first path that differs."""
     structures: list[Any] = [jax.tree.structure(tree) for tree in (value, expected)]
     if structures[0] != structures[1]:
-        raise ValueError(
-            f"{name} has the structure {_summary(value)}, expected {_summary(expected)}; "
-            "take them from this network's init"
-        )
+        raise ValueError(f"{name} has the structure {_summary(value)}, expected {_summary(expected)}; {remedy}")
     pairs = zip(jax.tree_util.tree_leaves_with_path(value), jax.tree.leaves(expected), strict=True)
     for (path, leaf), wanted in pairs:
         if np.shape(leaf) != wanted.shape:
             raise ValueError(
-                f"{name}{jax.tree_util.keystr(path)} has shape {np.shape(leaf)}, expected {wanted.shape}; "
-                "take the parameters from this network's init"
+                f"{name}{jax.tree_util.keystr(path)} has shape {np.shape(leaf)}, expected {wanted.shape}; {remedy}"
             )
 
 

@@ -63,7 +63,7 @@ def layer(cell: Cell, chosen: Options) -> Layer:
         return cell.start(params, n)
 
     def forward(params, x, context: Context):
-        check_steps(cell.name, x, context.mask)
+        check_steps(cell.name, x, context.mask, jax.tree.leaves(params)[0].shape[1])
         began = start(params, x.shape[1]) if context.state is None else context.state
         check_state(cell.name, began, jax.eval_shape(lambda: start(params, x.shape[1])))
         y, states, saved = unrolling.forward(cell, chosen, cell.pack(params), began, x, context.mask)
@@ -94,12 +94,17 @@ def layer(cell: Cell, chosen: Options) -> Layer:
     )
 
 
-def check_steps(name: str, x, mask) -> None:
-    """Raise unless x is (T, N, m) with T ≥ 1, and the mask, if there is one, is (T, N) bool."""
+def check_steps(name: str, x, mask, features: int) -> None:
+    """Raise unless x is (T, N, m) with T ≥ 1 and m features, and the mask, if there is one, is (T, N) bool."""
     if x.ndim != 3:
         raise ValueError(
             f"{name}: x has shape {x.shape}, expected (T, N, m): sequences are time-major; "
             "for a single sequence (T, m) write x[:, None]"
+        )
+    if x.shape[2] != features:
+        raise ValueError(
+            f"{name}: x has shape {x.shape}, expected (T, N, {features}); give it as many features as its weights have "
+            "columns"
         )
     if x.shape[0] == 0:
         raise ValueError(f"{name}: x has shape {x.shape}: no steps, expected T >= 1; leave out empty sequences")

@@ -182,7 +182,7 @@ def _with_checkpoints(cell, chosen, packed, start, x, mask):
 
     whole, rest = _segments((x, mask, _cuts(chosen, len(x))), k)
     end, (befores, y) = lax.scan(segment, start, whole)
-    y = y.reshape(-1, *y.shape[2:]) if chosen.every_step else y
+    y = y.reshape(len(y) * k, *y.shape[2:]) if chosen.every_step else y
     if rest is not None:
         end, (before, y_rest) = segment(end, rest)
         befores = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), befores, before)
@@ -234,7 +234,7 @@ def backward(cell, chosen, packed, trace: RecurrentTrace, d_y):
         return (d_state, jax.tree.map(jnp.add, total, d_packed)), d_x
 
     (d_state, d_packed), d_whole = lax.scan(accumulate, (d_state, d_packed), (befores, whole), reverse=True)
-    d_whole = d_whole.reshape(-1, *d_whole.shape[2:])
+    d_whole = d_whole.reshape(len(d_whole) * k, *d_whole.shape[2:])
     return d_packed, d_state, d_whole if d_x is None else jnp.concatenate([d_whole, d_x])
 
 

@@ -140,8 +140,8 @@ def lstm(
         return LstmParams(gate(keys[0]), forget, gate(keys[2], False), gate(keys[3]))
 
     def start(params: LstmParams, n):
-        zero = jnp.zeros((n, size), params.candidate.biases.dtype)
-        return (zero,) * (1 + gates if gate_connections else 2)
+        parts = 1 + gates if gate_connections else 2
+        return tuple(jnp.zeros((n, size), params.candidate.biases.dtype) for _ in range(parts))
 
     def step(packed: PackedLstm, state, x):
         z = jnp.concatenate([x, seen(state)], axis=-1) @ packed.halved + packed.halved_biases

@@ -162,7 +162,7 @@ def _streaming(net: Network, user: str):
 
 def _check_state(net, params, state, n, name) -> None:
     expected = jax.eval_shape(lambda params: net.layer.start(params, n), params)
-    checks.like(state, expected, name)
+    checks.like(state, expected, name, "take it from start with the number of these sequences, or from the step before")
 
 
 def _cast(inputs, params):

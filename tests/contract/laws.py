@@ -1,8 +1,12 @@
 """The laws as functions that raise, and the one table of tolerances."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+import fnnets as fn
 
 # Largest |explicit − automatic| of a leaf over its largest |automatic|. float64 is where derivations are
 # judged; in float32 the two sides add in another order, and the bound is the one the issue of the first
@@ -54,3 +58,20 @@ def generic(seed, tree):
         ),
         tree,
     )
+
+
+def drawn(layer, steps, n=3, features=3, padded=None, seed=1):
+    """(params, x, d_y, mask) of a layer of sequences, of order one half: long sequences stay well conditioned."""
+    params, x = layer.init(jax.random.key(0), (features,))[0], jnp.zeros((steps, n, features))
+    y = jax.eval_shape(lambda params, x: layer.forward(params, x, fn.Context())[0], params, x)
+    arrays = generic(seed, (params, x, jnp.zeros(y.shape, y.dtype)))
+    return *jax.tree.map(lambda leaf: 0.5 * leaf, arrays), padded
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def derivations(layer, params, x, d_y, mask=None, state=None):
+    """The output, (d_params, d_x) by hand, and the same by `jax.vjp`: one program."""
+    context = fn.Context(mask=mask, state=state)
+    y, trace = layer.forward(params, x, context)
+    automatic = jax.vjp(lambda params, x: layer.forward(params, x, context)[0], params, x)[1](d_y)
+    return y, layer.backward(params, trace, d_y), automatic

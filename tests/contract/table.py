@@ -1,31 +1,10 @@
 """One row enrols a layer or a network in every law of the contract."""
 
-from typing import Any, NamedTuple
-
 import jax.numpy as jnp
-import numpy as np
 
 import fnnets as fn
-
-
-class LayerRow(NamedTuple):
-    """A layer, the shape of one example, whether its context has a key, and what its `init` must refuse."""
-
-    layer: fn.Layer
-    shape: tuple[int, ...]
-    with_key: bool = False
-    per_example: bool = True  # whether each example's output depends on that example alone
-    bad_shape: tuple[int, ...] | None = None
-    message: str = ""
-
-
-class NetworkRow(NamedTuple):
-    """A network, and a function `(seed, N) -> batch` of float32 or, under x64, float64 examples."""
-
-    net: fn.Network
-    batch: Any
-    with_key: bool = False
-
+from tests.contract.rows import LayerRow, NetworkRow, examples
+from tests.contract.sequences import LAYERS_OF_SEQUENCES, NETWORKS_OF_SEQUENCES
 
 ACTIVATIONS = {
     "identity": fn.activations.identity,
@@ -77,6 +56,7 @@ LAYERS = {
         (5, 5),
         "expected one axis",
     ),
+    **LAYERS_OF_SEQUENCES,
 }
 
 OBJECTIVES = {
@@ -87,19 +67,6 @@ OBJECTIVES = {
     "softmax log-likelihood": fn.objectives.softmax_log_likelihood,
     "softmax log-likelihood, labels": fn.objectives.softmax_log_likelihood,
 }
-
-
-def examples(input_shape, outputs, labels=False):
-    """A function `(seed, N) -> batch` out of 50 examples, with soft targets that sum to anything, or labels."""
-
-    def batch(seed, size):
-        random = np.random.default_rng(seed)
-        dtype = jnp.result_type(float)
-        inputs = np.asarray(0.1 + random.normal(size=(size, *input_shape)), dtype)
-        targets = random.integers(0, outputs, size) if labels else np.asarray(random.random((size, outputs)), dtype)
-        return fn.Batch(inputs, targets.astype(np.int32) if labels else targets, None, 50)
-
-    return batch
 
 
 NETWORKS = {
@@ -144,4 +111,5 @@ NETWORKS = {
     "one layer without a chain": NetworkRow(
         fn.network(fn.layers.dense(2), fn.objectives.linear_squared_error, (3,)), examples((3,), 2)
     ),
+    **NETWORKS_OF_SEQUENCES,
 }

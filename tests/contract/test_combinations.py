@@ -10,7 +10,8 @@ import pytest
 
 import fnnets as fn
 from tests.contract.laws import assert_equal_leaves
-from tests.contract.table import ACTIVATIONS, OBJECTIVES, examples
+from tests.contract.rows import examples
+from tests.contract.table import ACTIVATIONS, OBJECTIVES
 
 N = 5
 

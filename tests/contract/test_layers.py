@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import fnnets as fn
+from fnnets import sequences
 from tests.contract.laws import assert_equal_leaves, assert_type_of, generic, scaled_leaves
+from tests.contract.rows import padding
 from tests.contract.table import LAYERS
 
 pytestmark = pytest.mark.parametrize("name", LAYERS)
@@ -23,18 +25,35 @@ class Probe:
         self.row, self.layer = row, row.layer
         self.context = fn.Context(KEY if (row.with_key if with_key is None else with_key) else None)
         params, self.shape = row.layer.init(KEY, row.shape)
-        self.params, self.x, self.d_y = generic(
-            1, (params, jnp.zeros((N, *row.shape), dtype), jnp.zeros((N, *self.shape), dtype))
-        )
+        self.axis = sequences.axes(row.layer.time)  # those that count examples
+        self.params, *arrays = generic(1, (params, *(jnp.zeros(shape, dtype) for shape in self.shapes(N))))
+        self.x, self.d_y, self.mask = *arrays, padding(row.steps, N) if row.padded else None
 
-    def explicit(self, params, x, d_y):
+    def shapes(self, n):
+        """Shapes of x and d_y for n examples."""
+        steps = () if self.row.steps is None else (self.row.steps,)
+        return (*steps, n, *self.row.shape), (*steps[: self.axis.targets], n, *self.shape)
+
+    def explicit(self, params, x, d_y, mask=None):
         """The output, and the gradients by hand."""
-        y, trace = self.layer.forward(params, x, self.context)
+        y, trace = self.layer.forward(params, x, self.context._replace(mask=mask))
         return y, self.layer.backward(params, trace, d_y)
+
+    @property
+    def arguments(self):
+        return self.params, self.x, self.d_y, self.mask
+
+    def example(self, i):
+        """Arguments with the i-th example alone."""
+        x, d_y, mask = (
+            None if array is None else np.take(np.asarray(array), [i], axis)
+            for array, axis in zip(self.arguments[1:], (*self.axis, self.axis.inputs), strict=True)
+        )
+        return self.params, x, d_y, mask
 
     @functools.cached_property
     def eager(self):
-        return self.explicit(self.params, self.x, self.d_y)
+        return self.explicit(*self.arguments)
 
     @functools.cached_property
     def jitted(self):
@@ -42,14 +61,15 @@ class Probe:
 
     @functools.cached_property
     def automatic(self):
-        return jax.jit(self.vjp)(self.params, self.x, self.d_y)
+        return jax.jit(self.vjp)(*self.arguments)
 
-    def vjp(self, params, x, d_y):
-        return jax.vjp(lambda p, x: self.layer.forward(p, x, self.context)[0], params, x)[1](d_y)
+    def vjp(self, params, x, d_y, mask=None):
+        context = self.context._replace(mask=mask)
+        return jax.vjp(lambda p, x: self.layer.forward(p, x, context)[0], params, x)[1](d_y)
 
     def backward(self, d_y):
         """The gradients by hand for another cotangent."""
-        return self.jitted(self.params, self.x, d_y)[1]
+        return self.jitted(self.params, self.x, d_y, self.mask)[1]
 
 
 @functools.cache
@@ -75,7 +95,7 @@ def test_every_scaled_leaf_fails_the_comparison(probe, dtype):
 
 def test_output_has_the_shape_and_dtype_that_init_announced(probe, dtype):
     y, _ = probe.eager
-    assert y.shape == (N, *probe.shape)
+    assert y.shape == probe.shapes(N)[1]
     assert y.dtype == dtype
 
 
@@ -103,15 +123,14 @@ def test_batch_is_the_sum_of_its_examples(name, probe, dtype):
     if not probe.row.per_example:  # masks drawn for a batch are not those drawn for its examples
         probe = Probe(LAYERS[name], dtype, with_key=False)
     d_params, d_x = probe.backward(probe.d_y)
-    x, d_y = np.asarray(probe.x), np.asarray(probe.d_y)
-    singles = [probe.jitted(probe.params, x[i : i + 1], d_y[i : i + 1])[1] for i in range(N)]
+    singles = [probe.jitted(*probe.example(i))[1] for i in range(N)]
     summed = jax.tree.map(lambda *parts: np.sum(parts, axis=0), *[single[0] for single in singles])
     assert_equal_leaves(d_params, summed, dtype)
-    assert_equal_leaves(d_x, np.concatenate([single[1] for single in singles]), dtype)
+    assert_equal_leaves(d_x, np.concatenate([single[1] for single in singles], probe.axis.inputs), dtype)
 
 
 def test_jitted_equals_eager(probe, dtype):
-    assert_equal_leaves(probe.jitted(probe.params, probe.x, probe.d_y), probe.eager, dtype)
+    assert_equal_leaves(probe.jitted(*probe.arguments), probe.eager, dtype)
 
 
 def test_vmap_equals_loop(probe, dtype):
@@ -121,13 +140,13 @@ def test_vmap_equals_loop(probe, dtype):
 
 
 def test_two_runs_are_bitwise_equal(probe, dtype):
-    first, second = (probe.explicit(probe.params, probe.x, probe.d_y) for _ in range(2))
-    jax.tree.map(np.testing.assert_array_equal, first, second)
+    jax.tree.map(np.testing.assert_array_equal, probe.explicit(*probe.arguments), probe.eager)
 
 
 def test_empty_batch_gives_zero_gradients(probe, dtype):
-    x, d_y = (jnp.zeros((0, *shape), dtype) for shape in (probe.row.shape, probe.shape))
-    y, (d_params, d_x) = probe.jitted(probe.params, x, d_y)
+    x, d_y = (jnp.zeros(shape, dtype) for shape in probe.shapes(0))
+    mask = None if probe.mask is None else probe.mask[:, :0]
+    y, (d_params, d_x) = probe.jitted(probe.params, x, d_y, mask)
     assert (y.shape, d_x.shape) == (d_y.shape, x.shape)
     for leaf in jax.tree.leaves(d_params):
         assert not np.asarray(leaf).any()
@@ -136,9 +155,9 @@ def test_empty_batch_gives_zero_gradients(probe, dtype):
 def test_bfloat16_stays_bfloat16(name):
     probe = Probe(LAYERS[name], "float32")
     low = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), (probe.params, probe.x, probe.d_y))
-    y, gradient = probe.jitted(*low)
+    y, gradient = probe.jitted(*low, probe.mask)
     assert {leaf.dtype for leaf in jax.tree.leaves((y, gradient))} == {jnp.dtype(jnp.bfloat16)}
-    assert_equal_leaves(gradient, jax.jit(probe.vjp)(*low), "bfloat16")
+    assert_equal_leaves(gradient, jax.jit(probe.vjp)(*low, probe.mask), "bfloat16")
 
 
 def test_bad_shape_is_refused(name):

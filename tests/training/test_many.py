@@ -6,6 +6,7 @@ import pytest
 
 import fnnets as fn
 from tests.training.test_fit import KEY, NET, Interrupting, blobs
+from tests.training.test_fit_of_sequences import echoes
 
 KEYS = jax.random.split(KEY, 3)
 QUIET = {"epochs": 3, "batch_size": 10, "progress": "silent"}
@@ -20,6 +21,21 @@ def test_members_over_keys_equal_their_own_fits():
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), member, alone.params)
         np.testing.assert_allclose(together.history.validation_cost[:, k], alone.history.validation_cost, rtol=1e-4)
         assert int(together.state.best.epoch[k]) == int(alone.state.best.epoch)
+
+
+def test_members_that_read_padded_sequences_equal_their_own_fits():
+    """An lstm with checkpoints under vmap; the last minibatch is short."""
+    net = fn.recurrent(
+        [1, 4, 2], "lstm", objective=fn.objectives.softmax_log_likelihood, checkpoint_every=4, learn_initial_state=True
+    )
+    settings = QUIET | {"epochs": 2, "batch_size": 4}
+    descent = fn.training.momentum(0.3, 0.5)
+    together = fn.training.fit_many(lambda: (net, descent), echoes(10), keys=KEYS, **settings)
+    for k in range(3):
+        alone = fn.training.fit(net, descent, echoes(10), key=KEYS[k], **settings)
+        member = jax.tree.map(lambda leaf, k=k: leaf[k], together.params)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), member, alone.params)
+        np.testing.assert_allclose(together.history.accuracy[:, k], alone.history.accuracy, rtol=1e-6)
 
 
 def test_members_over_numbers_equal_their_own_fits():

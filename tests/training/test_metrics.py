@@ -28,6 +28,33 @@ def test_the_penalty_is_that_of_the_whole_set_not_of_the_chunk(key, monkeypatch)
     np.testing.assert_allclose(fn.training.evaluate(net, params, batch).cost, net.cost(params, batch), rtol=1e-6)
 
 
+@pytest.mark.parametrize("steps", [12, 30])
+@pytest.mark.parametrize("answer", ["every step", "last step"])
+def test_chunks_of_padded_sequences_do_not_change_the_result(steps, answer, key, monkeypatch):
+    """Five sequences of six steps in chunks of 2, 2 and 1, and all at once."""
+    net = fn.recurrent([2, 3, 2], "gru", objective=fn.objectives.softmax_log_likelihood, answer=answer, l2=2.0)
+    params, x = net.init(key), jax.random.normal(key, (6, 5, 2))
+    mask = jnp.arange(6)[:, None] < jnp.array([6, 1, 3, 4, 6])
+    targets = (x[..., 0] > 0).astype(int) if answer == "every step" else jnp.array([0, 1, 1, 0, 1])
+    batch = fn.Batch(x, targets, mask, dataset_size=40)
+    monkeypatch.setattr(metrics, "SEQUENCE_STEPS", steps)
+    measured = fn.training.evaluate(net, params, batch)
+    np.testing.assert_allclose(measured.cost, net.cost(params, batch), rtol=1e-6)
+    right = np.asarray(net.predict(params, x, mask).argmax(axis=-1) == targets)
+    if answer == "every step":
+        right = [right[real, n].mean() for n, real in enumerate(np.asarray(mask).T)]
+    np.testing.assert_allclose(measured.accuracy, np.mean(right), rtol=1e-6)
+
+
+def test_padded_targets_say_nothing_of_classes():
+    one_hot = np.eye(2)[np.array([[0, 1], [1, 0], [0, 0]])]
+    mask = np.array([[True, True], [True, True], [True, False]])
+    one_hot[2, 1] = np.nan
+    assert metrics.are_classes(one_hot, mask)
+    assert not metrics.are_classes(one_hot)
+    assert not metrics.are_classes(0.5 * one_hot, mask)
+
+
 @pytest.mark.parametrize(
     ("targets", "expected"),
     [
