@@ -28,8 +28,14 @@ ENTRIES = (
     Entry("transfer", "a network that knows 0-4 re-used for 5-9, against one from scratch", "digits or MNIST", "2 min"),
     Entry("augmentation", "moved and turned copies of small training sets, against none", "digits", "1 min"),
     Entry("detection", "digits found in cluttered scenes by class maps; precision, recall", "digits or MNIST", "90 s"),
+    Entry("reber", "LSTMs and simple networks learn the embedded Reber grammar, 30 trials each", "none", "5 min"),
+    Entry("adding", "the sum of two numbers 100 steps apart; the norm of delta through time", "none", "3 min"),
+    Entry("sequence_digits", "digits read by rows or by pixels: LSTM, GRU, simple networks", "digits", "3 min"),
+    Entry("characters", "a character model of text, beside n-grams", "topics or text", "10 min"),
     Entry("table", "writes the table of published and measured figures", "none", "1 s"),
 )
+FOOT = """Data: digits comes with scikit-learn, topics with Python;
+MNIST, and the text tinyshakespeare.txt, are found by --data-dir or FNNETS_DATA."""
 
 
 def listing() -> str:
@@ -40,4 +46,4 @@ def listing() -> str:
     """
     rows = [("NAME", "DATA", "TIME", "WHAT"), *((e.name, e.data, e.time, e.summary) for e in ENTRIES)]
     lines = [f"{name:<23}{data:<17}{time:<8}{summary}" for name, data, time, summary in rows]
-    return "\n".join([*lines, "", "Data: digits comes with scikit-learn; MNIST is found by --data-dir or FNNETS_DATA."])
+    return "\n".join([*lines, "", FOOT])
