@@ -21,10 +21,10 @@
 every k-th step, T/k of them, and the backward pass runs each segment of k steps forward again before it walks back
 through it: two nested reverse scans, O(√T) for k = √T (Chen et al. 2016), and the same gradient to rounding.
 
-*Blocks.* A reverse scan over a segment is followed by the segment's contractions, so that δ is held for one segment
-alone. Without checkpoints a segment is as long as its δ fits a core's cache (`segment_length`): on a CPU a fresh page
-of memory costs more than the product that fills it. A segment of T steps is the plain form, one contraction over all
-of (T · N): accelerators run it, and it is the reference of the tests.
+*Segments.* A reverse scan over a segment is followed by the segment's contractions, so that δ is held for one segment
+alone. Without checkpoints a segment has all T steps, the plain form with one contraction over all of (T · N), which
+accelerators run and which is the reference of the tests; on a CPU, where a fresh page of memory costs more than the
+product that fills it, a δ of more than `ONE_SEGMENT_BYTES` is cut into segments of `SEGMENT_BYTES`.
 
 *Truncation* to k steps cuts the sequence into segments of k steps that δ does not leave (Williams & Peng 1990): an
 approximation. `forward` stops the gradient of the state there too, so that `jax.grad` agrees and central differences
@@ -110,7 +110,7 @@ class RecurrentTrace(NamedTuple):
 
 
 def segment_length(cell: Cell, chosen: Options, x) -> int:
-    """k: the steps of one segment: `checkpoint_every`, or as many as have a δ that fits a core's cache."""
+    """k: the steps of one segment: `checkpoint_every`, all of them, or as many as have a δ of `SEGMENT_BYTES`."""
     steps, n, _ = x.shape
     if chosen.checkpoint_every:
         return min(chosen.checkpoint_every, steps)
