@@ -117,13 +117,7 @@ def lstm(
     ((5, 5), [1.0, 1.0, 1.0, 1.0, 1.0])
     """
     size = checks.count(size, "lstm: size", "give the number of cells")
-    for name, squash in (("squash_input", squash_input), ("squash_output", squash_output)):
-        checks.is_instance(squash, Activation, f"lstm: {name}", "take one from fnnets.activations")
-    flags = {"forget_gate": forget_gate, "peepholes": peepholes, "gate_connections": gate_connections}
-    for name, flag in flags.items():
-        checks.is_instance(flag, bool, f"lstm: {name}", "write True or False")
-    checks.is_instance(initial, initializers.Scheme, "lstm: initial", "take one from fnnets.initializers")
-    checks.at_least(forget_bias, -100.0, "lstm: forget_bias", "1 is common")
+    _check(forget_gate, peepholes, gate_connections, forget_bias, squash_input, squash_output, initial)
     chosen = recurrence.options("lstm", learn_initial_state, truncate, checkpoint_every, every_step)
     gates = 4 if forget_gate else 3
     sources = size * (gates if gate_connections else 1)  # the candidate is no gate, h takes its place
@@ -220,6 +214,17 @@ def lstm(
         ),
         chosen,
     )  # fmt: skip
+
+
+def _check(forget_gate, peepholes, gate_connections, forget_bias, squash_input, squash_output, initial) -> None:
+    """Raise unless the options of `lstm` are of their kinds."""
+    for name, squash in {"squash_input": squash_input, "squash_output": squash_output}.items():
+        checks.is_instance(squash, Activation, f"lstm: {name}", "take one from fnnets.activations")
+    flags = {"forget_gate": forget_gate, "peepholes": peepholes, "gate_connections": gate_connections}
+    for name, flag in flags.items():
+        checks.is_instance(flag, bool, f"lstm: {name}", "write True or False")
+    checks.is_instance(initial, initializers.Scheme, "lstm: initial", "take one from fnnets.initializers")
+    checks.at_least(forget_bias, -100.0, "lstm: forget_bias", "1 is common")
 
 
 def _slope(activation, a, z):
