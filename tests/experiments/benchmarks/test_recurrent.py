@@ -105,7 +105,8 @@ def test_all_are_compared_and_timed_and_what_is_written_says_so(monkeypatch, tmp
     assert max(net["agreement"].values()) < 1e-4
     assert set(net["samples"]) == others | {"explicit", "floor"}
     assert len(net["floor"]) == 7
-    assert net["samples"]["floor"] == pytest.approx([sum(seconds[0] for seconds in net["floor"].values())])
+    total = sum(seconds[0] for seconds in net["floor"].values())
+    assert net["samples"]["floor"] == pytest.approx([total], rel=1e-5)  # the file keeps six digits
     text = recurrent.markdown(content)
     assert "| automatic / explicit, geometric mean | lstm, 1 networks |" in text
     assert text.count("| fastest peer (") == 1
@@ -169,7 +170,7 @@ def _products(jaxpr):
     total = 0
     for equation in jaxpr.eqns:
         turns = equation.params.get("length", 1)
-        inner = [value for value in equation.params.values() if isinstance(value, jax.extend.core.ClosedJaxpr)]
+        inner = [value for value in equation.params.values() if hasattr(value, "jaxpr")]
         total += sum(turns * _products(each.jaxpr) for each in inner)
         if equation.primitive.name == "dot_general":
             ((contracted,), _), _ = equation.params["dimension_numbers"]
