@@ -29,8 +29,6 @@ from fnnets import checks
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int
 
-TIMES = ("", "kept", "dropped")
-
 
 class Axes(NamedTuple):
     """Which axis of inputs (and mask), and of targets, counts the examples."""
@@ -76,6 +74,23 @@ def take(time: str, batch: Any, indices: Any) -> Any:
     return batch._replace(
         inputs=chosen(batch.inputs, where.inputs), targets=chosen(batch.targets, where.targets), mask=mask
     )
+
+
+def span(time: str, batch: Any, start: Any, size: int) -> Any:
+    """`size` examples from `start` on, a slice: what `take` would gather one by one.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> batch = fn.Batch(jnp.arange(6.0).reshape(2, 3, 1), jnp.array([4, 5, 6]))
+    >>> span("dropped", batch, 1, 2).targets.tolist()
+    [5, 6]
+    """
+    where = axes(time)
+
+    def cut(array, axis):
+        return jax.lax.dynamic_slice_in_dim(jnp.asarray(array), start, size, axis)
+
+    mask = None if batch.mask is None else cut(batch.mask, where.inputs)
+    return batch._replace(inputs=cut(batch.inputs, where.inputs), targets=cut(batch.targets, where.targets), mask=mask)
 
 
 def composed(times: Sequence[str], names: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks
+from fnnets import checks, sequences
 from fnnets.core import Network
 
 if TYPE_CHECKING:
@@ -89,8 +89,6 @@ def run(net: Network, params: Any, inputs: Any, state: Any = None) -> tuple[Any,
     >>> bool(jnp.allclose(jnp.concatenate([first, second]), net.predict(params, x), atol=1e-6))
     True
     """
-    from fnnets import sequences
-
     layer = _streaming(net, "run")
     inputs = sequences.inputs(inputs, net.input_shape, "run: inputs")
     state = layer.start(params, inputs.shape[1]) if state is None else state

@@ -63,10 +63,10 @@ def evaluate(net: Network, params, batch: Batch, classes: bool | None = None) ->
     sums = []
     if chunks:
         starts = chunk * jnp.arange(chunks)
-        whole = jax.lax.map(lambda at: _sums(net, params, batch, at + jnp.arange(chunk), classes), starts)
+        whole = jax.lax.map(lambda start: _sums(net, params, batch, start, chunk, classes), starts)
         sums.append(whole.sum(axis=0))
     if rest or not chunks:
-        sums.append(_sums(net, params, batch, jnp.arange(examples - rest, examples), classes))
+        sums.append(_sums(net, params, batch, examples - rest, rest, classes))
     cost, accuracy = sum(sums) / examples
     return Metrics(cost, accuracy if classes else None)
 
@@ -94,9 +94,9 @@ def are_classes(targets, mask=None) -> bool:
     return is_binary and values.ndim > 1 and (values.shape[-1] == 1 or bool(np.all(values.sum(axis=-1) == 1)))
 
 
-def _sums(net, params, batch, indices, classes):
+def _sums(net, params, batch, start, size, classes):
     """The chunk's size times its cost, and the number of its examples that are right, or the sum of their shares."""
-    size, part = len(indices), sequences.take(net.layer.time, batch, indices)
+    part = sequences.span(net.layer.time, batch, start, size)
     cost = net.cost(params, part._replace(dataset_size=_size(net, batch)))
     dtype = cost.dtype if jnp.finfo(cost.dtype).bits >= 32 else jnp.float32  # sums of many need more than 16 bits
     right = jnp.asarray(0, dtype)
