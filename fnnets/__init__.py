@@ -6,6 +6,7 @@ referee of every gradient here, never the engine.
 
 from fnnets import (
     activations,
+    batches,
     chaining,
     core,
     correlation,
@@ -18,7 +19,9 @@ from fnnets import (
     penalty,
     recurrence,
     sequences,
+    sparsity,
     training,
+    units,
     unrolling,
     verify,
     windows,
@@ -26,7 +29,7 @@ from fnnets import (
 from fnnets.activations import Activation
 from fnnets.chaining import chain
 from fnnets.core import Batch, Context, Layer, Network, Objective, network
-from fnnets.networks import convolutional, feedforward, recurrent
+from fnnets.networks import boltzmann, convolutional, feedforward, recurrent
 
 __version__ = "0.1.0"
 __all__ = [
@@ -37,6 +40,8 @@ __all__ = [
     "Network",
     "Objective",
     "activations",
+    "batches",
+    "boltzmann",
     "chain",
     "chaining",
     "convolutional",
@@ -54,7 +59,9 @@ __all__ = [
     "recurrence",
     "recurrent",
     "sequences",
+    "sparsity",
     "training",
+    "units",
     "unrolling",
     "verify",
     "windows",

@@ -174,7 +174,7 @@ def dataset_size(value: Any, name: str) -> None:
 
 def targets(value: Any, examples: tuple[int, ...], output_shape: tuple[int, ...], labels: bool, name: str) -> Any:
     """`value` as targets: (…, d) floats, or (…) labels where they are allowed; … is `examples`, (N,) or (T, N)."""
-    value = array(value, name)
+    value = given(value, name)
     wanted = (*examples, *output_shape)
     if value.ndim and value.shape[0] != examples[0]:
         raise ValueError(
@@ -189,6 +189,27 @@ def targets(value: Any, examples: tuple[int, ...], output_shape: tuple[int, ...]
         finite(value, name)
         return value if not is_integer else jnp.asarray(value, jnp.result_type(float))
     raise ValueError(_targets_message(value, wanted, labels, is_integer, name))
+
+
+def given(value: Any, name: str) -> Any:
+    """`value` as an array, which must not be missing."""
+    if value is None:
+        raise ValueError(f"{name} is None, expected an answer for each example; this network learns from given targets")
+    return array(value, name)
+
+
+def in_domain(value: Any, domain: tuple[float, float], name: str) -> None:
+    """Raise unless all numbers lie in `domain`; traced ones pass, their values are unknown."""
+    low, high = domain
+    if not is_concrete(value) or value.size == 0:
+        return
+    with jax.ensure_compile_time_eval():
+        least, most = float(value.min()), float(value.max())
+    if least < low or most > high:
+        raise ValueError(
+            f"{name} holds values from {least:g} to {most:g}, expected {low:g} to {high:g}: probabilities or states of "
+            "binary units; scale the data, or make real-valued units ('gaussian', linear_squared_error)"
+        )
 
 
 def in_range(value: Any, classes: int, name: str) -> None:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks, penalty, sequences
+from fnnets import batches, checks, penalty, sequences
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -55,14 +55,14 @@ class Batch(NamedTuple):
     Attributes:
         inputs: (N, …), one example a row; sequences are time-major, (T, N, …).
         targets: (N, d) of the inputs' kind, or (N,) integer labels where the objective takes them; with an answer at
-            every step of a sequence (T, N, d) or (T, N).
+            every step of a sequence (T, N, d) or (T, N). None where a network needs none: autoencoders, machines.
         mask: (T, N) bool for padded sequences, True at real steps; else None.
         dataset_size: n of the penalty λ/2n Σ w²: the number of examples in the data set from which the
             batch was drawn. None means that the batch *is* the data set. `training.fit` fills it in.
     """
 
     inputs: Array
-    targets: Array
+    targets: Any = None
     mask: Array | None = None
     dataset_size: int | None = None
 
@@ -117,6 +117,20 @@ class Objective(NamedTuple):
     labels: bool = False
 
 
+class Sampler(NamedTuple):
+    """What gives a batch its samples of the model, where the gradient has no closed form: a Markov chain.
+
+    Attributes:
+        start: `(params, key) -> memory` before the first step.
+        draw: `(params, memory, batch, key) -> (batch, memory)`, the batch with samples for targets.
+        direct: `(memory, d_params) -> d_params`: the direction in which training goes, mostly the gradient itself.
+    """
+
+    start: Callable[..., Any]
+    draw: Callable[..., tuple[Batch, Any]]
+    direct: Callable[[Any, Any], Any] = lambda memory, d_params: d_params
+
+
 class Network(NamedTuple):
     """A layer and an objective, with everything that training and proof need.
 
@@ -130,6 +144,12 @@ class Network(NamedTuple):
         cost_and_gradient: `(params, batch, key=None) -> (C, ∂C/∂params)`, sharing one forward pass.
         layer, objective, input_shape, l2: what the network was made from.
         output_shape: shape of one example's output.
+        targets: where a batch's targets come from: "given"; "inputs", which are the targets where none are given; or
+            "samples" of the model, which `sampler` draws in training (see `fnnets.batches`).
+        activity: a cost of weighted inputs within the layer, `fnnets.sparsity.Activity`; None for none.
+        domain: the lowest and the highest value that the inputs may have; None for all finite ones.
+        sampler: what draws the samples; None where there are none.
+        family: what the functions of the network's family read, such as the kinds of a machine's units.
     """
 
     init: Callable[..., Any]
@@ -142,6 +162,11 @@ class Network(NamedTuple):
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     l2: float
+    targets: str = batches.GIVEN
+    activity: Any = None
+    domain: tuple[float, float] | None = None
+    sampler: Sampler | None = None
+    family: Any = None
 
 
 def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2: float = 0.0) -> Network:
@@ -185,8 +210,15 @@ def assemble(
     l2: float,
     expected: PyTree,
     output_shape: tuple[int, ...],
+    *,
+    targets: str = batches.GIVEN,
+    activity: Any = None,
+    domain: tuple[float, float] | None = None,
 ) -> Network:
-    """`network` of parts that are known to fit: `expected` are the parameters' shapes and dtypes."""
+    """`network` of parts that are known to fit: `expected` are the parameters' shapes and dtypes.
+
+    An `activity` reads the last of the layer's outputs, which the objective does not see.
+    """
     is_sequential = layer.time != ""
     penalised = not (isinstance(l2, int | float) and l2 == 0)
 
@@ -201,57 +233,56 @@ def assemble(
             mask = sequences.mask(mask, inputs.shape[:2], "predict: mask")
         else:
             inputs = checks.inputs(inputs, input_shape, "predict: inputs")
-        z, _ = layer.forward(params, _cast(inputs, params), Context(None, mask))
-        return objective.predict(z)
+        y, _ = layer.forward(params, batches.cast(inputs, params), Context(None, mask))
+        return objective.predict(split(y)[0])
 
     def prepare(params, batch, key):
         checks.like(params, expected, "params")
-        batch = checked(made, batch)
         if key is not None:
             checks.is_key(key, "key")
-        return batch._replace(inputs=_cast(batch.inputs, params), targets=_cast_targets(batch.targets, params))
+        return batches.prepared(made, batch, params)
 
-    def decay(batch):
-        return l2 / (sequences.count(layer.time, batch) if batch.dataset_size is None else batch.dataset_size)
+    def split(y):
+        return (y, None) if activity is None else (y[..., : -activity.size], y[..., -activity.size :])
 
     def averaged(batch):
         return batch.mask if layer.time == "kept" else None
 
-    def total(params, batch, z):
+    def total(params, batch, n, y):
+        z, kept = split(y)
         data_cost = sequences.mean(objective.value(z, batch.targets), averaged(batch))
-        return data_cost + penalty.value(decay(batch), params) if penalised else data_cost
+        data_cost = data_cost if activity is None else data_cost + activity.value(kept[:n])
+        return data_cost + penalty.value(l2 / batch.dataset_size, params) if penalised else data_cost
 
-    def forward_backward(params, batch, key):
-        z, trace = layer.forward(params, batch.inputs, Context(key, batch.mask))
+    def d_total(batch, n, y):
+        z, kept = split(y)
         d_z = sequences.spread(objective.delta(z, batch.targets), averaged(batch))
-        d_params, _ = layer.backward(params, trace, d_z)
-        return z, penalty.gradient(decay(batch), params, d_params) if penalised else d_params
+        if activity is None:
+            return d_z
+        d_kept = jnp.zeros_like(kept).at[:n].set(activity.delta(kept[:n]))
+        return jnp.concatenate([d_z, d_kept], axis=-1)
+
+    def forward_backward(params, batch, n, key):
+        y, trace = layer.forward(params, batch.inputs, Context(key, batch.mask))
+        d_params, _ = layer.backward(params, trace, d_total(batch, n, y))
+        return y, penalty.gradient(l2 / batch.dataset_size, params, d_params) if penalised else d_params
 
     def cost(params, batch, key=None):
-        batch = prepare(params, batch, key)
-        z, _ = layer.forward(params, batch.inputs, Context(key, batch.mask))
-        return total(params, batch, z)
+        batch, n = prepare(params, batch, key)
+        return total(params, batch, n, layer.forward(params, batch.inputs, Context(key, batch.mask))[0])
 
     def gradient(params, batch, key=None):
-        return forward_backward(params, prepare(params, batch, key), key)[1]
+        batch, n = prepare(params, batch, key)
+        return forward_backward(params, batch, n, key)[1]
 
     def cost_and_gradient(params, batch, key=None):
-        batch = prepare(params, batch, key)
-        z, d_params = forward_backward(params, batch, key)
-        return total(params, batch, z), d_params
+        batch, n = prepare(params, batch, key)
+        y, d_params = forward_backward(params, batch, n, key)
+        return total(params, batch, n, y), d_params
 
-    made = Network(init, predict, cost, gradient, cost_and_gradient, layer, objective, input_shape, output_shape, l2)
+    whole = init, predict, cost, gradient, cost_and_gradient, layer, objective, input_shape, output_shape, l2
+    made = Network(*whole, targets=targets, activity=activity, domain=domain)
     return made
-
-
-def checked(net: Network, batch: Batch, name: str = "batch") -> Batch:
-    """The batch with inputs, targets and mask as arrays, after every check that the network's boundary makes.
-
-    Raises:
-        TypeError, ValueError: a batch that this network does not take.
-    """
-    shapes = net.input_shape, net.output_shape, net.objective.labels, name
-    return sequences.batch(batch, *shapes, net.layer.time) if net.layer.time else checks.batch(batch, *shapes)
 
 
 def _shapes(layer, input_shape) -> tuple[PyTree, tuple[int, ...]]:
@@ -265,12 +296,3 @@ def _shapes(layer, input_shape) -> tuple[PyTree, tuple[int, ...]]:
 
     expected = jax.eval_shape(init, jax.random.key(0))
     return expected, output_shapes[0]
-
-
-def _cast(inputs, params):
-    leaves = jax.tree.leaves(params)
-    return jnp.asarray(inputs, leaves[0].dtype) if leaves else jnp.asarray(inputs)
-
-
-def _cast_targets(targets, params):
-    return jnp.asarray(targets) if jnp.issubdtype(targets.dtype, jnp.integer) else _cast(targets, params)

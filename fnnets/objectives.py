@@ -4,11 +4,13 @@
     squared error          c = ½ Σ (σ(z) − y)²                               squared units of y
     sigmoid cross-entropy  c = Σ softplus(z) − y z                           nats
     softmax likelihood     c = Σ y (log Σ exp z − z)                         nats
+    difference             c = Σ y z                                         of two phases, y their signs
 
     backward:  δ(L) = ∂c/∂z                                                  (1)
     squared error          δ = (a − y) ⊙ σ'(z);  linear outputs: a − y
     sigmoid cross-entropy  δ = a − y                                         σ' cancels: a saturated unit learns
     softmax likelihood     δ = a Σ y − y                                     Σ y = 1 for one-hot rows and labels
+    difference             δ = y
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -92,6 +94,8 @@ def _log_likelihood_delta(z: Float[Array, "*n d"], y: Num[Array, "*shape"]) -> F
     return jax.nn.softmax(z) * total - _one_hot(z, y)
 
 
+difference = Objective(lambda z: z, lambda z, y: jnp.sum(y * z, axis=-1), lambda z, y: jnp.broadcast_to(y, z.shape))
+difference = difference._replace(name="difference")
 linear_squared_error = squared_error(activations.identity)._replace(
     delta=lambda z, y: z - y, name="linear_squared_error"
 )

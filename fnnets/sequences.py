@@ -68,11 +68,16 @@ def take(time: str, batch: Any, indices: Any) -> Any:
     where = axes(time)
 
     def chosen(array, axis):
-        return jnp.asarray(array).at[(slice(None),) * axis + (indices,)].get(mode="promise_in_bounds")
+        return (
+            None
+            if array is None
+            else jnp.asarray(array).at[(slice(None),) * axis + (indices,)].get(mode="promise_in_bounds")
+        )
 
-    mask = None if batch.mask is None else chosen(batch.mask, where.inputs)
     return batch._replace(
-        inputs=chosen(batch.inputs, where.inputs), targets=chosen(batch.targets, where.targets), mask=mask
+        inputs=chosen(batch.inputs, where.inputs),
+        targets=chosen(batch.targets, where.targets),
+        mask=chosen(batch.mask, where.inputs),
     )
 
 
@@ -87,10 +92,15 @@ def span(time: str, batch: Any, start: Any, size: int) -> Any:
     where = axes(time)
 
     def cut(array, axis):
+        if array is None:
+            return None
         return jax.lax.dynamic_slice_in_dim(jnp.asarray(array), start, size, axis)
 
-    mask = None if batch.mask is None else cut(batch.mask, where.inputs)
-    return batch._replace(inputs=cut(batch.inputs, where.inputs), targets=cut(batch.targets, where.targets), mask=mask)
+    return batch._replace(
+        inputs=cut(batch.inputs, where.inputs),
+        targets=cut(batch.targets, where.targets),
+        mask=cut(batch.mask, where.inputs),
+    )
 
 
 def composed(times: Sequence[str], names: Sequence[str]) -> str:
@@ -204,7 +214,7 @@ def batch(value: Any, input_shape: tuple[int, ...], output_shape: tuple[int, ...
         raise ValueError(f"{name}.inputs holds no sequences, expected at least one; the mean cost of none is undefined")
     padding = mask(value.mask, xs.shape[:2], f"{name}.mask")
     wanted = (steps, examples) if time == "kept" else (examples,)
-    answers = checks.array(value.targets, f"{name}.targets")
+    answers = checks.given(value.targets, f"{name}.targets")
     if answers.shape[: len(wanted)] != wanted:
         raise ValueError(_targets_message(answers.shape, xs.shape, wanted, time, name))
     answers = checks.targets(answers, wanted, output_shape, labels, f"{name}.targets")

@@ -6,6 +6,7 @@ from fnnets.layers.convolution import convolution
 from fnnets.layers.dense import dense
 from fnnets.layers.dropout import dropout
 from fnnets.layers.flatten import flatten
+from fnnets.layers.free_energy import free_energy
 from fnnets.layers.gru import gru
 from fnnets.layers.last_step import last_step
 from fnnets.layers.lstm import lstm
@@ -20,6 +21,7 @@ __all__ = [
     "dense",
     "dropout",
     "flatten",
+    "free_energy",
     "gru",
     "last_step",
     "lstm",

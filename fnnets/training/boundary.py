@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks, core, sequences
+from fnnets import batches, checks, sequences
 from fnnets.core import Batch, Network
 from fnnets.training.metrics import are_classes
 
@@ -19,6 +19,11 @@ def check_settings(net, optimizer, epochs, batch_size, patience, select) -> None
     checks.count(batch_size, "fit: batch_size", "give the number of examples in a minibatch")
     if patience is not None:
         checks.count(patience, "fit: patience", "give a number of epochs, or None for no early stopping")
+        if net.targets == batches.SAMPLES:
+            raise ValueError(
+                "fit: patience is given for a Boltzmann machine, expected None; its free energy has no scale: "
+                "watch the gap between training and validation"
+            )
     if select not in ("cost", "accuracy"):
         raise ValueError(f"fit: select is {select!r}, expected 'cost' or 'accuracy'; choose one")
 
@@ -68,5 +73,12 @@ def derive(net: Network, gradient):
 
 
 def _checked(net, batch, name) -> Batch:
-    batch = core.checked(net, batch, name)
-    return batch._replace(inputs=jnp.asarray(batch.inputs), targets=jnp.asarray(batch.targets))
+    if net.targets == batches.SAMPLES and batch.targets is not None:
+        raise ValueError(
+            f"{name}.targets are given, but a Boltzmann machine draws its samples itself; leave targets=None"
+        )
+    targets = batch.targets
+    batch = batches.checked(net, batch, name)
+    return batch._replace(
+        inputs=jnp.asarray(batch.inputs), targets=None if targets is None else jnp.asarray(batch.targets)
+    )

@@ -9,6 +9,8 @@
 | number of examples | `n` | () |
 | minibatch | `indices` | (batch_size,), the last one (n mod batch_size,) |
 
+Where the gradient needs samples of the model, the network's sampler completes each minibatch first.
+
 The order and the dropout of epoch e depend on `state.key` and e alone, so a resumed run goes on as it would have.
 """
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int
 
 
+SAMPLER = 0x5A  # folded into a key where samples are drawn, so that a network without them draws what it drew
+
+
 class Best(NamedTuple):
     """The parameters with the best validation score so far, that score (lower is better) and their epoch."""
 
@@ -47,6 +52,7 @@ class TrainingState(NamedTuple):
         key: PRNG key of the whole run.
         epoch: number of finished epochs, int32.
         best: the best parameters on validation data, as far as there is any.
+        memory: what a network's sampler keeps from step to step, such as persistent chains; () where it keeps nothing.
     """
 
     params: Any
@@ -54,6 +60,7 @@ class TrainingState(NamedTuple):
     key: Array
     epoch: Int[Array, ""]
     best: Best
+    memory: Any = ()
 
 
 class EpochReport(NamedTuple):
@@ -72,9 +79,10 @@ def start(net: Network, optimizer: optax.GradientTransformation, key, params=Non
     0
     """
     init_key, run_key = jax.random.split(key)
-    params = net.init(init_key) if params is None else jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params)
+    params = jax.tree.map(jnp.array, net.init(init_key) if params is None else params)  # buffers of the state's own
     best = Best(jax.tree.map(jnp.copy, params), jnp.asarray(jnp.inf, jnp.float32), jnp.asarray(0, jnp.int32))
-    return TrainingState(params, optimizer.init(params), run_key, jnp.asarray(0, jnp.int32), best)
+    memory = () if net.sampler is None else net.sampler.start(params, jax.random.fold_in(run_key, SAMPLER))
+    return TrainingState(params, optimizer.init(params), run_key, jnp.asarray(0, jnp.int32), best, memory)
 
 
 def epoch(
@@ -89,11 +97,17 @@ def epoch(
         batch_size: examples in a minibatch.
     """
 
+    def derive(params, memory, batch, key):
+        if net.sampler is None:
+            return gradient(params, batch, key), memory
+        batch, memory = net.sampler.draw(params, memory, batch, jax.random.fold_in(key, SAMPLER))
+        return net.sampler.direct(memory, gradient(params, batch, key)), memory
+
     def update(moving, batch: Batch, key):
-        params, optimizer_state = moving
-        d_params = gradient(params, batch, key)
+        params, optimizer_state, memory = moving
+        d_params, memory = derive(params, memory, batch, key)
         updates, optimizer_state = optimizer.update(d_params, optimizer_state, params)
-        return optax.apply_updates(params, updates), optimizer_state
+        return optax.apply_updates(params, updates), optimizer_state, memory
 
     def run(state: TrainingState, train: Batch) -> TrainingState:
         n = sequences.count(net.layer.time, train)
@@ -106,11 +120,12 @@ def epoch(
             return update(moving, take(net, train, indices), jax.random.fold_in(step_key, position)), None
 
         whole = order[: steps * batch_size].reshape(steps, batch_size)
-        moving, _ = jax.lax.scan(step, (state.params, state.optimizer_state), (jnp.arange(steps), whole))
+        moving = state.params, state.optimizer_state, state.memory
+        moving, _ = jax.lax.scan(step, moving, (jnp.arange(steps), whole))
         if rest:
             moving, _ = step(moving, (steps, order[n - rest :]))
-        params, optimizer_state = moving
-        return state._replace(params=params, optimizer_state=optimizer_state, epoch=state.epoch + 1)
+        params, optimizer_state, memory = moving
+        return state._replace(params=params, optimizer_state=optimizer_state, epoch=state.epoch + 1, memory=memory)
 
     return run
 

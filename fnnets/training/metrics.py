@@ -81,10 +81,14 @@ def are_classes(targets, mask=None) -> bool:
 
     Padded steps, which `mask` leaves out, do not count.
 
+    No targets name none.
+
     >>> import numpy as np
     >>> are_classes(np.array([3, 1])), are_classes(np.eye(3)), are_classes(np.array([[0.5, 0.5]]))
     (True, True, False)
     """
+    if targets is None:
+        return False
     if jnp.issubdtype(targets.dtype, jnp.integer):
         return True
     values = np.asarray(targets)

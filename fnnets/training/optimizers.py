@@ -1,7 +1,7 @@
 """Gradient descent with momentum as the notes write it; every other optimiser is optax's own.
 
     v ← μ v − η ∂C
-    w ← w + v
+    w ← w + v                            Nesterov: w ← w + μ v − η ∂C, with the v just found
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -17,17 +17,23 @@ import optax
 from fnnets import checks
 
 
-def momentum(learning_rate: float | optax.Schedule, decay: float = 0.0) -> optax.GradientTransformation:
+def momentum(
+    learning_rate: float | optax.Schedule, decay: float | optax.Schedule = 0.0, nesterov: bool = False
+) -> optax.GradientTransformation:
     """Gradient descent with momentum: exactly v ← μv − η∂C, w ← w + v. μ = 0 is plain descent.
+
+    Machines are mostly trained with a μ that rises: `optax.piecewise_constant_schedule(0.5, {steps: 1.8})` switches
+    from 0.5 to 0.9 after so many steps (Hinton 2010, section 9).
 
     Args:
         learning_rate: η > 0, or an optax schedule.
-        decay: μ in [0, 1).
+        decay: μ in [0, 1), or an optax schedule.
+        nesterov: look ahead, in the form of Sutskever et al. 2013 as optax has it.
 
     Raises:
         TypeError, ValueError: η ≤ 0, or μ outside [0, 1).
 
-    Source: Polyak 1964; with a schedule, η is that of the step in which ∂C enters v.
+    Source: Polyak 1964; with a schedule, η and μ are those of the step in which ∂C enters v.
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> descent = fn.training.momentum(0.1, 0.5)
@@ -39,10 +45,12 @@ def momentum(learning_rate: float | optax.Schedule, decay: float = 0.0) -> optax
     """
     if not callable(learning_rate):
         checks.above(learning_rate, 0.0, "momentum: learning_rate", "0.1 is a common beginning")
+    descent = optax.scale_by_learning_rate(learning_rate)
+    if callable(decay):
+        return optax.chain(descent, optax.inject_hyperparams(optax.trace, "nesterov")(decay, nesterov=nesterov))
     checks.at_least(decay, 0.0, "momentum: decay", "0 is plain descent, 0.9 is common")
     if checks.is_concrete(decay) and decay >= 1:
         raise ValueError(f"momentum: decay is {decay}, expected less than 1; 0.9 is common")
-    descent = optax.scale_by_learning_rate(learning_rate)
     if isinstance(decay, int | float) and decay == 0:
         return descent
-    return optax.chain(descent, optax.trace(decay))
+    return optax.chain(descent, optax.trace(decay, nesterov))

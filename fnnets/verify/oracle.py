@@ -127,7 +127,8 @@ def _run(net: Network, layer: Layer, params: Any, batch: Any, key: Any, taps: An
 def _data(net: Network, layer: Layer, params: Any) -> Network:
     """The network without its penalty, made of `layer`; it is to be used with parameters of these shapes only."""
     expected = jax.eval_shape(lambda: params)
-    return core.assemble(layer, net.objective, net.input_shape, 0.0, expected, net.output_shape)
+    whole = layer, net.objective, net.input_shape, 0.0, expected, net.output_shape
+    return core.assemble(*whole, targets=net.targets, activity=net.activity)
 
 
 def _observed(layer: Layer, see: Callable[[Visit], Any]) -> Layer:

@@ -28,6 +28,17 @@ def test_a_schedule_sets_the_rate_of_each_step():
     assert (float(first), float(second)) == (-1.0, -0.5)
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_a_schedule_switches_the_momentum(nesterov):
+    descent, w = fn.training.momentum(0.3, lambda step: jnp.where(step < 2, 0.5, 0.9), nesterov), jnp.zeros(1)
+    state, v = descent.init(w), 0.0
+    for step, gradient in enumerate([1.0, -2.0, 0.5, 3.0]):
+        found, state = descent.update(jnp.full(1, gradient), state)
+        decay = 0.5 if step < 2 else 0.9
+        v = decay * v - 0.3 * gradient
+        np.testing.assert_allclose(found, [decay * v - 0.3 * gradient if nesterov else v], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("rate", "decay", "message"),
     [

@@ -1,0 +1,103 @@
+"""What a network makes of a batch before anything is computed: checks, targets that nobody gives, one precision.
+
+    targets "given"      y as it comes
+    targets "inputs"     y = x where none are given: an autoencoder
+    targets "samples"    y are samples v' of the model (M, p), held fixed; both phases are stacked, and the mean over
+                         the N + M examples of ±(N + M)/N z or ±(N + M)/M z is mean z(v) − mean z(v')
+
+| symbol | name in code | shape |
+|---|---|---|
+| x | `batch.inputs` | (N, …) |
+| y, v' | `batch.targets` | as the network takes them; (M, p) samples |
+| signs | the stacked batch's `targets` | (N + M, 1): (N + M)/N for data, −(N + M)/M for samples |
+
+Without samples the second phase is missing: mean z(v) alone, which is what data are judged by.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from fnnets import checks, sequences
+
+GIVEN, INPUTS, SAMPLES = "given", "inputs", "samples"
+
+
+def checked(net: Any, batch: Any, name: str = "batch") -> Any:
+    """The batch with inputs, targets and mask as arrays, after every check that the network's boundary makes.
+
+    Raises:
+        TypeError, ValueError: a batch that this network does not take.
+    """
+    shapes = net.input_shape, net.output_shape, net.objective.labels, name
+    if net.layer.time:
+        return sequences.batch(batch, *shapes, net.layer.time)
+    checks.is_batch(batch, name)
+    if net.targets == SAMPLES:
+        return _with_samples(net, batch, name)
+    if net.targets == INPUTS and batch.targets is None:
+        batch = batch._replace(targets=batch.inputs)
+    batch = checks.batch(batch, *shapes)
+    if net.domain is not None:
+        checks.in_domain(batch.targets, net.domain, f"{name}.targets")
+    return batch
+
+
+def prepared(net: Any, batch: Any, params: Any) -> tuple[Any, int]:
+    """The checked batch in the parameters' precision, phases stacked, n filled in; and N, the number of data."""
+    batch = checked(net, batch)
+    n = sequences.count(net.layer.time, batch)
+    batch = batch._replace(
+        inputs=cast(batch.inputs, params),
+        targets=None if batch.targets is None else _cast_targets(batch.targets, params),
+        dataset_size=n if batch.dataset_size is None else batch.dataset_size,
+    )
+    return (stacked(batch) if net.targets == SAMPLES else batch), n
+
+
+def cast(inputs: Any, params: Any) -> Any:
+    """`inputs` in the parameters' dtype, which decides the precision of everything."""
+    leaves = jax.tree.leaves(params)
+    return jnp.asarray(inputs, leaves[0].dtype) if leaves else jnp.asarray(inputs)
+
+
+def stacked(batch: Any) -> Any:
+    """Data and samples one after the other, with the signs of their phases for targets.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> both = stacked(fn.Batch(jnp.ones((2, 2)), jnp.zeros((2, 2))))
+    >>> both.inputs.shape, both.targets.ravel().tolist()
+    ((4, 2), [2.0, 2.0, -2.0, -2.0])
+    """
+    v, samples = batch.inputs, batch.targets
+    n, m = len(v), 0 if samples is None else len(samples)
+    signs = jnp.full((n, 1), (n + m) / n, v.dtype)
+    if m == 0:
+        return batch._replace(targets=signs)
+    signs = jnp.concatenate([signs, jnp.full((m, 1), -(n + m) / m, v.dtype)])
+    return batch._replace(inputs=jnp.concatenate([v, samples]), targets=signs)
+
+
+def _with_samples(net, batch, name):
+    if batch.mask is not None:
+        raise ValueError(f"{name}.mask is given, but this network reads no sequences; leave mask=None")
+    v = checks.inputs(batch.inputs, net.input_shape, f"{name}.inputs")
+    if len(v) == 0:
+        raise ValueError(f"{name}.inputs holds no examples, expected at least one; the mean cost of none is undefined")
+    samples = batch.targets
+    if samples is not None:
+        samples = checks.inputs(samples, net.input_shape, f"{name}.targets")
+        if len(samples) == 0:
+            raise ValueError(f"{name}.targets holds no samples, expected at least one; None leaves them out")
+    for part, values in (("inputs", v), ("targets", samples)):
+        if values is not None and net.domain is not None:
+            checks.in_domain(values, net.domain, f"{name}.{part}")
+    checks.dataset_size(batch.dataset_size, name)
+    return batch._replace(inputs=v, targets=samples)
+
+
+def _cast_targets(targets, params):
+    return jnp.asarray(targets) if jnp.issubdtype(targets.dtype, jnp.integer) else cast(targets, params)

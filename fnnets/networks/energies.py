@@ -1,0 +1,217 @@
+"""What the parameters of a restricted Boltzmann machine say: energies, conditional means, statistics.
+
+    E(v, h) = −b·v − c·h − h·Wv − log ν(v) − log ν(h)               p(v, h) = exp −E(v, h) / Z
+    F(v)    = −log Σ_h exp −E(v, h)                                 p(v) = exp −F(v) / Z
+    h given v:  t = W v + c,   E[h | v] = Φ'(t)                     the hidden units are independent given v
+    v given h:  t = h W + b,   E[v | h] = Φ'(t)                     and the visible ones given h
+    ∂/∂w of −mean log p(v) = statistics of the model − statistics of the data,      statistics: ⟨h vᵀ⟩, ⟨v⟩, ⟨h⟩
+
+| symbol | name in code | shape |
+|---|---|---|
+| v, h | `v`, `h` | (N, p), (N, q) |
+| W, b, c | `params`, `BoltzmannParams` | (q, p), (p,), (q,) |
+| E, F | results, nats | (N,) |
+
+The last line in words: Hebbian learning awake, its opposite asleep (Ackley, Hinton & Sejnowski 1985). Its derivation:
+log p(v) = −F(v) − log Z, ∂F/∂w = E[∂E/∂w | v], and ∂ log Z/∂w = −E[∂E/∂w] over the model.
+
+Source: Hinton 2002; Hinton 2010, sections 2 and 16; `fnnets.units` for ν and Φ.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fnnets import batches, checks, units
+from fnnets.core import Network
+from fnnets.layers.free_energy import BoltzmannParams
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+CHUNK = 1000
+
+
+class Machine(NamedTuple):
+    """The kinds of a machine's units: `net.family` of what `fn.boltzmann` makes."""
+
+    visible: units.Units
+    hidden: units.Units
+
+
+def energy(net: Network, params: BoltzmannParams, v: Any, h: Any) -> Float[Array, " n"]:
+    """E(v, h) in nats.
+
+    Args:
+        net: a machine from `fn.boltzmann`.
+        params: its parameters.
+        v: (N, p) visible states.
+        h: (N, q) hidden states.
+
+    Raises:
+        TypeError, ValueError: no machine; states of other shapes, out of the units' range, or NaN.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> rbm = fn.boltzmann(3, 2)
+    >>> params = jax.tree.map(jnp.ones_like, rbm.init(jax.random.key(0)))
+    >>> energy(rbm, params, jnp.ones((1, 3)), jnp.ones((1, 2))).tolist()               # −3 − 2 − 6
+    [-11.0]
+    """
+    machine = of(net, "energy")
+    v, h = visible_states(net, params, v, "energy: v"), hidden_states(net, params, h, "energy: h")
+    if len(v) != len(h):
+        raise ValueError(f"energy: h holds {len(h)} states, expected {len(v)} as v does; give pairs")
+    field = v @ params.visible_biases + h @ params.hidden_biases + jnp.sum((v @ params.weights.T) * h, axis=-1)
+    return -field - units.log_measure(machine.visible, v) - units.log_measure(machine.hidden, h)
+
+
+def free_energy(net: Network, params: BoltzmannParams, v: Any) -> Float[Array, " n"]:
+    """F(v) in nats: −log p(v) up to the constant log Z.
+
+    Args:
+        net, params, v: as for `energy`.
+
+    Raises:
+        TypeError, ValueError: as for `energy`.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> rbm = fn.boltzmann(3, 2)
+    >>> params = jax.tree.map(jnp.zeros_like, rbm.init(jax.random.key(0)))
+    >>> free_energy(rbm, params, jnp.ones((1, 3))).tolist() == [-2 * float(jnp.log(2))]
+    True
+    """
+    machine = of(net, "free_energy")
+    v = visible_states(net, params, v, "free_energy: v")
+    potential = jnp.sum(machine.hidden.potential(hidden_inputs(params, v)), axis=-1)
+    return -(v @ params.visible_biases + units.log_measure(machine.visible, v) + potential)
+
+
+def hidden_given_visible(net: Network, params: BoltzmannParams, v: Any) -> Float[Array, "n q"]:
+    """E[h | v]: the probabilities of binary hidden units, the means of Gaussian ones.
+
+    Args:
+        net, params, v: as for `energy`.
+
+    Raises:
+        TypeError, ValueError: as for `energy`.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> rbm = fn.boltzmann(3, 2)
+    >>> params = jax.tree.map(jnp.zeros_like, rbm.init(jax.random.key(0)))
+    >>> hidden_given_visible(rbm, params, jnp.ones((1, 3))).tolist()
+    [[0.5, 0.5]]
+    """
+    machine = of(net, "hidden_given_visible")
+    return machine.hidden.mean(hidden_inputs(params, visible_states(net, params, v, "hidden_given_visible: v")))
+
+
+def visible_given_hidden(net: Network, params: BoltzmannParams, h: Any) -> Float[Array, "n p"]:
+    """E[v | h]: the probabilities of binary visible units, the means of Gaussian ones.
+
+    Args:
+        net, params, h: as for `energy`.
+
+    Raises:
+        TypeError, ValueError: as for `energy`.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> rbm = fn.boltzmann(3, 2)
+    >>> params = jax.tree.map(jnp.zeros_like, rbm.init(jax.random.key(0)))
+    >>> visible_given_hidden(rbm, params, jnp.ones((1, 2))).tolist()
+    [[0.5, 0.5, 0.5]]
+    """
+    machine = of(net, "visible_given_hidden")
+    return machine.visible.mean(visible_inputs(params, hidden_states(net, params, h, "visible_given_hidden: h")))
+
+
+def statistics(net: Network, params: BoltzmannParams, v: Any) -> BoltzmannParams:
+    """⟨h vᵀ⟩, ⟨v⟩ and ⟨h⟩ over the examples, h being E[h | v].
+
+    The hidden units enter as probabilities, not as samples (Hinton 2010, section 3.1). The gradient of contrastive
+    divergence is `statistics` of the samples minus `statistics` of the data.
+
+    Args:
+        net, params, v: as for `energy`.
+
+    Raises:
+        TypeError, ValueError: as for `energy`.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> rbm = fn.boltzmann(3, 2)
+    >>> params, v = rbm.init(jax.random.key(0)), jnp.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    >>> statistics(rbm, params, v).visible_biases.tolist()
+    [0.5, 0.0, 1.0]
+    """
+    machine = of(net, "statistics")
+    v = visible_states(net, params, v, "statistics: v")
+    h = machine.hidden.mean(hidden_inputs(params, v))
+    return BoltzmannParams(h.T @ v / len(v), jnp.mean(v, axis=0), jnp.mean(h, axis=0))
+
+
+def free_energy_gap(net: Network, params: BoltzmannParams, train: Any, validation: Any) -> Float[Array, ""]:
+    """Mean F(validation) − mean F(train) in nats: near 0 at first, and growing as the machine overfits.
+
+    log Z drops out, so this can be watched where likelihoods cannot be computed. Compare with as many training
+    examples as there are validation examples, always the same ones (Hinton 2010, section 6).
+
+    Args:
+        net, params: as for `energy`.
+        train, validation: (N, p) and (M, p) visible states.
+
+    Raises:
+        TypeError, ValueError: as for `energy`.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> rbm = fn.boltzmann(3, 2)
+    >>> params = rbm.init(jax.random.key(0))
+    >>> float(free_energy_gap(rbm, params, jnp.ones((4, 3)), jnp.ones((2, 3))))
+    0.0
+    """
+    means = []
+    for v in (train, validation):
+        v = visible_states(net, params, v, "free_energy_gap: train, validation")
+        parts = [free_energy(net, params, v[i : i + CHUNK]) for i in range(0, len(v), CHUNK)]
+        means.append(jnp.mean(jnp.concatenate(parts)))
+    return means[1] - means[0]
+
+
+def hidden_inputs(params: BoltzmannParams, v: Float[Array, "*n p"]) -> Float[Array, "*n q"]:
+    """t = v Wᵀ + c."""
+    return v @ params.weights.T + params.hidden_biases
+
+
+def visible_inputs(params: BoltzmannParams, h: Float[Array, "*n q"]) -> Float[Array, "*n p"]:
+    """t = h W + b."""
+    return h @ params.weights + params.visible_biases
+
+
+def of(net: Any, user: str) -> Machine:
+    """The machine of a network that is one."""
+    checks.is_instance(net, Network, f"{user}: net", "make one with fnnets.boltzmann")
+    if not isinstance(net.family, Machine):
+        raise TypeError(f"{user}: net is of {net.layer.name}, expected a Boltzmann machine; make it with fn.boltzmann")
+    return net.family
+
+
+def visible_states(net: Network, params: Any, v: Any, name: str) -> Any:
+    """`v` as (N, p) states of the visible units, in the parameters' dtype."""
+    machine = of(net, name.split(":")[0])
+    checks.like(params, jax.eval_shape(net.init, jax.random.key(0)), name.split(":")[0] + ": params")
+    return _states(v, net.input_shape, machine.visible, params, name)
+
+
+def hidden_states(net: Network, params: Any, h: Any, name: str) -> Any:
+    """`h` as (N, q) states of the hidden units, in the parameters' dtype."""
+    machine = of(net, name.split(":")[0])
+    checks.like(params, jax.eval_shape(net.init, jax.random.key(0)), name.split(":")[0] + ": params")
+    return _states(h, net.output_shape, machine.hidden, params, name)
+
+
+def _states(x, shape, kind, params, name):
+    x = checks.inputs(x, shape, name)
+    if kind.domain is not None:
+        checks.in_domain(x, kind.domain, name)
+    return batches.cast(x, params)
