@@ -23,13 +23,14 @@ Source: Hinton 2002 (CD); Tieleman 2008 (PCD); Desjardins et al. 2010, Cho, Raik
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks
+from fnnets import batches, checks
 from fnnets.core import Network, Sampler
 from fnnets.layers.free_energy import BoltzmannParams
 from fnnets.networks import energies, tempering
@@ -104,30 +105,18 @@ def sample(
     (5, 3)
     """
     machine = energies.of(net, "sample")
+    checks.like(params, jax.eval_shape(net.init, jax.random.key(0)), "sample: params")
     checks.is_key(key, "sample: key")
     checks.count(chains, "sample: chains", "give the number of chains")
     checks.count(steps, "sample: steps", "give the number of Gibbs steps")
-    base = params.visible_biases
     begin_key, run_key = jax.random.split(key)
     if start is None:
-        v = tempering.draw_base(machine, base, begin_key, chains)
+        v = tempering.draw_base(machine, params.visible_biases, begin_key, chains)
     else:
         v = energies.visible_states(net, params, start, "sample: start")
         if len(v) != chains:
             raise ValueError(f"sample: start holds {len(v)} states, expected chains = {chains}; give one for each")
-    betas = jnp.minimum(1, jnp.arange(1, steps + 1) / max(1, steps // 2)) if annealed else jnp.ones(steps)
-
-    def step(v, key_and_beta):
-        key, beta = key_and_beta
-        h, v = tempering.gibbs(machine, params, base, beta.astype(v.dtype), v, key)
-        return v, None if not means else h
-
-    keys = jax.random.split(run_key, steps)
-    if not means:
-        return jax.lax.scan(step, v, (keys, betas))[0]
-    v, _ = jax.lax.scan(lambda v, at: (step(v, at)[0], None), v, (keys[:-1], betas[:-1]))
-    h = step(v, (keys[-1], betas[-1]))[1]
-    return machine.visible.mean(energies.visible_inputs(params, h))
+    return _fantasies(machine, params, v, run_key, steps, annealed, means)
 
 
 def contrastive_divergence(k: int = 1, *, means: bool = False) -> Rule:
@@ -148,7 +137,7 @@ def contrastive_divergence(k: int = 1, *, means: bool = False) -> Rule:
 
     def rule(machine: Machine) -> Sampler:
         def draw(params, memory, batch, key):
-            v = _run(machine, params, batch.inputs, key, k - 1)
+            v = _run(machine, params, batches.cast(batch.inputs, params), key, k - 1)
             last_key = jax.random.fold_in(key, k)
             h, drawn = _step(machine, params, v, last_key)
             if means:
@@ -224,8 +213,11 @@ def tempered(k: int = 1, *, chains: int = 100, temperatures: int = 10) -> Rule:
         def draw(params, memory, batch, key):
             v, base = memory
             betas = jnp.linspace(0, 1, count, dtype=v.dtype)[:, None, None]
-            for i in range(k):
-                _, v = tempering.gibbs(machine, params, base, betas, v, jax.random.fold_in(key, i))
+
+            def step(i, v):
+                return tempering.gibbs(machine, params, base, betas, v, jax.random.fold_in(key, i))[1]
+
+            v = jax.lax.fori_loop(0, k, step, v) if k > 1 else step(0, v)
             v = exchange(machine, params, base, betas, v, jax.random.fold_in(key, k))
             return batch._replace(targets=v[-1]), Tempered(v, base)
 
@@ -267,6 +259,22 @@ def _free_energies(machine, params, base, low, high, below, above):
 
 def _step(machine, params, v, key) -> tuple[Array, Array]:
     return tempering.gibbs(machine, params, 0.0, 1.0, v, key)
+
+
+@functools.partial(jax.jit, static_argnames=("machine", "steps", "annealed", "means"))
+def _fantasies(machine, params, v, key, steps: int, annealed: bool, means: bool):
+    """`sample` from `v` on: all steps but the last in a scan, and the last one as samples or as means."""
+    base = params.visible_biases
+    rising = jnp.arange(1, steps + 1) / max(1, steps // 2) if annealed else jnp.ones(steps)
+    betas, keys = jnp.minimum(1, rising).astype(v.dtype), jax.random.split(key, steps)
+
+    def step(v, beta_and_key):
+        h, v = tempering.gibbs(machine, params, base, beta_and_key[0], v, beta_and_key[1])
+        return v, h
+
+    v, _ = jax.lax.scan(lambda v, at: (step(v, at)[0], None), v, (betas[:-1], keys[:-1]))
+    v, h = step(v, (betas[-1], keys[-1]))
+    return machine.visible.mean(energies.visible_inputs(params, h)) if means else v
 
 
 def _run(machine, params, v, key, steps):

@@ -100,6 +100,27 @@ def test_offsets_move_towards_the_means_of_the_minibatch():
     np.testing.assert_allclose(after.hidden, 0.75 * before.hidden + 0.25 * hidden, rtol=1e-5)
 
 
+def test_parameters_decide_the_precision_of_training_and_of_its_chains():
+    rbm = fn.boltzmann(6, 4, sampler=sampling.contrastive_divergence(2), centred=0.1)
+    params = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), rbm.init(KEY))
+    result = fit(rbm, params=params, epochs=1)
+    assert {leaf.dtype for leaf in jax.tree.leaves((result.params, result.state.memory))} == {jnp.dtype(jnp.bfloat16)}
+
+
+def test_machines_train_side_by_side_as_each_alone():
+    rbm = fn.boltzmann(6, 4, sampler=sampling.persistent(chains=5), centred=0.1)
+    keys = jax.random.split(KEY, 2)
+    many = fn.training.fit_many(
+        lambda: (rbm, fn.training.momentum(0.1, 0.5)),
+        fn.Batch(V),
+        keys=keys,
+        epochs=2,
+        batch_size=10,
+        progress="silent",
+    )
+    np.testing.assert_allclose(many.params.weights[1], fit(rbm, key=keys[1]).params.weights, atol=1e-5)
+
+
 def test_visible_biases_begin_at_the_log_odds_of_the_mean():
     mean = np.array([0.25, 0.5, 0.0])
     biases = fn.boltzmann(3, 2, mean=mean).init(KEY).visible_biases
