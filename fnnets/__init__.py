@@ -29,7 +29,7 @@ from fnnets import (
 from fnnets.activations import Activation
 from fnnets.chaining import chain
 from fnnets.core import Batch, Context, Layer, Network, Objective, network
-from fnnets.networks import boltzmann, convolutional, feedforward, recurrent
+from fnnets.networks import autoencoder, boltzmann, convolutional, feedforward, recurrent
 
 __version__ = "0.1.0"
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Network",
     "Objective",
     "activations",
+    "autoencoder",
     "batches",
     "boltzmann",
     "chain",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.benchmarks import (
+    boltzmann,
     class_map,
     convolutional,
     feedforward,
@@ -16,7 +17,7 @@ from experiments.benchmarks import (
     table,
 )
 
-NAMES = "class_map|convolutional|feedforward|import_time|memory|recurrent|table"
+NAMES = "boltzmann|class_map|convolutional|feedforward|import_time|memory|recurrent|table"
 USAGE = f"usage: python -m experiments.benchmarks {NAMES} [options]; each has --help"
 
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one benchmark, or write their table; returns the exit status.
 
     >>> main(["--help"])                                                          # doctest: +ELLIPSIS
-    usage: python -m experiments.benchmarks class_map|convolutional|... [options]; each has --help
+    usage: python -m experiments.benchmarks boltzmann|class_map|... [options]; each has --help
     0
     """
     name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
@@ -33,7 +34,8 @@ def main(arguments: Sequence[str]) -> int:
 
         return table.run(tyro.cli(table.Options, args=rest, prog="python -m experiments.benchmarks table"))
     modules: dict[str, Any] = {
-        "class_map": class_map, "convolutional": convolutional, "feedforward": feedforward, "import_time": import_time,
+        "boltzmann": boltzmann, "class_map": class_map,
+        "convolutional": convolutional, "feedforward": feedforward, "import_time": import_time,
         "memory": recurrent_memory, "recurrent": recurrent,
     }  # fmt: skip
     if name in modules:

@@ -3,6 +3,7 @@
 from fnnets.layers.activate import activate
 from fnnets.layers.bidirectional import bidirectional
 from fnnets.layers.convolution import convolution
+from fnnets.layers.corruption import corruption
 from fnnets.layers.dense import dense
 from fnnets.layers.dropout import dropout
 from fnnets.layers.flatten import flatten
@@ -12,12 +13,15 @@ from fnnets.layers.last_step import last_step
 from fnnets.layers.lstm import lstm
 from fnnets.layers.pooling import max_pooling, mean_pooling
 from fnnets.layers.recurrent import recurrent
+from fnnets.layers.tied import tied
 from fnnets.layers.unfolding import unfold
+from fnnets.layers.with_inputs import with_inputs
 
 __all__ = [
     "activate",
     "bidirectional",
     "convolution",
+    "corruption",
     "dense",
     "dropout",
     "flatten",
@@ -28,5 +32,7 @@ __all__ = [
     "max_pooling",
     "mean_pooling",
     "recurrent",
+    "tied",
     "unfold",
+    "with_inputs",
 ]

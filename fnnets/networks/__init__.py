@@ -2,6 +2,7 @@
 
 from fnnets.networks import (
     boxes,
+    coding,
     detection,
     energies,
     likelihood,
@@ -12,14 +13,17 @@ from fnnets.networks import (
     tempering,
     transfer,
 )
+from fnnets.networks.autoencoder import autoencoder
 from fnnets.networks.boltzmann import boltzmann
 from fnnets.networks.convolutional import convolutional
 from fnnets.networks.feedforward import feedforward
 from fnnets.networks.recurrent import recurrent
 
 __all__ = [
+    "autoencoder",
     "boltzmann",
     "boxes",
+    "coding",
     "convolutional",
     "detection",
     "energies",

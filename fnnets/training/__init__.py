@@ -6,12 +6,14 @@ from fnnets.training.history import History
 from fnnets.training.many import ManyResult, fit_many
 from fnnets.training.metrics import Metrics, evaluate
 from fnnets.training.optimizers import momentum
+from fnnets.training.pretraining import Pretrained, machines_for, pretrain
 from fnnets.training.selection import SearchResult, grid, log_uniform, sample, search, uniform
 
 __all__ = [
     "History",
     "ManyResult",
     "Metrics",
+    "Pretrained",
     "Result",
     "SearchResult",
     "TrainingState",
@@ -20,7 +22,9 @@ __all__ = [
     "fit_many",
     "grid",
     "log_uniform",
+    "machines_for",
     "momentum",
+    "pretrain",
     "sample",
     "search",
     "start",

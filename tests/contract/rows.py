@@ -41,6 +41,7 @@ class NetworkRow(NamedTuple):
     gated: bool = (
         False  # whether o(1 − o) of saturated gates is rounding, so that small leaves have no digits of their own
     )
+    additive: bool = True  # whether the cost is the mean of its examples' costs, and not one of the whole batch
 
 
 def examples(input_shape, outputs, labels=False):

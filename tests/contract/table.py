@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 import fnnets as fn
+from tests.contract.machines import LAYERS_OF_MACHINES, NETWORKS_OF_MACHINES
 from tests.contract.rows import LayerRow, NetworkRow, examples
 from tests.contract.sequences import LAYERS_OF_SEQUENCES, NETWORKS_OF_SEQUENCES
 
@@ -57,6 +58,7 @@ LAYERS = {
         "expected one axis",
     ),
     **LAYERS_OF_SEQUENCES,
+    **LAYERS_OF_MACHINES,
 }
 
 OBJECTIVES = {
@@ -112,4 +114,5 @@ NETWORKS = {
         fn.network(fn.layers.dense(2), fn.objectives.linear_squared_error, (3,)), examples((3,), 2)
     ),
     **NETWORKS_OF_SEQUENCES,
+    **NETWORKS_OF_MACHINES,
 }

@@ -1,0 +1,132 @@
+"""Deep autoencoders: an encoder, a code, a mirrored decoder, and a target that is the input.
+
+    forward:   h(0) = x̃,  h(l) = σ(h(l-1) W(l)ᵀ + c(l)),  the code is h(L) = σ_code(t),  t = h(L-1) W(L)ᵀ + c(L)
+               the decoder has the same sizes from back to front, its last layer linear:  z,  C = mean c(z, x) + S(t)
+    backward:  δ(L) = ∂c/∂z(z, x)                          (1)
+               the layers' own walk                        (2)-(6)
+               tied: dW = ∂C/∂W + (∂C/∂V)ᵀ                 `layers.tied`, V = Wᵀ
+               sparse: ∂C/∂t ← ∂C/∂t + ∂S/∂t               `layers.with_inputs`, `fnnets.sparsity`
+
+| symbol | name in code | shape |
+|---|---|---|
+| x | `batch.inputs`; the targets too, unless others are given | (N, p) |
+| x̃ | x, corrupted in training where `corruption` is given; the target is x | (N, p) |
+| W, c of the encoder, V, b of the decoder | `params[-2]`, `params[-1]`, a tuple of `DenseParams` each | (q, p), (q,) |
+| the same, tied | `params`, `TiedParams` | |
+
+With corruption `params[0]` is the empty tuple of that layer, with a sparsity target that of the code's activation is
+`params[-1][0]`; `fnnets.networks.coding` finds the halves in all of them.
+
+Source: Hinton & Salakhutdinov 2006; Vincent et al. 2010 (corruption, tied weights); Ng 2011 (sparsity); the notes'
+section 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+
+from fnnets import activations, batches, checks, core, initializers, layers, objectives, sparsity
+from fnnets.activations import Activation
+from fnnets.chaining import chain
+from fnnets.core import Layer, Network, Objective
+from fnnets.networks.coding import Coder
+
+
+def autoencoder(
+    sizes: Sequence[int],
+    hidden: Activation = activations.sigmoid,
+    *,
+    code: Activation = activations.identity,
+    objective: Objective = objectives.sigmoid_cross_entropy,
+    tied: bool = False,
+    corruption: float | Layer | None = None,
+    sparsity: sparsity.Target | float | None = None,
+    l2: float = 0.0,
+    initial: initializers.Scheme = initializers.default,
+) -> Network:
+    """An encoder of the given sizes and its mirror image; train it with `fn.training.fit(net, …, fn.Batch(x))`.
+
+    `fn.networks.coding` has its halves, `encode` and `decode`, and what it may begin as or become.
+
+    Args:
+        sizes: units of each of the encoder's layers, the inputs first: [784, 1000, 500, 250, 30] has codes of 30.
+        hidden: activation of the hidden layers, on both sides.
+        code: activation of the code: linear, or `fn.activations.sigmoid`.
+        objective: output activation and cost. For sigmoid cross-entropy inputs lie in [0, 1]; for real data take
+            `fn.objectives.linear_squared_error`.
+        tied: give the decoder the encoder's weights, transposed.
+        corruption: the fraction of inputs that training sets to zero, or a layer, `fn.layers.corruption(level, kind)`;
+            the target stays clean. None for none.
+        sparsity: the mean activity that the units of a sigmoid code should have, a number or
+            `fn.sparsity.Target(mean, weight)`.
+        l2: λ of λ/2n Σ w²; tied weights count once.
+        initial: how weights and biases begin.
+
+    Raises:
+        TypeError, ValueError: fewer than two sizes, a size that is no int ≥ 1, parts of other types, numbers out of
+            range, a sparsity target for a code that is not sigmoid.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> net = fn.autoencoder([6, 4, 2], tied=True, corruption=0.3)
+    >>> x = jax.random.uniform(jax.random.key(0), (40, 6))
+    >>> result = fn.training.fit(net, fn.training.momentum(0.1), fn.Batch(x), key=jax.random.key(1), progress="silent")
+    >>> fn.networks.coding.encode(net, result.params, x).shape, net.predict(result.params, x).shape
+    ((40, 2), (40, 6))
+    """
+    if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 2:
+        raise ValueError(f"autoencoder: sizes is {sizes!r}, expected at least two sizes; write [inputs, …, code]")
+    sizes = checks.shape(tuple(sizes), "autoencoder: sizes")
+    checks.is_instance(objective, Objective, "autoencoder: objective", "take one from fnnets.objectives")
+    checks.at_least(l2, 0.0, "autoencoder: l2", "λ = 0 switches the penalty off")
+    coder = Coder(*_halves(sizes, hidden, code, initial), tied)
+    activity = None if sparsity is None else _activity(sparsity, sizes[-1], code)
+    front = () if corruption is None else (_corruption(corruption, sizes[:1]),)
+    inner = coder if activity is None else _with_weighted_inputs(coder, sizes[-1], code, initial)
+    layer = chain(*front, inner.encoder, inner.decoder)
+    layer = layers.tied(layer) if tied else layer
+    expected = jax.eval_shape(lambda key: layer.init(key, sizes[:1])[0], jax.random.key(0))
+    net = core.assemble(
+        layer, objective, sizes[:1], l2, expected, sizes[:1],
+        targets=batches.INPUTS, activity=activity,
+        domain=(0.0, 1.0) if objective == objectives.sigmoid_cross_entropy else None,
+    )  # fmt: skip
+    return net._replace(family=coder)
+
+
+def _halves(sizes, hidden, code, initial) -> tuple[Layer, Layer]:
+    """Encoder and decoder as chains of dense layers."""
+    there = [layers.dense(size, hidden, initial) for size in sizes[1:-1]]
+    back = [layers.dense(size, hidden, initial) for size in sizes[-2:0:-1]]
+    code_layer, output_layer = layers.dense(sizes[-1], code, initial), layers.dense(sizes[0], initial=initial)
+    return chain(*there, code_layer), chain(*back, output_layer)
+
+
+def _with_weighted_inputs(coder: Coder, size, code, initial) -> Coder:
+    """The same halves with the code's activation in the decoder, which gives the code's t beside its outputs."""
+    encoder = chain(*coder.encoder.parts[:-1], layers.dense(size, initial=initial))
+    activated = chain(layers.activate(code), *coder.decoder.parts)
+    return Coder(encoder, layers.with_inputs(activated, size), coder.tied)
+
+
+def _activity(target, size, code):
+    if code != activations.sigmoid:
+        raise ValueError(
+            f"autoencoder: sparsity is given for a code of {code.name} units, expected sigmoid ones, whose activity "
+            "lies between 0 and 1; write code=fnnets.activations.sigmoid"
+        )
+    return sparsity.activity(target, size, "autoencoder: sparsity")
+
+
+def _corruption(given, shape) -> Layer:
+    """The layer that corrupts: masking where a level is given."""
+    if not isinstance(given, Layer):
+        return layers.corruption(given)
+    params, outputs = given.init(jax.random.key(0), shape)
+    if jax.tree.leaves(params) or outputs != shape:
+        raise ValueError(
+            f"autoencoder: corruption is {given.name}, which has parameters or gives outputs of shape {outputs}, "
+            f"expected none and {shape}; take fnnets.layers.corruption or fnnets.layers.dropout"
+        )
+    return given
