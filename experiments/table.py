@@ -47,6 +47,20 @@ NOTES = {
     "characters": "First 90 % of the text to train, last 10 % to test. For tiny Shakespeare, nanoGPT's README names "
     "1.88 of a small transformer on a CPU. The 5-gram, 4 characters of context, is published as a 4-gram. Python's "
     "help topics differ between its versions.",
+    "rbm_likelihood": "pcd-1: J. Melchior's PyDeep, single runs. cd-20: R. Salakhutdinov, I. Murray, *On the "
+    "quantitative analysis of deep belief networks*, 2008, whose settings are not all known. lisa: deeplearning.net's "
+    "tutorial on restricted Boltzmann machines; its figures are estimates from one pixel an image along an epoch, "
+    "those measured are over all pixels at the epoch's end. MNIST binary at 0.5, 60 000 images to train with, 50 000 "
+    "for lisa; log Z is a sum over all hidden states.",
+    "rbm_features": "scikit-learn's example of BernoulliRBM. Moved copies of a digit fall on both sides of the split.",
+    "autoencoder": "G. Hinton, R. Salakhutdinov, *Reducing the dimensionality of data with neural networks*, 2006: all "
+    "60 000 images to train with, pixels / 255. The published autoencoder is pretrained for 50 epochs a machine and "
+    "fine-tuned by conjugate gradients for 200 epochs.",
+    "codes": "Of Hinton & Salakhutdinov 2006, figure 3, which is a picture. No label takes part in training.",
+    "pretraining": "Without pretraining a deep autoencoder reconstructs the average image: Hinton & Salakhutdinov "
+    "2006. I. Sutskever, J. Martens, G. Dahl, G. Hinton, *On the importance of initialization and momentum in deep "
+    "learning*, 2013, table 1: its figures are those after 750 000 updates; here the ordering is looked at, far "
+    "earlier.",
     "saturation": "The outputs after 300 steps are those of Nielsen's chapter 3.",
 }
 

@@ -93,7 +93,7 @@ def sample(
         chains: how many are drawn, independent of one another.
         steps: Gibbs steps of each.
         start: (chains, p) states to begin with; None begins with independent units of the visible biases.
-        annealed: raise β from 0 to 1 over the first half of the steps, which finds more of the modes.
+        annealed: raise β from 0 to 1 over the first half of the steps, so that chains do not stay where they began.
         means: give E[v | h] of the last step instead of samples, as pictures have it.
 
     Raises:
