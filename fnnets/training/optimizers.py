@@ -22,8 +22,8 @@ def momentum(
 ) -> optax.GradientTransformation:
     """Gradient descent with momentum: exactly v ← μv − η∂C, w ← w + v. μ = 0 is plain descent.
 
-    Machines are mostly trained with a μ that rises: `optax.piecewise_constant_schedule(0.5, {steps: 1.8})` switches
-    from 0.5 to 0.9 after so many steps (Hinton 2010, section 9).
+    Machines are mostly trained with a μ that rises: `lambda step: jnp.where(step < 3000, 0.5, 0.9)` switches after
+    3000 steps, which are five epochs of 60 000 examples in minibatches of 100 (Hinton 2010, section 9).
 
     Args:
         learning_rate: η > 0, or an optax schedule.
