@@ -38,11 +38,10 @@ def checked(net: Any, batch: Any, name: str = "batch") -> Any:
     checks.is_batch(batch, name)
     if net.targets == SAMPLES:
         return _with_samples(net, batch, name)
-    if net.targets == INPUTS and batch.targets is None:
-        batch = batch._replace(targets=batch.inputs)
-    batch = checks.batch(batch, *shapes)
+    is_own_target = net.targets == INPUTS and batch.targets is None
+    batch = checks.batch(batch._replace(targets=batch.inputs) if is_own_target else batch, *shapes)
     if net.domain is not None:
-        checks.in_domain(batch.targets, net.domain, f"{name}.targets")
+        checks.in_domain(batch.targets, net.domain, f"{name}.{'inputs' if is_own_target else 'targets'}")
     return batch
 
 

@@ -187,6 +187,11 @@ def _activity(target, hidden, machine):
 
 
 def _sampler(rule, machine) -> Sampler:
+    if rule in (sampling.contrastive_divergence, sampling.persistent, sampling.tempered):
+        raise TypeError(
+            f"boltzmann: sampler is the function {rule.__name__} itself, expected what it makes; call it: "
+            f"{rule.__name__}()"
+        )
     made = rule(machine) if callable(rule) else rule
     checks.is_instance(made, Sampler, "boltzmann: sampler", "take one from fnnets.networks.sampling")
     return made

@@ -57,7 +57,7 @@ BAD_EXAMPLES = {
     "one for each": lambda batch: batch._replace(targets=batch.inputs[1:]),
     "expected floats of shape": lambda batch: batch._replace(targets=batch.inputs[:, 1:]),
 }
-OUTSIDE = {"targets holds values from .* expected 0 to 1": lambda batch: batch._replace(inputs=3 * batch.inputs)}
+OUTSIDE = {"inputs holds values from .* expected 0 to 1": lambda batch: batch._replace(inputs=3 * batch.inputs)}
 BAD_SAMPLES = {
     **BAD_INPUTS,
     "holds no samples": lambda batch: batch._replace(targets=batch.targets[:0]),

@@ -127,6 +127,6 @@ def test_parts_of_other_types_are_refused(settings, message):
 
 def test_real_data_need_another_objective():
     net, x = fn.autoencoder([6, 4]), 3 * X
-    with pytest.raises(ValueError, match=r"fit: train\.targets holds values from .*linear_squared_error"):
+    with pytest.raises(ValueError, match=r"fit: train\.inputs holds values from .*linear_squared_error"):
         fit(net, x)
     assert jnp.isfinite(fn.autoencoder([6, 4], objective=LINEAR).cost(net.init(KEY), fn.Batch(x)))

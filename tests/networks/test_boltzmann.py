@@ -186,6 +186,8 @@ def test_settings_out_of_range_are_refused(settings, message):
 def test_a_sampler_that_is_none_is_refused():
     with pytest.raises(TypeError, match=r"boltzmann: sampler is 'CD'"):
         fn.boltzmann(6, 4, sampler="CD")
+    with pytest.raises(TypeError, match=r"sampler is the function persistent itself.* call it: persistent\(\)"):
+        fn.boltzmann(6, 4, sampler=sampling.persistent)
 
 
 @pytest.mark.parametrize(
