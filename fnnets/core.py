@@ -147,7 +147,7 @@ class Network(NamedTuple):
         targets: where a batch's targets come from: "given"; "inputs", which are the targets where none are given; or
             "samples" of the model, which `sampler` draws in training (see `fnnets.batches`).
         activity: a cost of weighted inputs within the layer, `fnnets.sparsity.Activity`; None for none.
-        domain: the lowest and the highest value that the inputs may have; None for all finite ones.
+        domain: the lowest and the highest value that states or targets may have; None for all finite ones.
         sampler: what draws the samples; None where there are none.
         family: what the functions of the network's family read, such as the kinds of a machine's units.
     """

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 
 from fnnets import batches, checks, units
-from fnnets.core import Network
+from fnnets.core import Context, Network
 from fnnets.layers.free_energy import BoltzmannParams
 
 if TYPE_CHECKING:
@@ -83,10 +83,8 @@ def free_energy(net: Network, params: BoltzmannParams, v: Any) -> Float[Array, "
     >>> free_energy(rbm, params, jnp.ones((1, 3))).tolist() == [-2 * float(jnp.log(2))]
     True
     """
-    machine = of(net, "free_energy")
     v = visible_states(net, params, v, "free_energy: v")
-    potential = jnp.sum(machine.hidden.potential(hidden_inputs(params, v)), axis=-1)
-    return -(v @ params.visible_biases + units.log_measure(machine.visible, v) + potential)
+    return net.layer.forward(params, v, Context())[0][..., 0]
 
 
 def hidden_given_visible(net: Network, params: BoltzmannParams, v: Any) -> Float[Array, "n q"]:

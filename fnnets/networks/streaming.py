@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks, sequences
+from fnnets import batches, checks, sequences
 from fnnets.core import Network
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def step(net: Network, params: Any, state: Any, inputs: Any) -> tuple[Any, Any]:
     layer = _streaming(net, "step")
     inputs = checks.inputs(inputs, net.input_shape, "step: inputs")
     _check_state(net, params, state, inputs.shape[0], "step: state")
-    state, z = layer.step(params, state, _cast(inputs, params))
+    state, z = layer.step(params, state, batches.cast(inputs, params))
     return state, net.objective.predict(z)
 
 
@@ -93,7 +93,7 @@ def run(net: Network, params: Any, inputs: Any, state: Any = None) -> tuple[Any,
     inputs = sequences.inputs(inputs, net.input_shape, "run: inputs")
     state = layer.start(params, inputs.shape[1]) if state is None else state
     _check_state(net, params, state, inputs.shape[1], "run: state")
-    state, z = jax.lax.scan(lambda state, x: layer.step(params, state, x), state, _cast(inputs, params))
+    state, z = jax.lax.scan(lambda state, x: layer.step(params, state, x), state, batches.cast(inputs, params))
     return state, net.objective.predict(z)
 
 
@@ -161,10 +161,6 @@ def _streaming(net: Network, user: str):
 def _check_state(net, params, state, n, name) -> None:
     expected = jax.eval_shape(lambda params: net.layer.start(params, n), params)
     checks.like(state, expected, name, "take it from start with the number of these sequences, or from the step before")
-
-
-def _cast(inputs, params):
-    return jnp.asarray(inputs, jax.tree.leaves(params)[0].dtype)
 
 
 def _prompt(prompt, d):
