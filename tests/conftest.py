@@ -6,6 +6,9 @@ import os
 import jax
 import pytest
 
+# Before any doctest leaves a tuple of lists in `builtins._`: tyro hashes all builtins when it is first imported.
+import tyro  # noqa: F401
+
 # Another emitter of XLA's, and one unit of code a program: half the compilation of small programs on a CPU.
 # XLA ends the process at a flag that it does not know, so other releases do without.
 FAST_COMPILATION = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
