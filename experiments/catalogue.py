@@ -35,9 +35,9 @@ ENTRIES = (
     Entry("rbm_likelihood", "exact log-likelihoods of Boltzmann machines, and annealing", "MNIST or digits", "45 min"),
     Entry("rbm_features", "a machine's features of digits against pixels, and scikit-learn's", "digits", "20 s"),
     Entry("rbm_samples", "filters, fantasies and reconstructions of a Boltzmann machine", "MNIST or digits", "2 min"),
-    Entry("autoencoder", "a deep autoencoder beside PCA; with --full for longer, resumed", "MNIST or digits", "10 min"),
-    Entry("codes", "codes of two numbers scattered by class, beside two components of PCA", "MNIST or digits", "4 min"),
-    Entry("pretraining", "deep autoencoders with and without it; SGD, momentum, Nesterov", "MNIST or digits", "10 min"),
+    Entry("autoencoder", "a deep autoencoder beside PCA; with --full for longer, resumed", "MNIST or digits", "6 min"),
+    Entry("codes", "codes of two numbers scattered by class, beside two components of PCA", "MNIST or digits", "2 min"),
+    Entry("pretraining", "deep autoencoders with and without it; SGD, momentum, Nesterov", "MNIST or digits", "12 min"),
     Entry("table", "writes the table of published and measured figures", "none", "1 s"),
 )
 FOOT = """Data: digits comes with scikit-learn, topics with Python;

@@ -9,7 +9,7 @@ import pytest
 # Before any doctest leaves a tuple of lists in `builtins._`: tyro hashes all builtins when it is first imported.
 import tyro  # noqa: F401
 
-# Another emitter of XLA's, and one unit of code a program: half the compilation of small programs on a CPU.
+# Another emitter of XLA's, and one unit of code a program: small programs compile faster so on a CPU.
 # XLA ends the process at a flag that it does not know, so other releases do without.
 FAST_COMPILATION = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 KNOWN_SINCE, KNOWN_UNTIL = (0, 10), (0, 11)
@@ -31,7 +31,7 @@ def pytest_configure(config):
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     if not config.getoption("--check-shapes"):
-        # The laws do not depend on it, and it is two thirds of the compilation. With --check-shapes, which repeats the
+        # The laws do not depend on it, and it is much of the compilation. With --check-shapes, which repeats the
         # contract, programs are compiled as users have them.
         jax.config.update("jax_disable_most_optimizations", True)
         flags = os.environ.get("XLA_FLAGS", "")  # read when the first program is compiled, thus still in time

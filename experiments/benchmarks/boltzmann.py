@@ -192,8 +192,11 @@ def notes(row: Mapping[str, Any]) -> str:
     products = (
         f"{1e-9 * row['flops']:.0f} GFLOP; matrix product of {GEMM_SIZE} x {GEMM_SIZE}: {row['gemm']:.0f} GFLOP/s"
     )
+    if not row["agreement"]:
+        return f"{products}; compared with nothing"
     if row["name"] == "annealing":
-        return f"{products}; all estimates of log Z agree within five standard errors"
+        errors = 5 * max(row["agreement"].values()) / TOLERANCE
+        return f"{products}; estimates of log Z differ by {errors:.1f} of their standard errors, expected at most 5"
     return f"{products}; largest relative difference of a gradient: {max(row['agreement'].values()):.1e}"
 
 

@@ -113,12 +113,11 @@ def boltzmann(
     def predict(params, inputs, mask=None):
         if mask is not None:
             raise ValueError("predict: mask is given, but a machine reads no sequences; leave mask=None")
-        return energies.hidden_given_visible(net._replace(family=machine), params, inputs)
+        return energies.hidden_given_visible(net, params, inputs)
 
     chain = _sampler(sampler, machine)
-    return net._replace(
-        predict=predict, family=machine, sampler=chain if centred is None else centring(chain, machine, centred)
-    )
+    net = net._replace(family=machine, sampler=chain if centred is None else centring(chain, machine, centred))
+    return net._replace(predict=predict)
 
 
 def centring(sampler: Sampler, machine: Machine, rate: float) -> Sampler:

@@ -60,12 +60,11 @@ def energy(net: Network, params: BoltzmannParams, v: Any, h: Any) -> Float[Array
     >>> energy(rbm, params, jnp.ones((1, 3)), jnp.ones((1, 2))).tolist()               # −3 − 2 − 6
     [-11.0]
     """
-    machine = of(net, "energy")
     v, h = visible_states(net, params, v, "energy: v"), hidden_states(net, params, h, "energy: h")
     if len(v) != len(h):
         raise ValueError(f"energy: h holds {len(h)} states, expected {len(v)} as v does; give pairs")
     field = v @ params.visible_biases + h @ params.hidden_biases + jnp.sum((v @ params.weights.T) * h, axis=-1)
-    return -field - units.log_measure(machine.visible, v) - units.log_measure(machine.hidden, h)
+    return -field - units.log_measure(net.family.visible, v) - units.log_measure(net.family.hidden, h)
 
 
 def free_energy(net: Network, params: BoltzmannParams, v: Any) -> Float[Array, " n"]:
@@ -102,8 +101,8 @@ def hidden_given_visible(net: Network, params: BoltzmannParams, v: Any) -> Float
     >>> hidden_given_visible(rbm, params, jnp.ones((1, 3))).tolist()
     [[0.5, 0.5]]
     """
-    machine = of(net, "hidden_given_visible")
-    return machine.hidden.mean(hidden_inputs(params, visible_states(net, params, v, "hidden_given_visible: v")))
+    v = visible_states(net, params, v, "hidden_given_visible: v")
+    return net.family.hidden.mean(hidden_inputs(params, v))
 
 
 def visible_given_hidden(net: Network, params: BoltzmannParams, h: Any) -> Float[Array, "n p"]:
@@ -121,8 +120,8 @@ def visible_given_hidden(net: Network, params: BoltzmannParams, h: Any) -> Float
     >>> visible_given_hidden(rbm, params, jnp.ones((1, 2))).tolist()
     [[0.5, 0.5, 0.5]]
     """
-    machine = of(net, "visible_given_hidden")
-    return machine.visible.mean(visible_inputs(params, hidden_states(net, params, h, "visible_given_hidden: h")))
+    h = hidden_states(net, params, h, "visible_given_hidden: h")
+    return net.family.visible.mean(visible_inputs(params, h))
 
 
 def statistics(net: Network, params: BoltzmannParams, v: Any) -> BoltzmannParams:
@@ -143,9 +142,8 @@ def statistics(net: Network, params: BoltzmannParams, v: Any) -> BoltzmannParams
     >>> statistics(rbm, params, v).visible_biases.tolist()
     [0.5, 0.0, 1.0]
     """
-    machine = of(net, "statistics")
     v = visible_states(net, params, v, "statistics: v")
-    h = machine.hidden.mean(hidden_inputs(params, v))
+    h = net.family.hidden.mean(hidden_inputs(params, v))
     return BoltzmannParams(h.T @ v / len(v), jnp.mean(v, axis=0), jnp.mean(h, axis=0))
 
 
@@ -171,7 +169,7 @@ def free_energy_gap(net: Network, params: BoltzmannParams, train: Any, validatio
     means = []
     for v in (train, validation):
         v = visible_states(net, params, v, "free_energy_gap: train, validation")
-        parts = [free_energy(net, params, v[i : i + CHUNK]) for i in range(0, len(v), CHUNK)]
+        parts = [net.layer.forward(params, v[i : i + CHUNK], Context())[0][..., 0] for i in range(0, len(v), CHUNK)]
         means.append(jnp.mean(jnp.concatenate(parts)))
     return means[1] - means[0]
 
@@ -195,20 +193,17 @@ def of(net: Any, user: str) -> Machine:
 
 
 def visible_states(net: Network, params: Any, v: Any, name: str) -> Any:
-    """`v` as (N, p) states of the visible units, in the parameters' dtype."""
-    machine = of(net, name.split(":")[0])
-    checks.like(params, jax.eval_shape(net.init, jax.random.key(0)), name.split(":")[0] + ": params")
-    return _states(v, net.input_shape, machine.visible, params, name)
+    """`v` as (N, p) states of a machine's visible units, in the dtype of its parameters, which are checked too."""
+    return _states(net, params, v, net.input_shape, of(net, name.split(":")[0]).visible, name)
 
 
 def hidden_states(net: Network, params: Any, h: Any, name: str) -> Any:
-    """`h` as (N, q) states of the hidden units, in the parameters' dtype."""
-    machine = of(net, name.split(":")[0])
+    """`h` as (N, q) states of a machine's hidden units, in the dtype of its parameters, which are checked too."""
+    return _states(net, params, h, net.output_shape, of(net, name.split(":")[0]).hidden, name)
+
+
+def _states(net, params, x, shape, kind, name):
     checks.like(params, jax.eval_shape(net.init, jax.random.key(0)), name.split(":")[0] + ": params")
-    return _states(h, net.output_shape, machine.hidden, params, name)
-
-
-def _states(x, shape, kind, params, name):
     x = checks.inputs(x, shape, name)
     if kind.domain is not None:
         checks.in_domain(x, kind.domain, name)

@@ -217,8 +217,7 @@ def tempered(k: int = 1, *, chains: int = 100, temperatures: int = 10) -> Rule:
             def step(i, v):
                 return tempering.gibbs(machine, params, base, betas, v, jax.random.fold_in(key, i))[1]
 
-            v = jax.lax.fori_loop(0, k, step, v) if k > 1 else step(0, v)
-            v = exchange(machine, params, base, betas, v, jax.random.fold_in(key, k))
+            v = exchange(machine, params, base, betas, _repeated(step, v, k), jax.random.fold_in(key, k))
             return batch._replace(targets=v[-1]), Tempered(v, base)
 
         return Sampler(start, draw)
@@ -279,8 +278,11 @@ def _fantasies(machine, params, v, key, steps: int, annealed: bool, means: bool)
 
 def _run(machine, params, v, key, steps):
     """The visible states after `steps` Gibbs steps, with keys folded from 0 on."""
-    if steps == 0:
-        return v
-    if steps == 1:
-        return _step(machine, params, v, jax.random.fold_in(key, 0))[1]
-    return jax.lax.fori_loop(0, steps, lambda i, v: _step(machine, params, v, jax.random.fold_in(key, i))[1], v)
+    return _repeated(lambda i, v: _step(machine, params, v, jax.random.fold_in(key, i))[1], v, steps)
+
+
+def _repeated(step, v, steps: int):
+    """v after so many steps `(i, v) -> v`; outside of a loop the compiler sees which products it has already."""
+    if steps > 1:
+        return jax.lax.fori_loop(0, steps, step, v)
+    return step(0, v) if steps else v

@@ -13,6 +13,7 @@ import pytest
 import fnnets as fn
 from fnnets.training.epoch import take
 from fnnets.training.shuffle import shuffle
+from tests.training.interrupting import Interrupting
 
 KEY = jax.random.key(7)
 DESCENT = fn.training.momentum(0.3, 0.5)
@@ -139,20 +140,6 @@ def test_divergence_stops_with_the_last_good_parameters(standard_promotion):
     assert "epoch 3" in result.stopped
     assert len(result.history.cost) == 2
     assert_same(result.params, fit(net, fn.training.momentum(0.01), train, epochs=2).params, 1e-6)
-
-
-class Interrupting:
-    """Standard error that presses Ctrl-C when the second epoch is reported."""
-
-    def isatty(self):
-        return False
-
-    def write(self, text):
-        if "epoch 2 " in text:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    def flush(self):
-        pass
 
 
 def test_ctrl_c_returns_what_was_learnt(monkeypatch):

@@ -2,8 +2,6 @@
 
 import functools
 import importlib
-import os
-import signal
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +11,7 @@ import pytest
 import fnnets as fn
 from fnnets.training import pretraining
 from tests.contract.laws import generic
+from tests.training.interrupting import Interrupting
 
 KEY = jax.random.key(3)
 DESCENT, SLOWER = fn.training.momentum(0.3, 0.5), fn.training.momentum(0.1, 0.5)
@@ -96,20 +95,6 @@ def test_settings_reach_each_machine():
     np.testing.assert_allclose(first.visible_biases, [np.log(1 / 3), 0, 0], atol=1e-6)
     np.testing.assert_array_equal(second.visible_biases, 0)
     assert np.abs(first.weights).max() > 0.5
-
-
-class Interrupting:
-    """Standard error that presses Ctrl-C when the second epoch is reported."""
-
-    def isatty(self):
-        return False
-
-    def write(self, text):
-        if "epoch 2 " in text:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    def flush(self):
-        pass
 
 
 def test_ctrl_c_ends_the_whole_and_hands_back_what_was_learnt(monkeypatch):
