@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import batches, checks, penalty, sequences
+from fnnets import batches, checks, penalty, sequences, taps
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -249,7 +249,7 @@ def assemble(
         return batch.mask if layer.time == "kept" else None
 
     def total(params, batch, n, y):
-        z, kept = split(y)
+        z, kept = split(taps.tap("output", y))
         data_cost = sequences.mean(objective.value(z, batch.targets), averaged(batch))
         data_cost = data_cost if activity is None else data_cost + activity.value(kept[:n])
         return data_cost + penalty.value(l2 / batch.dataset_size, params) if penalised else data_cost
@@ -264,7 +264,8 @@ def assemble(
 
     def forward_backward(params, batch, n, key):
         y, trace = layer.forward(params, batch.inputs, Context(key, batch.mask))
-        d_params, _ = layer.backward(params, trace, d_total(batch, n, y))
+        d_y = taps.delta("output", d_total(batch, n, y), "1, mean")
+        d_params, _ = layer.backward(params, trace, d_y)
         return y, penalty.gradient(l2 / batch.dataset_size, params, d_params) if penalised else d_params
 
     def cost(params, batch, key=None):

@@ -42,6 +42,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from fnnets import taps
+
 SEGMENT_BYTES, ONE_SEGMENT_BYTES = 3 << 20, 8 << 20
 FEW_FEATURES = 8
 
@@ -63,6 +65,7 @@ class Cell(NamedTuple):
         unpack: `(params, d_packed) -> d_params`, with None or zeros for `initial_state`.
         statements: of `params` without `initial_state`.
         width: numbers of δ in a step, for one sequence.
+        parts: names of the state's parts.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Cell(NamedTuple):
     unpack: Callable[..., Any]
     statements: Any
     width: int
+    parts: tuple[str, ...]
 
 
 class Options(NamedTuple):
@@ -150,6 +154,11 @@ def _where(condition, states, others):
     return tuple(jnp.where(condition, one, other) for one, other in zip(states, others, strict=True))
 
 
+def _named(mark, cell: Cell, state):
+    """Each part of a state, or of its gradient, marked for verification."""
+    return tuple(mark(f"{part}[t]", value) for part, value in zip(cell.parts, state, strict=True))
+
+
 def _scan_forward(cell, packed, state, x, mask, cuts):
     """The state after the last step, and all states and all that is saved, stacked."""
 
@@ -158,7 +167,7 @@ def _scan_forward(cell, packed, state, x, mask, cuts):
         if cut_t is not None:
             state = _where(cut_t, lax.stop_gradient(state), state)
         new, saved = cell.step(packed, state, x_t)
-        new = new if mask_t is None else _where(mask_t[:, None], new, state)
+        new = _named(taps.tap, cell, new if mask_t is None else _where(mask_t[:, None], new, state))
         return new, (new, saved)
 
     return lax.scan(step, state, (cell.project(packed, x), mask, cuts))
@@ -245,6 +254,7 @@ def _scan_backward(cell, packed, d_state, kept, mask, cuts, d_y):
         (saved, previous, state), mask_t, cut_t, d_y_t = inputs
         if d_y_t is not None:
             d_state = (d_state[0] + d_y_t, *d_state[1:])
+        d_state = _named(taps.delta, cell, d_state)
         d_new = d_state
         if mask_t is not None:
             d_new = tuple(jnp.where(mask_t[:, None], part, 0) for part in d_state)

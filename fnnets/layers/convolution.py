@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import activations, checks, correlation, initializers, windows
+from fnnets import activations, checks, correlation, initializers, taps, windows
 from fnnets.activations import Activation
 from fnnets.core import Layer
 
@@ -104,11 +104,11 @@ def convolution(
 
     def forward(params: ConvolutionParams, x: Float[Array, "n h w c"], context):
         windows.check_image(x.shape[1:], "convolution", seen, params.weights.shape[2])
-        z = correlation.correlate(x, params.weights, seen) + params.biases
+        z = taps.tap("z", correlation.correlate(x, params.weights, seen) + params.biases)
         return activation.value(z), ConvolutionTrace(x, z)
 
     def backward(params: ConvolutionParams, trace: ConvolutionTrace, d_y: Float[Array, "n y x k"]):
-        delta = d_y * activation.derivative(trace.z)
+        delta = taps.delta("z", d_y * activation.derivative(trace.z), "2")
         d_weights = correlation.weights_gradient(trace.x, delta, seen)
         d_x = correlation.input_gradient(delta, params.weights, seen, trace.x.shape[1:3])
         return ConvolutionParams(d_weights, jnp.sum(delta, axis=(0, 1, 2))), d_x

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import activations, checks, initializers
+from fnnets import activations, checks, initializers, taps
 from fnnets.activations import Activation
 from fnnets.core import Layer
 
@@ -85,11 +85,11 @@ def dense(
                 f"dense: x has shape {x.shape}, expected (…, {params.weights.shape[1]}); "
                 "give it as many features as its weights have columns"
             )
-        z = x @ params.weights.T + params.biases
+        z = taps.tap("z", x @ params.weights.T + params.biases)
         return activation.value(z), DenseTrace(x, z)
 
     def backward(params: DenseParams, trace: DenseTrace, d_y: Float[Array, "*n q"]):
-        delta = d_y * activation.derivative(trace.z)
+        delta = taps.delta("z", d_y * activation.derivative(trace.z), "2")
         leading = tuple(range(delta.ndim - 1))
         d_weights = jnp.tensordot(delta, trace.x, axes=(leading, leading))
         return DenseParams(d_weights, jnp.sum(delta, axis=leading)), delta @ params.weights

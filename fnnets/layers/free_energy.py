@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks, units
+from fnnets import checks, taps, units
 from fnnets.core import Layer
 
 if TYPE_CHECKING:
@@ -100,14 +100,14 @@ def free_energy(
                 f"free_energy: x has shape {x.shape}, expected (…, {params.weights.shape[1]}); "
                 "give it as many features as there are visible units"
             )
-        t = x @ params.weights.T + params.hidden_biases
+        t = taps.tap("t", x @ params.weights.T + params.hidden_biases)
         field = x @ params.visible_biases + units.log_measure(visible_units, x)
         y = -(field + jnp.sum(hidden_units.potential(t), axis=-1))[..., None]
         return (jnp.concatenate([y, t], axis=-1) if with_inputs else y), FreeEnergyTrace(x, t)
 
     def backward(params: BoltzmannParams, trace: FreeEnergyTrace, d_y: Float[Array, "*n m"]):
         d_f = d_y[..., :1]
-        d_t = -d_f * hidden_units.mean(trace.t) + (d_y[..., 1:] if with_inputs else 0)
+        d_t = taps.delta("t", -d_f * hidden_units.mean(trace.t) + (d_y[..., 1:] if with_inputs else 0), "∂F/∂t")
         axes = tuple(range(trace.t.ndim - 1))
         d_weights = jnp.tensordot(d_t, trace.v, axes=(axes, axes))
         d_visible = -jnp.tensordot(d_f, trace.v, axes=(axes, axes))[0]

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks, initializers, recurrence
+from fnnets import checks, initializers, recurrence, taps
 from fnnets.core import Layer
 from fnnets.layers.gates import GateParams, gate_statements, init_gate
 from fnnets.unrolling import Cell, contract
@@ -109,15 +109,15 @@ def gru(
         x_r, x_u, x_n = jnp.split(projected, 3, axis=-1)
         h_r, h_u, h_n = jnp.split(h @ packed.ahead, 3, axis=-1)
         q = h_n + packed.recurrent_biases
-        r, u = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_u + h_u)
-        n = jnp.tanh(x_n + r * q)
+        r, u = jax.nn.sigmoid(taps.tap("z_r", x_r + h_r)), jax.nn.sigmoid(taps.tap("z_u", x_u + h_u))
+        n = jnp.tanh(taps.tap("z_n", x_n + r * q))
         return ((1 - u) * n + u * h,), (r, u, n, q)
 
     def back(packed: PackedGru, saved, previous, state, d_state):
         (r, u, n, q), (h,), (d_h,) = saved, previous, d_state
-        delta_n = d_h * ((1 - u) * ((1 - n) * (1 + n)))
-        delta_u = d_h * ((h - n) * (u * (1 - u)))
-        delta_r = delta_n * (q * (r * (1 - r)))
+        delta_n = taps.delta("z_n", d_h * ((1 - u) * ((1 - n) * (1 + n))), "δ_n")
+        delta_u = taps.delta("z_u", d_h * ((h - n) * (u * (1 - u))), "δ_u")
+        delta_r = taps.delta("z_r", delta_n * (q * (r * (1 - r))), "δ_r")
         delta = jnp.concatenate([delta_r, delta_u, delta_n], axis=-1)
         delta_recurrent = jnp.concatenate([delta_r, delta_u, delta_n * r], axis=-1)
         return (d_h * u + delta_recurrent @ packed.recurrent_weights,), (delta, delta_recurrent)
@@ -149,7 +149,7 @@ def gru(
         Cell(
             "gru", size, init, start, pack=pack, project=lambda packed, x: x @ packed.weights.T + packed.biases,
             step=step, back=back, weigh=weigh, d_input=lambda packed, delta: delta[0] @ packed.weights, unpack=unpack,
-            statements=statements, width=6 * size,
+            statements=statements, width=6 * size, parts=("h",),
         ),
         chosen,
     )  # fmt: skip

@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import activations, checks, initializers, recurrence
+from fnnets import activations, checks, initializers, recurrence, taps
 from fnnets.activations import Activation
 from fnnets.core import Layer
 from fnnets.layers.gates import GateParams, gate_statements, init_gate
@@ -143,10 +143,12 @@ def lstm(
         c = state[1]
         if peepholes:
             z_i, z_f = z_i + packed.peepholes[0] / 2 * c, [z + packed.peepholes[1] / 2 * c for z in z_f]
-        i, f = _gate(z_i), _gate(z_f[0]) if forget_gate else None
+        i = _gate(taps.tap("z_i", z_i, 0.5))
+        f = _gate(taps.tap("z_f", z_f[0], 0.5)) if forget_gate else None
+        z_g = taps.tap("z_g", z_g)
         g = squash_input.value(z_g)
-        c = i * g + (f * c if forget_gate else c)
-        o = _gate(z_o + packed.peepholes[-1] / 2 * c if peepholes else z_o)
+        c = taps.tap("c", i * g + (f * c if forget_gate else c))
+        o = _gate(taps.tap("z_o", z_o + packed.peepholes[-1] / 2 * c if peepholes else z_o, 0.5))
         opened = (i, f, o) if forget_gate else (i, o)
         return (o * squash_output.value(c), c, *(opened if gate_connections else ())), (
             i,
@@ -163,13 +165,16 @@ def lstm(
         (i, f, g, z_g, o), (d_h, d_c, *d_gates) = saved, d_state
         d_i, *d_f, d_o = d_gates if gate_connections else (0,) * (gates - 1)
         shown = squash_output.value(state[1])
-        delta_o = (d_h * shown + d_o) * (o * (1 - o))
+        delta_o = taps.delta("z_o", (d_h * shown + d_o) * (o * (1 - o)), "δ_o")
         d_c = d_c + d_h * (o * _slope(squash_output, shown, state[1]))
         if peepholes:
             d_c = d_c + packed.peepholes[-1] * delta_o
-        delta_i = (d_c * g + d_i) * (i * (1 - i))
-        delta_f = [(d_c * previous[1] + d_f[0]) * (f * (1 - f))] if forget_gate else []
-        delta = jnp.concatenate([delta_i, *delta_f, d_c * (i * _slope(squash_input, g, z_g)), delta_o], axis=-1)
+        d_c = taps.delta("c", d_c, "d_c")
+        delta_i = taps.delta("z_i", (d_c * g + d_i) * (i * (1 - i)), "δ_i")
+        delta_f = (d_c * previous[1] + d_f[0]) * (f * (1 - f)) if forget_gate else None
+        delta_f = [taps.delta("z_f", delta_f, "δ_f")] if forget_gate else []
+        delta_g = taps.delta("z_g", d_c * (i * _slope(squash_input, g, z_g)), "δ_g")
+        delta = jnp.concatenate([delta_i, *delta_f, delta_g, delta_o], axis=-1)
         d_c = d_c * f if forget_gate else d_c
         if peepholes:
             d_c = d_c + sum(p * d for p, d in zip(packed.peepholes, [delta_i, *delta_f], strict=False))
@@ -210,7 +215,7 @@ def lstm(
         Cell(
             "lstm", size, init, start, pack=pack, project=lambda packed, x: x, step=step, back=back, weigh=weigh,
             d_input=lambda packed, delta: delta @ packed.weights, unpack=unpack, statements=statements,
-            width=gates * size,
+            width=gates * size, parts=("h", "c", *("ifo" if forget_gate else "io") * gate_connections),
         ),
         chosen,
     )  # fmt: skip

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import activations, checks, initializers, recurrence
+from fnnets import activations, checks, initializers, recurrence, taps
 from fnnets.activations import Activation
 from fnnets.core import Layer
 from fnnets.unrolling import Cell, contract_both
@@ -113,11 +113,12 @@ def recurrent(
         return x @ packed.weights.T + packed.biases
 
     def step(packed: PackedRecurrent, state, projected):
-        z = projected + state[0] @ packed.ahead
+        z = taps.tap("z", projected + state[0] @ packed.ahead)
         return (activation.value(z),), None if activation.slope else z
 
     def back(packed: PackedRecurrent, z, previous, state, d_state):
-        delta = d_state[0] * (activation.slope(state[0]) if activation.slope else activation.derivative(z))
+        slope = activation.slope(state[0]) if activation.slope else activation.derivative(z)
+        delta = taps.delta("z", d_state[0] * slope, "8")
         return (delta @ packed.recurrent_weights,), delta
 
     def weigh(x, previous, states, delta):
@@ -128,7 +129,7 @@ def recurrent(
         Cell(
             "recurrent", size, init, start, pack=pack, project=project, step=step, back=back, weigh=weigh,
             d_input=lambda packed, delta: delta @ packed.weights, unpack=lambda params, d_packed: d_packed,
-            statements=RecurrentParams("10, 13", "9, 12", "11, 14"), width=size,  # type: ignore[arg-type]
+            statements=RecurrentParams("10, 13", "9, 12", "11, 14"), width=size, parts=("a",),  # type: ignore[arg-type]
         ),
         chosen,
     )  # fmt: skip

@@ -1,0 +1,90 @@
+"""Names for quantities inside a forward pass, and for their gradients inside a hand-written backward pass.
+
+    forward:   z = tap("z", x Wᵀ + b)
+    backward:  δ = delta("z", d_a ⊙ σ'(z))                  the gradient of the cost by what was tapped as "z"
+
+Both return what they are given and cost nothing: verification alone looks at them. It adds a zero to each tapped
+value, takes the cost's derivative by that zero, and holds what `delta` marks against it, at every step of a scan; so
+a fault is found at the equation in which it is, and not only in the parameters that it reaches.
+
+| symbol | name in code | shape |
+|---|---|---|
+| z | `value` of `tap` | any |
+| ∂C/∂z | `value` of `delta` | as z |
+
+Source: the injection is that of flax's `perturb`; the names are those of `jax.ad_checkpoint.checkpoint_name`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from jax.ad_checkpoint import checkpoint_name
+
+PREFIX, BETWEEN = "fnnets", "|"
+
+
+class Tag(NamedTuple):
+    """What a tap or a delta says: its kind, "tap" or "delta", its name, its statement and its scale."""
+
+    kind: str
+    name: str
+    statement: str
+    scale: float
+
+
+def tap(name: str, value: Any, scale: float = 1.0) -> Any:
+    """`value` as it is, named for verification.
+
+    Args:
+        name: what reports call it. The same name may come again, as in a loop: the n-th from the front belongs to the
+            n-th `delta` from the back.
+        value: an array of a floating dtype.
+        scale: of what `value` holds: `value` = scale · quantity, where the code keeps the quantity scaled.
+
+    Raises:
+        TypeError, ValueError: a name that is no string, or has "|" in it.
+
+    >>> import jax.numpy as jnp
+    >>> tap("z", jnp.array([1.0, 2.0])).tolist()
+    [1.0, 2.0]
+    """
+    return checkpoint_name(value, _encoded("tap", name, "", scale))
+
+
+def delta(name: str, value: Any, statement: str = "") -> Any:
+    """`value` as it is, named as the gradient by what the forward pass tapped as `name`.
+
+    Args:
+        name: the name of the tap.
+        value: ∂C/∂(tapped value), of the same shape.
+        statement: number of the equation, for reports.
+
+    Raises:
+        TypeError, ValueError: a name or statement that is no string, or has "|" in it.
+
+    >>> import jax.numpy as jnp
+    >>> delta("z", jnp.array([1.0, 2.0]), "2").tolist()
+    [1.0, 2.0]
+    """
+    return checkpoint_name(value, _encoded("delta", name, statement, 1.0))
+
+
+def decoded(text: str) -> Tag | None:
+    """The tag that `tap` or `delta` made of its arguments, None for a name of other origin.
+
+    >>> decoded("fnnets|delta|z|2|1.0")
+    Tag(kind='delta', name='z', statement='2', scale=1.0)
+    >>> decoded("my own checkpoint")
+    """
+    parts = text.split(BETWEEN)
+    return Tag(*parts[1:4], float(parts[4])) if parts[0] == PREFIX and len(parts) == 5 else None
+
+
+def _encoded(kind: str, name: str, statement: str, scale: float) -> str:
+    for argument, text in (("name", name), ("statement", statement)):
+        if not isinstance(text, str):
+            raise TypeError(f"{kind}: {argument} is {text!r}, expected a string; write {kind}('z', …)")
+        if BETWEEN in text:
+            raise ValueError(f"{kind}: {argument} is {text!r}, expected no {BETWEEN!r} in it; leave it out")
+    return BETWEEN.join((PREFIX, kind, name, statement, repr(float(scale))))
