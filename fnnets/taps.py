@@ -78,7 +78,7 @@ def decoded(text: str) -> Tag | None:
     >>> decoded("my own checkpoint")
     """
     parts = text.split(BETWEEN)
-    return Tag(*parts[1:4], float(parts[4])) if parts[0] == PREFIX and len(parts) == 5 else None
+    return Tag(parts[1], parts[2], parts[3], float(parts[4])) if parts[0] == PREFIX and len(parts) == 5 else None
 
 
 def _encoded(kind: str, name: str, statement: str, scale: float) -> str:

@@ -113,5 +113,5 @@ def convolution(
         d_x = correlation.input_gradient(delta, params.weights, seen, trace.x.shape[1:3])
         return ConvolutionParams(d_weights, jnp.sum(delta, axis=(0, 1, 2))), d_x
 
-    statements: Any = ConvolutionParams("convolution dW", "convolution db")  # type: ignore[arg-type]
+    statements: Any = ConvolutionParams("dW", "db")  # type: ignore[arg-type]
     return Layer(init, forward, backward, "convolution", statements, window=seen)

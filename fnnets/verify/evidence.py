@@ -1,13 +1,13 @@
-"""What is known about one gradient, and where it has another structure, shape or dtype than the parameters.
+"""What a check is about, and where a gradient has another structure, shape or dtype than it should.
 
-    explicit    written by hand: the accused
-    automatic   by `jax.grad` or `jax.vjp`: the oracle, of the type that the gradient should have
-    terms       what was differentiated, before it is summed: for the witness
+    terms       f(θ, rest): the numbers whose sum is differentiated; it may tap quantities on its way
+    explicit    g(θ, rest): the hand-written gradient by θ, which may mark the gradients of those quantities
+    automatic   ∂ Σ f/∂θ by `jax.vjp`: the oracle, of the type that the gradient should have
 
 | symbol | name in code | shape |
 |---|---|---|
-| e | `evidence.explicit` | as the parameters, if all is well |
-| a | `evidence.automatic` | as the parameters |
+| θ | `at` | a pytree |
+| g | `subject.explicit(at, rest)` | as θ, if all is well |
 """
 
 from __future__ import annotations
@@ -21,41 +21,35 @@ import jax
 import jax.numpy as jnp
 
 
-class Evidence(NamedTuple):
-    """One gradient from both sides, in one precision.
+class Subject(NamedTuple):
+    """One gradient to be proven.
 
     Attributes:
-        explicit: the hand-written gradient, or a `Failure`.
-        automatic: the oracle.
-        at: where the derivative is taken; of the type of `automatic`.
-        rest: whatever else the differentiated terms depend on.
-        scale: size of the numbers that the gradient is computed from.
-        value: what was differentiated; where it is not finite, nothing can be judged.
-        explained: what `explicit` would be if only the faults of earlier evidence were at work; None where
-            nothing comes earlier.
-    """
-
-    explicit: Any
-    automatic: Any
-    at: Any
-    rest: Any
-    scale: Any
-    value: Any
-    explained: Any = None
-
-
-class Subject(NamedTuple):
-    """Names for one piece of evidence: `name` of the whole, `where` and `statements` leaf by leaf, and its terms.
-
-    `terms(at, rest)` are the numbers whose sum was differentiated; `approximation` says how the gradient departs from
-    theirs on purpose, "" where it does not.
+        name: of the whole.
+        where, statements: of each leaf of θ.
+        terms: `(at, rest) -> f`.
+        explicit: `(at, rest) -> ∂ Σ f/∂θ`.
+        approximation: how `explicit` departs from the gradient on purpose, "" where it does not.
+        is_forced: whether marked gradients are replaced by the true ones, so that each fault is found where it is.
+        scale: `(at, rest) -> ` the size of the numbers that the gradient is computed from; None for f and its gradient.
+        pull: `(at, rest, cotangent) -> ∂ Σ f/∂θ` where `explicit` is linear in a cotangent, else None.
+        ahead: names of marks whose rows come before all subjects but the first: those nearest to the cost.
+        explained: `(at, rest) -> g` as it would be if only the faults of earlier subjects were at work, or None.
+        is_whole: whether only marks in `ahead` are compared, since other subjects have the rest.
     """
 
     name: str
     where: tuple[str, ...]
     statements: tuple[str, ...]
     terms: Callable[[Any, Any], Any]
+    explicit: Callable[[Any, Any], Any]
     approximation: str = ""
+    is_forced: bool = True
+    scale: Callable[[Any, Any], Any] | None = None
+    pull: Callable[[Any, Any, Any], Any] | None = None
+    ahead: tuple[str, ...] = ()
+    explained: Any = None
+    is_whole: bool = False
 
 
 @jax.tree_util.register_static

@@ -1,92 +1,290 @@
-"""The course of every check: run in both precisions, hear the witness, give each leaf its row.
+"""The course of every check: the oracle asked in both precisions, the accused heard, each leaf given its row.
 
-    evidence   explicit and automatic gradients of the same thing, as the parameters are and in float64
-    witness    central differences, in float64, at the coordinates where the two sides differ most
-    verdict    float64 decides between right and wrong, the parameters' precision between ok and rounding
-
-A door brings a function that gathers the evidence (traced, and compiled once for each precision) and, for each
-piece of evidence, a `Subject`: the names for the rows.
+    truth     what does not depend on the hand-written side: compiled and run once
+    judged    the hand-written side held against it: again for each one that is accused of the same
+    witness   central differences, in float64, at the coordinates where the two sides differ most
+    verdict   float64 decides between right and wrong, the parameters' precision between ok and rounding
 
 | symbol | name in code | shape |
 |---|---|---|
-| evidence in the parameters' precision | `coarse` | as `gather` returns |
-| evidence in float64 | `fine` | the same |
+| evidence in the parameters' precision | `truth.native` | a `Side` |
+| evidence in float64 | `truth.double`, None where it is not to be used | a `Side` |
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from fnnets.verify import guard, judge, precision, witness
-from fnnets.verify.evidence import Evidence, Subject, problems
+from fnnets.verify import course, explain, guard, judge, kinks, marks, noise, precision, properties, slopes, witness
+from fnnets.verify.course import Accused, Side
+from fnnets.verify.evidence import Failure, Subject, problems
 from fnnets.verify.report import Report, Row
 
 
-def examine(
-    name: str, gather: Callable[[Any], Any], subjects: Sequence[Subject], inputs: Any, value_name: str
-) -> Report:
-    """The report on all evidence that `gather(inputs)` gives: a tuple, one piece for each subject, the whole last.
+class Case(NamedTuple):
+    """What a door brings.
 
-    `value_name` is what messages call that which is differentiated.
+    Attributes:
+        name: what is checked.
+        subjects: from the output backwards, the whole last.
+        place: `(inputs) -> points`, a pair of θ and rest for each subject.
+        inputs: whatever `place` starts from, in the caller's precision.
+        value_name: what messages call that which is differentiated.
+        tests: properties that are checked beside the subjects.
+        setting: numbers, padding and terms that diagnoses may speak of.
+        rebuild: makes of the arrays among `inputs` what they were.
     """
-    expected = jax.eval_shape(gather, inputs)
-    column = precision.name([evidence.at for evidence in jax.eval_shape(gather, precision.to_single(inputs))])
-    coarse = [_host(evidence) for evidence in precision.compiled(gather, precision.to_single(inputs))[0]]
+
+    name: str
+    subjects: tuple[Subject, ...]
+    place: Callable[[Any], Sequence[tuple[Any, Any]]]
+    inputs: Any
+    value_name: str
+    tests: tuple[properties.Property, ...] = ()
+    setting: explain.Setting = explain.Setting()
+    rebuild: Any = None
+
+
+class Truth(NamedTuple):
+    """What the oracle says of a case; `programs` keeps the witness compiled for those who come again."""
+
+    case: Case
+    native: Side
+    double: Side | None
+    column: str
+    programs: dict[Any, Any]
+
+
+def examine(case: Case, float64: bool = True) -> Report:
+    """The report on a case."""
+    known = truth(case, float64)
+    return judged(case, known)
+
+
+def truth(case: Case, float64: bool = True) -> Truth:
+    """The oracle's side of a case, in the parameters' precision and, where it may be used, in float64."""
+    points = case.place(precision.to_single(case.inputs))
+    column = precision.name([at for at, _ in points])
+    native = course.oracle(case.subjects, points)
+    guard.finite(native.found[-1].value if not float64 else 0.0, case.value_name)
+    if not float64:
+        return Truth(case, native, None, column, {})
     with precision.double():
-        found, is_narrow = precision.compiled(gather, precision.to_double(inputs))
-        fine = [_host(evidence) for evidence in found]
-        guard.finite(fine[-1].value, value_name)
-        estimates = _testify(subjects, found, fine)
-    tolerances = judge.Tolerances(
-        precision.tolerance(column), precision.tolerance("float32" if is_narrow else "float64")
-    )
+        double = course.oracle(case.subjects, case.place(precision.to_double(case.inputs)))
+        guard.finite(double.found[-1].value, case.value_name)
+    return Truth(case, native, double, column, {})
+
+
+def judged(case: Case, known: Truth, is_quick: bool = False) -> Report:
+    """The report on the hand-written side of a case whose oracle is known.
+
+    `is_quick` leaves the parameters' own precision out where float64 decides, and the properties where a row is wrong.
+    """
+    coarse = fine = None
+    if not (is_quick and known.double):
+        coarse = course.accuse(case.subjects, known.native)
+    tolerance = 0.0
+    if known.double is not None:
+        with precision.double():
+            fine = course.accuse(case.subjects, known.double)
+            tolerance = precision.tolerance("float32" if course.is_narrow(known.double, fine) else "float64")
+    rows = _rows(case, known, coarse, fine, tolerance)
+    if is_quick and any(row.verdict == "wrong" for row in rows):
+        return Report(case.name, known.column, tuple(rows))
+    return _with_properties(case, known, fine, rows, tolerance)
+
+
+def _with_properties(case: Case, known: Truth, fine: Any, rows: list[Row], tolerance: float) -> Report:
+    """The report with rows for properties, the Taylor test and the distance to the nearest kink."""
+    side, subject = known.double or known.native, case.subjects[-1]
+    at, rest = side.points[-1]
+    if known.double is None:
+        tests = [test for test in case.tests if not test.needs_smooth]
+        found = properties.rows(tests, side, precision.tolerance(known.column))
+        return Report(case.name, known.column, tuple(rows), tuple(found))
+    with precision.double():
+        is_smooth = all(row.verdict in ("ok", "rounding") for row in rows)
+        tests = [test for test in case.tests if is_smooth or not test.needs_smooth]
+        found = properties.rows(tests, side, tolerance)
+        kink = float(precision.compiled("kink", lambda *point: kinks.gap(side.forward[-1].closed, point), at, rest))
+        taylor = None
+        if isinstance(problems(fine[-1].explicit, side.found[-1].automatic), list):
+            taylor = slopes.taylor(subject.terms, at, rest, fine[-1].explicit, side.found[-1].automatic)
+    return Report(case.name, known.column, tuple(rows), tuple(found), taylor, kink)
+
+
+def _rows(case: Case, known: Truth, coarse: Any, fine: Any, tolerance: float) -> list[Row]:
+    """The rows of all subjects; marks nearest to the cost come behind the first subject."""
+    hearing = _Hearing(case, known, coarse, fine, tolerance)
+    parts = [_of_subject(hearing, i) for i in range(len(case.subjects))]
     rows: list[Row] = []
-    for subject, types, *sides, estimate in zip(subjects, expected, coarse, fine, estimates, strict=True):
-        is_after_fault = any(row.verdict == "wrong" for row in rows)
-        rows += judge.rows(subject, _problems(types, *sides), sides, estimate, tolerances, is_after_fault)
-    return Report(name, column, tuple(rows))
+    ahead = [row for part, subject in zip(parts, case.subjects, strict=True) for row in part[0] if subject.ahead]
+    for i, (subject, (marked, leaves)) in enumerate(zip(case.subjects, parts, strict=True)):
+        here = leaves if subject.ahead else [*marked, *leaves]
+        if any(row.verdict == "wrong" for row in rows) and subject.explained is not None:
+            here = _excused(hearing, i, here)
+        rows += here
+        if i == 0:
+            rows += _proportional(hearing, here, ahead) if len(case.subjects) > 1 else ahead
+    return rows
 
 
-def _problems(*runs: Evidence) -> str | list[str]:
-    """What is wrong with the type of the gradient as it is given, or in either precision: the first complaint."""
-    found = [problems(evidence.explicit, evidence.automatic) for evidence in runs]
+class _Hearing(NamedTuple):
+    case: Case
+    known: Any
+    coarse: Any
+    fine: Any
+    tolerance: float
+
+
+def _of_subject(hearing: _Hearing, i: int) -> tuple[list[Row], list[Row]]:
+    """Rows of the marks of subject i, and of its leaves."""
+    subject = hearing.case.subjects[i]
+    accused: list[Accused] = [side[i] for side in (hearing.coarse, hearing.fine) if side is not None]
+    sides = [
+        side for side, ran in ((hearing.known.native, hearing.coarse), (hearing.known.double, hearing.fine)) if ran
+    ]
+    complaints = _complaints(accused, [side.found[i].automatic for side in sides])
+    marked, leaves = (_pairs(hearing, i, part) for part in ("marks", "leaves"))
+    names = [(match.statement, f"{subject.name} {match.label}") for match in accused[-1].matches]
+    if subject.ahead:
+        names = [(match.statement, match.label) for match in accused[-1].matches]
+    estimates = _testimony(hearing, i, marked, leaves if isinstance(complaints, list) else None)
+    count = len(marked)
+    head = [_row(hearing, i, *each) for each in zip(names, marked, estimates[:count], strict=True)]
+    if accused[-1].trouble:
+        head.append(Row("", f"{subject.name} marks", "wrong", note=accused[-1].trouble, decided="names and shapes"))
+    if isinstance(complaints, str):
+        return head, [Row("", subject.name, "wrong", note=complaints, decided="structure")]
+    named = zip(subject.statements, subject.where, strict=True)
+    rest = zip(named, leaves, estimates[count:], complaints, strict=True)
+    return head, [_row(hearing, i, *each) for each in rest]
+
+
+def _row(hearing: _Hearing, i: int, name: tuple[str, str], leaf: Any, estimate: Any, complaint: str = "") -> Row:
+    row, subject = Row(name[0], name[1], "wrong", note=complaint), hearing.case.subjects[i]
+    if complaint:
+        return row._replace(decided="shape or dtype")
+    row = judge.judged(row, leaf._replace(estimate=estimate))
+    if row.note == judge.NEITHER and subject.approximation:
+        row = row._replace(verdict="approximation", note=f"not the gradient, on purpose: {subject.approximation}")
+    return explain.explained(
+        row, leaf, hearing.case.setting, subject, (hearing.known.double or hearing.known.native), i
+    )
+
+
+def _complaints(accused: Sequence[Accused], expected: Sequence[Any]) -> str | list[str]:
+    """What is wrong with the type of the gradient, in either precision: the first complaint."""
+    found = [problems(each.explicit, automatic) for each, automatic in zip(accused, expected, strict=True)]
     sentence = next((complaint for complaint in found if isinstance(complaint, str)), None)
     return sentence or [next(filter(None, leaf), "") for leaf in zip(*found, strict=True)]
 
 
-def _host(evidence: Evidence) -> Evidence:
-    """Evidence as NumPy's float64, for comparison; what the terms need stays on the device."""
+def _pairs(hearing: _Hearing, i: int, part: str) -> list[judge.Leaf]:
+    """All leaves of one part of subject i, on both sides and in both precisions."""
+    found = [
+        None if accused is None else _both(side, accused[i], i, part)
+        for side, accused in ((hearing.known.native, hearing.coarse), (hearing.known.double, hearing.fine))
+    ]
+    side = hearing.known.double or hearing.known.native
+    epsilon = precision.epsilon(hearing.known.column)
+    count = len(next(pairs for pairs in found[::-1] if pairs is not None))
+    moved = _noise(hearing, i, part) if hearing.known.double is None else None
+    scale = float(side.found[i].scale)
 
-    def numbers(tree):
-        return jax.tree.map(lambda leaf: np.asarray(np.real(leaf), np.float64), jax.device_get(tree))
+    def leaf(n):
+        native, double = (pairs[n] if pairs is not None and n < len(pairs) else None for pairs in found)
+        return judge.Leaf(native, double, scale, None, epsilon, hearing.tolerance, moved[n] if moved else math.nan)
 
-    explicit, automatic, explained = map(numbers, (evidence.explicit, evidence.automatic, evidence.explained))
-    scale, value = float(evidence.scale), float(evidence.value)
-    return Evidence(explicit, automatic, evidence.at, evidence.rest, scale, value, explained)
-
-
-def _testify(subjects: Sequence[Subject], found: Any, fine: Any) -> list[list[witness.Estimate]]:
-    """Central differences for every leaf of every piece of evidence, all in one compiled function."""
-    plans = [_plan(evidence) for evidence in fine]
-    arguments = [(evidence.at, evidence.rest, *plan[:2]) for evidence, plan in zip(found, plans, strict=True)]
-
-    def testify(arguments):
-        return [witness.differences(s.terms, *args) for s, args in zip(subjects, arguments, strict=True)]
-
-    slopes = jax.device_get(precision.compiled(testify, arguments)[0])
-    return [witness.estimates(*plan, *slope) for plan, slope in zip(plans, slopes, strict=True)]
+    return [leaf(n) for n in range(count)]
 
 
-def _plan(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """For the witness: raveled coordinates, steps, and the coordinates leaf by leaf."""
-    automatic, at = jax.tree.leaves(evidence.automatic), [np.asarray(leaf) for leaf in jax.tree.leaves(evidence.at)]
-    is_usable = not isinstance(problems(evidence.explicit, evidence.automatic), str)
-    explicit = jax.tree.leaves(evidence.explicit) if is_usable else automatic
-    flats = [witness.sample(*pair) for pair in zip(explicit, automatic, strict=True)]
-    starts = np.cumsum([0, *(leaf.size for leaf in at)])[:-1]
-    points = np.concatenate([start + flat for start, flat in zip(starts, flats, strict=True)])
-    return points, np.concatenate([witness.step(*pair) for pair in zip(at, flats, strict=True)]), flats
+def _noise(hearing: _Hearing, i: int, part: str) -> list[float]:
+    """What rounding explains of each mark or leaf, absolutely; measured once for both parts."""
+    accused, programs = hearing.coarse[i], hearing.known.programs
+    if programs.get(("noise", i), (None,))[0] is not accused:
+        epsilon = precision.epsilon(hearing.known.column)
+        found = noise.spreads(hearing.case.subjects[i], hearing.known.native, accused, i, epsilon)
+        programs["noise", i] = accused, found
+    return programs["noise", i][1][part == "leaves"]
+
+
+def _both(side: Side, accused: Accused, i: int, part: str) -> list[Any]:
+    """Explicit and automatic values; nothing for leaves whose structure is another."""
+    found, forward = side.found[i], side.forward[i]
+    if part == "marks":
+        true = [marks.joined(forward.sites, found.cotangents, match.taps) for match in accused.matches]
+        return [(_host(e), _host(a)) for e, a in zip(accused.deltas, true, strict=True)]
+    if isinstance(accused.explicit, Failure) or isinstance(problems(accused.explicit, found.automatic), str):
+        return []
+    leaves = zip(jax.tree.leaves(accused.explicit), jax.tree.leaves(found.automatic), strict=True)
+    return [(_host(e), _host(a)) for e, a in leaves]
+
+
+def _host(array: Any) -> np.ndarray:
+    return np.asarray(np.real(np.asarray(array)), np.float64)
+
+
+def _testimony(hearing: _Hearing, i: int, marked: list, leaves: list | None) -> list[Any]:
+    """Central differences for each mark and each leaf of subject i, None where nobody needs them."""
+    count = len(marked) + len(leaves or [])
+    if hearing.fine is None or not count:
+        return [None] * count
+    pairs = [leaf.double for leaf in [*marked, *(leaves or [])]]
+    if hearing.coarse is None and all(_is_close(pair, hearing.tolerance) for pair in pairs):
+        return [None] * count
+    with precision.double():
+        return witness.testimony(
+            hearing.case.subjects[i], hearing.known.double, hearing.fine[i].matches, i,
+            pairs[: len(marked)], pairs[len(marked) :] if leaves else None, hearing.known.programs,
+        )  # fmt: skip
+
+
+def _is_close(pair: tuple[Any, Any], tolerance: float) -> bool:
+    explicit, automatic = pair
+    same = explicit.shape == automatic.shape
+    return same and bool(np.all(np.abs(explicit - automatic) <= tolerance * np.abs(automatic).max(initial=0.0)))
+
+
+def _excused(hearing: _Hearing, i: int, rows: list[Row]) -> list[Row]:
+    """Rows that are wrong just as earlier faults predict, called downstream."""
+    if (hearing.fine is None and hearing.coarse is None) or not any(row.verdict == "wrong" for row in rows):
+        return rows
+    side, accused = (
+        (hearing.known.native, hearing.coarse) if hearing.fine is None else (hearing.known.double, hearing.fine)
+    )
+    predicted = explain.predicted(hearing.case.subjects[i], side.points[i], hearing.fine is not None)
+    automatic = side.found[i].automatic
+    if isinstance(accused[i].explicit, Failure) or isinstance(problems(accused[i].explicit, automatic), str):
+        as_bad = isinstance(predicted, Failure) or isinstance(problems(predicted, automatic), str)
+        return [row._replace(verdict="downstream") if as_bad else row for row in rows]
+    if isinstance(predicted, Failure) or isinstance(problems(predicted, accused[i].explicit), str):
+        return rows
+    pairs = zip(
+        rows, map(_host, jax.tree.leaves(accused[i].explicit)), map(_host, jax.tree.leaves(predicted)), strict=True
+    )
+    return [
+        row._replace(verdict="downstream") if row.verdict == "wrong" and judge.is_explained(e, p) else row
+        for row, e, p in pairs
+    ]
+
+
+def _proportional(hearing: _Hearing, first: list[Row], ahead: list[Row]) -> list[Row]:
+    """Marks behind the first subject, called downstream where they are wrong in the same proportion as it."""
+    if not any(row.verdict == "wrong" for row in first) or not ahead:
+        return ahead
+    one, whole = _pairs(hearing, 0, "leaves"), _pairs(hearing, len(hearing.case.subjects) - 1, "marks")
+    if not one or not whole:
+        return ahead
+    (e, a), (e_out, a_out) = (leaf[0].double or leaf[0].native for leaf in (one, whole))
+    if e.shape[:-1] != e_out.shape[:-1] or e.shape != a.shape:
+        return ahead
+    width = e.shape[-1]
+    same = judge.is_explained(e_out[..., :width] * a, a_out[..., :width] * e)
+    rest = judge.is_explained(e_out[..., width:], a_out[..., width:])
+    return [row._replace(verdict="downstream") if row.verdict == "wrong" and same and rest else row for row in ahead]

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnnets.verify import precision
-from fnnets.verify.evidence import reason
+from fnnets.verify.evidence import problems, reason
 
 TRACEABLE = "write it with jax.numpy, and without Python branches on the values of arrays"
 
@@ -40,7 +40,7 @@ def floating(params: Any, name: str, may_be_empty: bool = False) -> Any:
 
 def scalar(cost: Callable[..., Any], name: str, *args: Any) -> None:
     """Raise unless `cost(*args)` is a scalar, of a floating dtype."""
-    value = _traced(cost, name, *args)
+    value = traced(cost, name, *args)
     if not hasattr(value, "shape"):
         raise TypeError(f"{name} returns {type(value).__name__}, expected a scalar array; return one number")
     if value.shape != ():
@@ -53,7 +53,7 @@ def scalar(cost: Callable[..., Any], name: str, *args: Any) -> None:
 
 def output(layer: Any, params: Any, x: Any, context: Any) -> Any:
     """Shape and dtype of the layer's output."""
-    shapes = _traced(layer.forward, "layer.forward", params, x, context)
+    shapes = traced(layer.forward, "layer.forward", params, x, context)
     if not (isinstance(shapes, tuple) and len(shapes) == 2 and hasattr(shapes[0], "shape")):
         raise TypeError(f"layer.forward returns {type(shapes).__name__}, expected the pair (y, trace), y an array")
     return shapes[0]
@@ -68,7 +68,51 @@ def finite(value: float, name: str) -> None:
         )
 
 
-def _traced(function, name, *args):
+def traceable(function: Callable[..., Any], name: str, *args: Any) -> None:
+    """Raise a TypeError unless JAX can trace the function."""
+    try:
+        jax.eval_shape(function, *args)
+    except Exception as error:
+        raise TypeError(f"{name} {reason(error)}; {TRACEABLE}") from error
+
+
+def alike(expected: Any, came: Any) -> None:
+    """Raise a ValueError unless both functions give outputs of one structure, shape and dtype."""
+    complaints = problems(came, expected)
+    if isinstance(complaints, list):
+        pairs = zip(jax.tree.leaves(came), jax.tree.leaves(expected), strict=True)
+        complaints = next(
+            (f"{c.shape} of {c.dtype}, expected {e.shape} of {e.dtype}" for c, e in pairs if _differ(c, e)), ""
+        )
+    if complaints:
+        shown = complaints.replace("the gradient has", "another structure:")
+        raise ValueError(f"f returns {shown}, as the reference does; give a reference of the same outputs")
+
+
+def repeatable(function: Callable[..., Any], name: str, *args: Any) -> None:
+    """Raise a ValueError where two traces of a function differ: it draws numbers that are no argument of it."""
+    traces = [jax.make_jaxpr(function)(*args) for _ in range(2)]
+    texts, constants = ([str(trace.jaxpr) for trace in traces], [trace.consts for trace in traces])
+    same = texts[0] == texts[1] and all(
+        np.array_equal(np.asarray(x), np.asarray(y), equal_nan=True) if _is_number(x) else True
+        for x, y in zip(*constants, strict=True)
+    )
+    if not same:
+        raise ValueError(
+            f"{name} is another function each time that it is traced, expected one without hidden state; "
+            "make randomness an argument, such as a PRNG key"
+        )
+
+
+def _is_number(leaf) -> bool:
+    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.number)
+
+
+def _differ(one, other) -> bool:
+    return (one.shape, one.dtype) != (other.shape, other.dtype)
+
+
+def traced(function, name, *args):
     """The shapes that `function` returns, or one clear line on why it cannot be traced."""
     try:
         return jax.eval_shape(function, *args)

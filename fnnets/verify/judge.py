@@ -1,4 +1,4 @@
-"""From evidence to rows: the verdict on each leaf.
+"""From two values of one leaf to its verdict.
 
     wrong         another structure, shape or dtype; not finite in either precision; apart in float64
     downstream    wrong, but just as the faults found before it predict
@@ -8,22 +8,25 @@
     rounding      agreed in float64, apart in the parameters' precision (or below what float64 can resolve)
     ok            agreed in both
 
+In the parameters' precision agreement is measured by the noise of each leaf and not by one number for all:
+
+    noise = max(16 · max abs(a₃₂ − a₆₄), 8 ε₃₂ · max abs(a₆₄))
+
+Without float64, `fnnets.verify.noise` says how far rounding may have moved a leaf, and what is farther is wrong.
+
 | symbol | name in code | shape |
 |---|---|---|
-| the two tolerances | `Tolerances(native, double)` | () |
+| explicit and automatic values | `pair`, in the parameters' precision and in float64 | as the leaf |
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
-from fnnets.verify import compare, evidence, witness
-from fnnets.verify.evidence import Evidence, Subject
+from fnnets.verify import compare
 from fnnets.verify.report import Row
 
 EXPLAINED = 1e-9
@@ -32,80 +35,97 @@ KINK = "both values lie between the two slopes of a kink, wherever they differ: 
 UNRESOLVED = "the difference is below what float64 resolves here"
 
 
-class Tolerances(NamedTuple):
-    """Largest relative errors that count as agreement."""
+class Leaf(NamedTuple):
+    """What is known of one leaf.
 
-    native: float
-    double: float
+    Attributes:
+        native, double: pairs of explicit and automatic values, NumPy's float64; None where that precision was not run.
+        scale: size of the numbers that the leaf is computed from, in float64.
+        estimate: a `witness.Estimate` of central differences, None where there is none.
+        epsilon: of the parameters' precision.
+        tolerance: relative error in float64 that passes.
+        noise: absolute error that rounding explains, where there is no float64.
+    """
 
-
-def rows(
-    subject: Subject,
-    problems: str | list[str],
-    sides: Sequence[Evidence],
-    estimates: list[witness.Estimate],
-    tolerances: Tolerances,
-    is_after_fault: bool,
-) -> list[Row]:
-    """The rows of one piece of evidence, given as `sides` in the parameters' precision and in float64."""
-    if isinstance(problems, str):
-        is_downstream = is_after_fault and _is_as_unusable(sides[1])
-        return [Row("", subject.name, "downstream" if is_downstream else "wrong", note=problems)]
-    judged = []
-    for position, (statement, where) in enumerate(zip(subject.statements, subject.where, strict=True)):
-        row = Row(statement, where, "wrong", note=problems[position])
-        if not problems[position]:
-            row = _judge(
-                row, [_leaf(side, position) for side in sides], sides[1].scale, estimates[position], tolerances
-            )
-        if row.note == NEITHER and subject.approximation:
-            row = row._replace(verdict="approximation", note=f"not the gradient, on purpose: {subject.approximation}")
-        if row.verdict == "wrong" and is_after_fault and _is_explained(sides[1], position):
-            row = row._replace(verdict="downstream")
-        judged.append(row)
-    return judged
+    native: Any
+    double: Any
+    scale: float
+    estimate: Any
+    epsilon: float
+    tolerance: float
+    noise: float = math.nan
 
 
-def _leaf(side: Evidence, position: int) -> tuple[np.ndarray, np.ndarray]:
-    return jax.tree.leaves(side.explicit)[position], jax.tree.leaves(side.automatic)[position]
+def judged(row: Row, leaf: Leaf) -> Row:
+    """The row with its verdict, for a leaf of the right structure, shape and dtype."""
+    native, double = (None if pair is None else compare.discrepancy(*pair) for pair in (leaf.native, leaf.double))
+    best = double or native
+    row = row._replace(**{field: getattr(best, field) for field in ("absolute", "worst", "explicit", "automatic")})
+    if native is not None:
+        row = row._replace(error=native.relative)
+    if double is not None:
+        row = row._replace(error_float64=double.relative)
+    if any(each is not None and math.isnan(each.relative) for each in (native, double)):
+        return row._replace(verdict="wrong", note=_not_finite(native, double), decided="not a finite number")
+    return _by_noise(row, leaf, native) if double is None else _by_float64(row, leaf, native, double)
 
 
-def _judge(row: Row, sides: Any, scale: float, estimate: witness.Estimate, tolerances: Tolerances) -> Row:
-    """The verdict on a leaf of the right structure, shape and dtype."""
-    native, double = (compare.discrepancy(*side) for side in sides)
-    voice = compare.supports(estimate, *sides[1])
-    numeric = float(estimate.value[0]) if len(estimate.value) else math.nan
-    row = row._replace(error=native.relative, error_float64=double.relative, numeric=numeric, supports=voice)
-    row = row._replace(**{field: getattr(double, field) for field in ("absolute", "worst", "explicit", "automatic")})
-    if math.isnan(native.relative) or math.isnan(double.relative):
-        return row._replace(verdict="wrong", note=_not_finite(native, double))
-    is_resolved = double.relative <= tolerances.double
-    if not is_resolved and double.absolute > compare.floor(sides[1][1], sides[0][1], scale):
-        at_kink = voice == "kink" and compare.between_slopes(estimate, *sides[1])
-        return row._replace(verdict="convention", note=KINK) if at_kink else row._replace(verdict="wrong")
-    if voice == "neither":
-        return row._replace(verdict="inconclusive", note=NEITHER)
-    is_ok = is_resolved and native.relative <= tolerances.native
-    return row._replace(verdict="ok" if is_ok else "rounding", note="" if is_resolved else UNRESOLVED)
-
-
-def _not_finite(native: compare.Discrepancy, double: compare.Discrepancy) -> str:
-    where, found = ("float64", double) if math.isnan(double.relative) else ("the parameters' precision", native)
-    return f"not finite in {where}: explicit {found.explicit}, automatic {found.automatic} at {list(found.worst)}"
-
-
-def _is_explained(side: Evidence, position: int) -> bool:
+def is_explained(explicit: np.ndarray, predicted: np.ndarray) -> bool:
     """Whether earlier faults alone give this leaf, to rounding; NaN in the same places counts as the same."""
-    explained = side.explained
-    if explained is None or isinstance(evidence.problems(side.explicit, explained), str):
-        return False
-    came, predicted = (jax.tree.leaves(tree)[position] for tree in (side.explicit, explained))
-    if came.shape != predicted.shape:
+    if explicit.shape != predicted.shape:
         return False
     room = EXPLAINED * float(np.abs(np.nan_to_num(predicted)).max(initial=0.0))
-    return np.allclose(came, predicted, rtol=0, atol=room, equal_nan=True)
+    return np.allclose(explicit, predicted, rtol=0, atol=room, equal_nan=True)
 
 
-def _is_as_unusable(side: Evidence) -> bool:
-    """Whether earlier faults alone give a gradient that is of no use either."""
-    return side.explained is not None and isinstance(evidence.problems(side.explained, side.automatic), str)
+def _by_float64(row: Row, leaf: Leaf, native: Any, double: Any) -> Row:
+    voice = ""
+    if leaf.estimate is not None:
+        voice = compare.supports(leaf.estimate, *leaf.double)
+        row = row._replace(numeric=float(leaf.estimate.value[0]) if len(leaf.estimate.value) else math.nan)
+    row = row._replace(supports=voice)
+    is_resolved = double.relative <= leaf.tolerance
+    native_values = leaf.native[1] if leaf.native is not None else leaf.double[1]
+    floor = compare.floor(leaf.double[1], native_values, leaf.scale)
+    if not is_resolved and double.absolute > floor:
+        decided = f"float64 error {double.relative:.1e} > {leaf.tolerance:.0e}"
+        at_kink = voice == "kink" and compare.between_slopes(leaf.estimate, *leaf.double)
+        if at_kink:
+            slopes = f"{leaf.estimate.low[0]:.3g} to {leaf.estimate.high[0]:.3g}"
+            return row._replace(verdict="convention", note=KINK, decided=f"one-sided slopes {slopes}")
+        return row._replace(verdict="wrong", decided=decided)
+    if voice == "neither":
+        away = abs(row.numeric - row.automatic)
+        return row._replace(verdict="inconclusive", note=NEITHER, decided=f"central differences {away:.1e} away")
+    decided = f"float64 error {double.relative:.1e} <= {leaf.tolerance:.0e}"
+    if not is_resolved:
+        decided = f"absolute error {double.absolute:.1e} <= {floor:.1e}, float64's own rounding"
+        return row._replace(verdict="rounding", note=UNRESOLVED, decided=decided)
+    if native is None:
+        return row._replace(verdict="ok", decided=decided)
+    noise = native_noise(leaf)
+    is_ok = native.absolute <= noise
+    sign = "<=" if is_ok else ">"
+    return row._replace(
+        verdict="ok" if is_ok else "rounding", decided=f"{decided}, {native.absolute:.1e} {sign} noise {noise:.1e}"
+    )
+
+
+def native_noise(leaf: Leaf) -> float:
+    """How far rounding may move the oracle itself, at its worst element."""
+    (_, coarse), (_, fine) = leaf.native, leaf.double
+    moved = float(np.abs(coarse - fine).max(initial=0.0))
+    return max(16 * moved, 8 * leaf.epsilon * float(np.abs(fine).max(initial=0.0)))
+
+
+def _by_noise(row: Row, leaf: Leaf, native: Any) -> Row:
+    """Without float64: right as far as rounding can tell."""
+    is_ok = native.absolute <= leaf.noise
+    decided = f"error {native.absolute:.1e} {'<=' if is_ok else '>'} noise {leaf.noise:.1e}"
+    return row._replace(verdict="ok" if is_ok else "wrong", decided=decided)
+
+
+def _not_finite(native: Any, double: Any) -> str:
+    is_double = double is not None and math.isnan(double.relative)
+    where, found = ("float64", double) if is_double else ("the parameters' precision", native)
+    return f"not finite in {where}: explicit {found.explicit}, automatic {found.automatic} at {list(found.worst)}"

@@ -4,6 +4,9 @@
     automatic:  jax.grad(cost)(params, *args)
     witness:    (cost(params + h) − cost(params − h)) / 2h
 
+With `verify.tap("z", z)` in the cost and `verify.delta("z", d_z)` in the gradient each marked quantity has a row of its
+own, at every step of a scan, and what follows from it is computed from its true value: a fault is named where it is.
+
 | symbol | name in code | shape |
 |---|---|---|
 | C | `cost(params, *args)` | () |
@@ -15,16 +18,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax
-
-from fnnets.verify import guard, precision, walk
-from fnnets.verify.evidence import Evidence, Failure, Subject, attempt, largest
-from fnnets.verify.examine import examine
+from fnnets.verify import guard, precision, properties, walk
+from fnnets.verify.evidence import Subject
+from fnnets.verify.examine import Case, examine
 from fnnets.verify.report import Report
 
 
-def gradient(cost: Callable[..., Any], gradient: Callable[..., Any], params: Any, *args: Any) -> Report:
-    """Hold a hand-written gradient against `jax.grad`, leaf by leaf.
+def gradient(
+    cost: Callable[..., Any], gradient: Callable[..., Any], params: Any, *args: Any, float64: bool = True
+) -> Report:
+    """Hold a hand-written gradient against `jax.grad`, mark by mark and leaf by leaf.
 
     Args:
         cost: `(params, *args) -> C`, a scalar. Both functions are traced with arrays for `params` and for the
@@ -33,10 +36,11 @@ def gradient(cost: Callable[..., Any], gradient: Callable[..., Any], params: Any
         gradient: `(params, *args) -> ∂C/∂params`, of the structure, shapes and dtypes of `params`.
         params: a pytree of floating arrays.
         args: whatever else the two take.
+        float64: let float64 decide; False judges by the rounding noise of the parameters' own precision.
 
     Raises:
-        TypeError, ValueError: a leaf of `params` that is no floating array, a cost that is not a finite scalar,
-            a function that fails when JAX traces it.
+        TypeError, ValueError: a leaf of `params` that is no floating array, a cost that is not a finite scalar or not
+            the same twice, a function that fails when JAX traces it, a tap where none can be followed.
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> fn.verify.gradient(lambda w: jnp.sum(w**3), lambda w: 3 * w**2, jnp.array([1.0, 2.0])).ok
@@ -47,19 +51,17 @@ def gradient(cost: Callable[..., Any], gradient: Callable[..., Any], params: Any
     guard.functions(cost=cost, gradient=gradient)
     params = guard.floating(params, "params")
     arrays, rebuild = precision.separate(args)
-
-    def gather(inputs):
-        params, arrays = inputs
-        args = rebuild(arrays)
-        value, automatic = jax.value_and_grad(cost)(params, *args)
-        explicit = attempt(gradient, params, *args)
-        return (Evidence(explicit, automatic, params, arrays, largest(value, automatic), value),)
-
     with precision.pinned():
         guard.scalar(lambda params, arrays: cost(params, *rebuild(arrays)), "cost", params, arrays)
-        found = jax.eval_shape(gather, (params, arrays))[0].explicit
-        if isinstance(found, Failure):
-            raise TypeError(f"gradient {found.message}; {guard.TRACEABLE}")
+        guard.repeatable(lambda params, arrays: cost(params, *rebuild(arrays)), "cost", params, arrays)
+        guard.traceable(lambda params, arrays: gradient(params, *rebuild(arrays)), "gradient", params, arrays)
         where = walk.paths(params, "gradient")
-        subject = Subject("gradient", where, ("",) * len(where), lambda at, rest: cost(at, *rebuild(rest)))
-        return examine("gradient", gather, [subject], (params, arrays), "cost")
+        subject = Subject(
+            "gradient", where, ("",) * len(where),
+            lambda at, rest: cost(at, *rebuild(rest)), lambda at, rest: gradient(at, *rebuild(rest)),
+        )  # fmt: skip
+        tests = (
+            properties.hygiene(subject), properties.calculus(subject),
+        )  # fmt: skip
+        case = Case("gradient", (subject,), lambda inputs: [inputs], (params, arrays), "cost", tests)
+        return examine(case, float64)

@@ -20,13 +20,14 @@ import jax.numpy as jnp
 
 from fnnets import checks
 from fnnets.core import Context, Layer
-from fnnets.verify import guard, precision, walk
-from fnnets.verify.evidence import Failure
-from fnnets.verify.examine import examine
+from fnnets.verify import explain, guard, precision, properties, walk
+from fnnets.verify.examine import Case, examine
 from fnnets.verify.report import Report
 
 
-def layer(layer: Layer, params: Any, x: Any, context: Context | None = None, key: Any = None) -> Report:
+def layer(
+    layer: Layer, params: Any, x: Any, context: Context | None = None, key: Any = None, *, float64: bool = True
+) -> Report:
     """Hold a layer's backward pass against `jax.vjp` of its forward pass: d_params leaf by leaf, and d_x.
 
     Args:
@@ -35,6 +36,7 @@ def layer(layer: Layer, params: Any, x: Any, context: Context | None = None, key
         x: a batch of inputs. Convenient numbers hide faults: no zeros, ones or symmetry where it can be helped.
         context: key and mask of the forward pass; None for `Context()`, the pass of prediction.
         key: PRNG key of the cotangent; None for a fixed one.
+        float64: let float64 decide; False judges by the rounding noise of the parameters' own precision.
 
     Raises:
         TypeError, ValueError: an argument of another kind, an output that is not finite, a pass that fails
@@ -44,8 +46,8 @@ def layer(layer: Layer, params: Any, x: Any, context: Context | None = None, key
     >>> dense = fn.layers.dense(2, fn.activations.tanh)
     >>> params, _ = dense.init(jax.random.key(0), (3,))
     >>> x = jax.random.normal(jax.random.key(1), (4, 3))
-    >>> [row.where for row in fn.verify.layer(dense, params, x).rows]
-    ['dense .weights', 'dense .biases', 'dense d_x']
+    >>> [row.where for row in fn.verify.layer(dense, params, x).rows[:4]]
+    ['dense z', 'dense .weights', 'dense .biases', 'dense d_x']
     """
     checks.is_instance(layer, Layer, "verify.layer: layer", "make one with fnnets.layers or fnnets.Layer(…)")
     context, key = context or Context(), jax.random.key(0) if key is None else key
@@ -55,18 +57,12 @@ def layer(layer: Layer, params: Any, x: Any, context: Context | None = None, key
     with precision.pinned():
         y = guard.output(layer, params, x, context)
         inputs = params, x, context, jax.random.normal(key, y.shape, jnp.float32).astype(y.dtype)
-
-        def gather(inputs):
-            return (_evidence(layer, *inputs),)
-
-        found = jax.eval_shape(gather, inputs)[0].explicit
-        if isinstance(found, Failure):
-            raise TypeError(f"layer.backward {found.message}; {guard.TRACEABLE}")
-        subject = walk.subject(layer, params, layer.name, has_d_x=precision.is_floating(x))
-        return examine(f"layer {layer.name}", gather, [subject], inputs, "the sum of layer.forward's output")
-
-
-def _evidence(layer, params, x, context, d_y):
-    at = (params, x) if precision.is_floating(x) else (params,)
-    _, pull = jax.vjp(lambda *at: layer.forward(*(*at, x)[:2], context)[0], *at)
-    return walk.evidence(layer, (params, x, context), layer.forward(params, x, context), d_y, pull(d_y))
+        has_d_x = precision.is_floating(x)
+        subject = walk.subject(layer, params, layer.name, has_d_x)
+        guard.traceable(subject.explicit, "layer.backward", *walk.point(inputs[0], inputs[1:], has_d_x))
+        tests = properties.linear((subject,)), properties.hygiene(subject)
+        case = Case(
+            f"layer {layer.name}", (subject,), lambda inputs: [walk.point(inputs[0], inputs[1:], has_d_x)], inputs,
+            "the sum of layer.forward's output", tests, explain.Setting(explain.sizes(layer.time, x), context.mask),
+        )  # fmt: skip
+        return examine(case, float64)

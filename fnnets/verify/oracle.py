@@ -1,4 +1,4 @@
-"""The oracle of a network: one `jax.vjp`, with a zero added at every layer boundary, yields every true δ.
+"""A network taken apart: one `jax.vjp`, with a zero added at every layer boundary, yields every true ∂C/∂y(l).
 
     injected:       y(l) ← y(l) + 0(l)                    the cotangent of 0(l) is ∂C/∂y(l), the true one
     teacher-forced: layer_l.backward(∂C/∂y(l))            held against ∂C/∂params(l) and ∂C/∂y(l-1)
@@ -26,8 +26,6 @@ import jax.numpy as jnp
 from fnnets import chaining, core
 from fnnets.chaining import ChainTrace
 from fnnets.core import Context, Layer, Network
-from fnnets.verify import walk
-from fnnets.verify.evidence import Evidence, attempt, largest, problems
 
 
 class Visit(NamedTuple):
@@ -60,68 +58,60 @@ def places(layer: Layer, params: Any, position: tuple[int, ...] = ()) -> list[Pl
     return [place for i, (part, own) in parts for place in places(part, own, (*position, i))]
 
 
-def gather(net: Network, layer: Layer, params: Any, drawn: tuple[Any, Any], arrays: Any) -> tuple[Evidence, ...]:
-    """Evidence on the objective, then on each layer from the last to the first, then on the whole gradient.
+class Met(NamedTuple):
+    """What objective, activity and layers meet.
 
-    `drawn` are batch and key, `arrays` what the whole cost's terms take them from.
+    Attributes:
+        output: (z, y) of the objective.
+        kept: weighted inputs that the network's activity looks at, None without one.
+        visits: (x, context, ∂C/∂y) of each layer that is no chain, first to last.
     """
-    batch, key = drawn
-    _, visits, (z, y) = _run(net, layer, params, batch, key)
-    taps = [jnp.zeros_like(array) for array in (visits[0].inputs[1], *(visit.passed[0] for visit in visits))]
 
-    def data_cost(params, taps):
-        return _run(net, layer, params, batch, key, taps)[0]
-
-    d_params, d_taps = jax.grad(data_cost, argnums=(0, 1))(params, taps)
-    walked = [
-        walk.evidence(place.layer, visit.inputs, visit.passed, d_y, (place.params, d_x))
-        for place, visit, d_x, d_y in zip(places(layer, d_params), visits, d_taps[:-1], d_taps[1:], strict=True)
-    ]
-    whole = _of_whole(net, layer, params, batch, key, d_params)
-    return (_of_objective(net, z, y), *walked[::-1], whole._replace(rest=arrays))
+    output: tuple[Any, Any]
+    kept: Any
+    visits: tuple[tuple[Any, Context, Any], ...]
 
 
-def _of_objective(net: Network, z: Any, y: Any) -> Evidence:
-    """Statement (1), one example's: the mean over the batch belongs to the whole gradient."""
-    values = net.objective.value(z, y)
-    automatic = jax.grad(lambda z: jnp.sum(net.objective.value(z, y)))(z)
-    return Evidence(attempt(net.objective.delta, z, y), automatic, z, y, largest(values), jnp.sum(values))
+def met(net: Network, layer: Layer, params: Any, batch: Any, key: Any) -> Met:
+    """Where each part of the network stands, and the true cotangent of each layer's output."""
+    _, visits, output, kept = _run(net, layer, params, batch, key)
+    taps = [jnp.zeros_like(visit.passed[0]) for visit in visits]
+    d_taps = jax.grad(lambda taps: _run(net, layer, params, batch, key, taps)[0])(taps)
+    seen = ((*visit.inputs[1:], d_y) for visit, d_y in zip(visits, d_taps, strict=True))
+    return Met(output, kept, tuple(seen))
 
 
-def _of_whole(net: Network, layer: Layer, params: Any, batch: Any, key: Any, d_data: Any) -> Evidence:
-    value, automatic = jax.value_and_grad(net.cost)(params, batch, key)
-
-    def explain():
-        d_params = _data(net, _rebuilt(layer), params).gradient(params, batch, key)
-        if isinstance(problems(d_params, automatic), str):
-            return d_params
-        return jax.tree.map(lambda d, whole, data: d + (whole - data), d_params, automatic, d_data)
-
-    explicit = attempt(net.gradient, params, batch, key)
-    return Evidence(explicit, automatic, params, (), largest(value, automatic), value, attempt(explain))
+def explained(net: Network, layer: Layer, params: Any, batch: Any, key: Any) -> Any:
+    """The gradient that the layers as they are lead to, with a mean and a penalty that are right."""
+    whole = jax.grad(net.cost)(params, batch, key)
+    data = _data(net, _rebuilt(layer), params)
+    of_data = jax.grad(_data(net, layer, params).cost)(params, batch, key)
+    return jax.tree.map(lambda d, w, right: d + (w - right), data.gradient(params, batch, key), whole, of_data)
 
 
 def _run(net: Network, layer: Layer, params: Any, batch: Any, key: Any, taps: Any = None) -> Any:
-    """The data cost, what each layer met, and what the objective met; zeros are added where `taps` are given."""
+    """The data cost, what layers, objective and activity met; zeros are added where `taps` are given."""
     visits: list[Visit] = []
-    met: list[Any] = []
+    outputs: list[Any] = []
+    kept: list[Any] = [None]
 
     def see(visit: Visit):
         visits.append(visit)
         y, _ = visit.passed
-        return y if taps is None else y + taps[len(visits)]
+        return y if taps is None else y + taps[len(visits) - 1]
 
     def value(z, y):
-        met.append((z, y))
+        outputs.append((z, y))
         return net.objective.value(z, y)
 
-    seen = _observed(layer, see)
+    def cost_of_activity(t):
+        kept.append(t)
+        return net.activity.value(t)
 
-    def forward(params, x, context):
-        return seen.forward(params, x if taps is None else x + taps[0], context)
-
-    data = _data(net._replace(objective=net.objective._replace(value=value)), seen._replace(forward=forward), params)
-    return data.cost(params, batch, key), visits, met[-1]
+    objective = net.objective._replace(value=value)
+    activity = None if net.activity is None else net.activity._replace(value=cost_of_activity)
+    data = _data(net._replace(objective=objective, activity=activity), _observed(layer, see), params)
+    return data.cost(params, batch, key), visits, outputs[-1], kept[-1]
 
 
 def _data(net: Network, layer: Layer, params: Any) -> Network:

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,8 +24,9 @@ import jax.numpy as jnp
 import numpy as np
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
-QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+QUICK: Any = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 EPSILON = float(np.finfo(np.float64).eps)
+_KEPT: contextvars.ContextVar[dict[Any, Any] | None] = contextvars.ContextVar("programs", default=None)
 
 
 def tolerance(dtype: Any) -> float:
@@ -48,18 +50,42 @@ def pinned():
     return jax.default_matmul_precision("highest")
 
 
-def compiled(function: Callable[..., Any], *args: Any) -> tuple[Any, bool]:
-    """What `function(*args)` gives, and whether it narrows float64.
+@contextlib.contextmanager
+def keeping(programs: dict[Any, Any]) -> Iterator[None]:
+    """A scope in which programs are kept in a dict and used again, for checks of the same functions at other points."""
+    token = _KEPT.set(programs)
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
+def compiled(name: Any, function: Callable[..., Any], *args: Any) -> Any:
+    """What `function(*args)` gives."""
+    return program(name, function, *args)(*args)
+
+
+def program(name: Any, function: Callable[..., Any], *args: Any, programs: dict[Any, Any] | None = None) -> Any:
+    """`function` compiled for arguments like these; where programs are kept, `name` says which one it is.
 
     A check is compiled once and run once, so the compiler is asked to be quick rather than good.
     """
-    traced = jax.jit(function).trace(*args)
-    lowered = traced.lower()
+    kept = _KEPT.get() if _KEPT.get() is not None else programs
+    if kept is None:
+        return _new_program(function, *args)
+    leaves, structure = jax.tree.flatten(args)
+    key = name, structure, tuple((np.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in leaves)
+    if key not in kept:
+        kept[key] = _new_program(function, *args)
+    return kept[key]
+
+
+def _new_program(function, *args):
+    lowered = jax.jit(function).lower(*args)
     try:
-        run = lowered.compile(QUICK)
+        return lowered.compile(QUICK)
     except Exception:  # another version of the compiler may not know these options
-        run = lowered.compile()
-    return run(*args), narrows(traced.jaxpr)
+        return lowered.compile()
 
 
 def is_array(leaf: Any) -> bool:
@@ -88,6 +114,11 @@ def to_single(tree: Any) -> Any:
         return np.asarray(leaf, np.float32) if is_double else leaf
 
     return jax.tree.map(cast, tree)
+
+
+def epsilon(dtype: Any) -> float:
+    """The distance from 1 to the next number of `dtype`."""
+    return float(jnp.finfo(dtype).eps)
 
 
 def name(tree: Any) -> str:
@@ -120,12 +151,13 @@ def narrows(jaxpr: Any) -> bool:
             before, after = equation.invars[0].aval.dtype, equation.outvars[0].aval.dtype
             if before == jnp.float64 and jnp.issubdtype(after, jnp.floating) and after != jnp.float64:
                 return True
-        if any(narrows(inner) for inner in _inner(equation)):
+        if any(map(narrows, inner(equation))):
             return True
     return False
 
 
-def _inner(equation) -> list[Any]:
+def inner(equation) -> list[Any]:
+    """The jaxprs among the parameters of an equation."""
     values = jax.tree.leaves(list(equation.params.values()), is_leaf=lambda v: hasattr(v, "eqns"))
     jaxprs = [getattr(value, "jaxpr", value) for value in values]
     return [jaxpr for jaxpr in jaxprs if hasattr(jaxpr, "eqns")]

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from fnnets.verify import table
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Row(NamedTuple):
@@ -45,6 +45,10 @@ class Row(NamedTuple):
         numeric: central differences there, in float64; NaN where there are none.
         supports: whom they support: "both", "explicit", "automatic", "neither", "kink", "undecided" or "".
         note: a plain sentence, where there is more to say.
+        place: the worst element in words, as "step 4, example 0, unit 3".
+        diagnosis: what the explicit values are, where a known change makes them of the automatic ones; else "".
+        decided: the number that decided the verdict, as "float64 error 1.0e-02 > 1e-10".
+        profile: relative error at each time step in float64; one number where there is no axis of time.
     """
 
     statement: str
@@ -59,6 +63,25 @@ class Row(NamedTuple):
     numeric: float = math.nan
     supports: str = ""
     note: str = ""
+    place: str = ""
+    diagnosis: str = ""
+    decided: str = ""
+    profile: tuple[float, ...] = ()
+
+
+class Taylor(NamedTuple):
+    """Remainders abs(f(θ + hv) − f(θ) − h⟨g, v⟩) along one direction v, for both gradients g.
+
+    Attributes:
+        steps: h, from the largest to the smallest.
+        explicit, automatic: the remainders at each h.
+        slopes: how fast each falls, d log remainder / d log h: 2 for a gradient, 1 for what is none.
+    """
+
+    steps: tuple[float, ...]
+    explicit: tuple[float, ...]
+    automatic: tuple[float, ...]
+    slopes: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -69,6 +92,9 @@ class Report:
         subject: what was checked.
         precision: the dtype of the column of `row.error`.
         rows: the rows, from the output backwards.
+        properties: a row for each property that holds for every gradient, such as "linear in its cotangent".
+        taylor: the remainders of the whole, where they were taken.
+        kink: distance to the nearest kink, such as a ReLU's zero or a tie in max-pooling; NaN where there is none.
 
     >>> row = Row("4, 6", "layer 0 dense .weights", "wrong", 0.5, 0.5, 1.0, (0, 1), 3.0, 2.0, 2.0, "automatic")
     >>> report = Report("network", "float32", (row,))
@@ -79,6 +105,9 @@ class Report:
     subject: str
     precision: str
     rows: tuple[Row, ...]
+    properties: tuple[Row, ...] = ()
+    taylor: Taylor | None = None
+    kink: float = math.nan
 
     def __bool__(self) -> bool:
         return self.ok
@@ -89,7 +118,7 @@ class Report:
     @property
     def verdict(self) -> str:
         """One of "pass", "wrong" and "inconclusive"; a report without rows proves nothing."""
-        verdicts = {row.verdict for row in self.rows}
+        verdicts = {row.verdict for row in (*self.rows, *self.properties)}
         if verdicts & {"wrong", "downstream"}:
             return "wrong"
         return "pass" if verdicts and "inconclusive" not in verdicts else "inconclusive"
@@ -101,8 +130,8 @@ class Report:
 
     @property
     def first_wrong(self) -> Row | None:
-        """The wrong row nearest to the output, or None."""
-        return next((row for row in self.rows if row.verdict == "wrong"), None)
+        """The wrong row nearest to the output, else the first wrong property, or None."""
+        return next((row for row in (*self.rows, *self.properties) if row.verdict == "wrong"), None)
 
     def table(self) -> str:
         """The rows as plain text of at most 110 columns, with the verdict as the last line."""
@@ -110,9 +139,13 @@ class Report:
 
     def to_json(self) -> str:
         """The report as strict JSON; numbers that are not finite become the strings "nan", "inf" and "-inf"."""
-        rows = [{field: _plain(value) for field, value in row._asdict().items()} for row in self.rows]
-        content = {"schema": SCHEMA, "subject": self.subject, "precision": self.precision, "verdict": self.verdict}
-        return json.dumps({**content, "ok": self.ok, "rows": rows}, ensure_ascii=False, allow_nan=False)
+        rows, properties = ([_plain(row._asdict()) for row in part] for part in (self.rows, self.properties))
+        taylor = None if self.taylor is None else _plain(self.taylor._asdict())
+        content = {
+            "schema": SCHEMA, "subject": self.subject, "precision": self.precision, "verdict": self.verdict,
+            "ok": self.ok, "rows": rows, "properties": properties, "taylor": taylor, "kink": _plain(self.kink),
+        }  # fmt: skip
+        return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
     def assert_ok(self) -> None:
         """Pass silently, or show the table.
@@ -125,4 +158,8 @@ class Report:
 
 
 def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

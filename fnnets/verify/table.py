@@ -30,11 +30,9 @@ def of(report: Report) -> str:
     lines = [_line(heads, widths), "-" * (sum(widths) + len(widths) - 1)]
     for row, line in zip(report.rows, cells[1:], strict=True):
         lines.append(_line(line, widths))
-        notes = [row.note] if row.note else []
-        if row.verdict != "ok" and not math.isnan(row.absolute):
-            notes.append(_values(row))
-        for note in notes:
+        for note in notes(row):
             lines += textwrap.wrap(note, WIDTH, initial_indent="    ", subsequent_indent="    ")
+    lines += [_property(row) for row in report.properties]
     return "\n".join([*lines, *textwrap.wrap(_summary(report), WIDTH)])
 
 
@@ -51,9 +49,23 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
+def notes(row: Row) -> list[str]:
+    """What stands below a row: note, diagnosis and values; nothing where it is ok."""
+    found = [row.note] if row.note else []
+    if row.diagnosis:
+        found.append(f"explicit {row.diagnosis}")
+    if row.verdict != "ok" and not math.isnan(row.absolute):
+        found.append(_values(row))
+    return found
+
+
+def _property(row: Row) -> str:
+    return f"property: {row.where}: {row.verdict}, {row.decided}"
+
+
 def _values(row: Row) -> str:
     numeric = "" if math.isnan(row.numeric) else f", central differences {row.numeric:.6g}"
-    return f"explicit {row.explicit:.6g}, automatic {row.automatic:.6g}{numeric} at {list(row.worst)}"
+    return f"explicit {row.explicit:.6g}, automatic {row.automatic:.6g}{numeric} at {row.place or list(row.worst)}"
 
 
 def _line(cells, widths) -> str:
@@ -73,11 +85,16 @@ def _summary(report: Report) -> str:
     first, count = report.first_wrong, len(report.rows)
     if first is None:
         errors = [row.error_float64 for row in report.rows if math.isfinite(row.error_float64)]
-        largest = f", largest relative error {_error(max(errors))} in float64" if errors else ""
+        native = [row.error for row in report.rows if math.isfinite(row.error)]
+        column = "float64" if errors else report.precision
+        largest = f", largest relative error {_error(max(errors or native))} in {column}" if errors or native else ""
         approximate = sum(row.verdict == "approximation" for row in report.rows)
         largest += f"; {approximate} rows approximate the gradient on purpose" if approximate else ""
         return f"{report.subject}: {report.verdict} ({count} rows{largest})"
+    if first not in report.rows:
+        return f"{report.subject}: wrong, all {count} rows agree, but it is not {first.where}: {first.decided}"
     wrong = sum(row.verdict == "wrong" for row in report.rows)
     statement = f", statement ({first.statement})" if first.statement else ""
+    diagnosis = f"; it {first.diagnosis}" if first.diagnosis else ""
     witness = f"; central differences support {first.supports}" if first.supports in ("explicit", "automatic") else ""
-    return f"{report.subject}: wrong ({wrong} of {count} rows), first at {first.where}{statement}{witness}"
+    return f"{report.subject}: wrong ({wrong} of {count} rows), first at {first.where}{statement}{diagnosis}{witness}"

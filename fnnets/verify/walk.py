@@ -1,49 +1,53 @@
-"""One layer as evidence: its backward pass on a given cotangent, the terms for the witness, the names of its rows.
+"""One layer as a subject: its backward pass on a given cotangent, and the names of its rows.
 
     explicit:   d_params, d_x = backward(params, trace, d_y)
     terms:      y ⊙ d_y, whose sum has the gradient (d_params, d_x)
 
 | symbol | name in code | shape |
 |---|---|---|
-| d_y | `d_y` | as y |
-| d_x | `d_x`; left out where x holds integers | as x |
+| θ | `(params, x)`, or `(params,)` where x holds integers | |
+| rest | `(x, context, d_y)` | d_y as y |
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from fnnets.core import Layer
-from fnnets.verify.evidence import Evidence, Subject, attempt, largest
-
-
-def evidence(layer: Layer, inputs: Any, passed: Any, d_y: Any, automatic: Any) -> Evidence:
-    """The backward pass on `d_y` against `automatic`: (d_params, d_x), or (d_params,) where x holds integers.
-
-    `inputs` are params, x and context, `passed` what the forward pass made of them: y and the trace.
-    """
-    (params, x, context), (y, trace) = inputs, passed
-
-    def backward():
-        found = layer.backward(params, trace, d_y)
-        if isinstance(found, tuple) and len(found) == 2:
-            return tuple(found)[: len(automatic)]
-        raise TypeError(f"returned {type(found).__name__}, expected the pair (d_params, d_x)")
-
-    at = (params, x)[: len(automatic)]
-    return Evidence(attempt(backward), automatic, at, (x, context, d_y), largest(d_y), jnp.sum(y * d_y))
+from fnnets.verify.evidence import Subject, largest
 
 
 def subject(layer: Layer, params: Any, name: str, has_d_x: bool = True) -> Subject:
-    """Names for the rows of a layer, and its terms."""
+    """The layer as a subject, with a row for each leaf of its parameters and one for d_x."""
     where, found = paths(params, name), statements(layer, params)
     if has_d_x:
         where, found = (*where, f"{name} d_x"), (*found, "2")
-    return Subject(name, where, found, terms(layer), layer.approximation)
+
+    def terms(at, rest):
+        x, context, d_y = rest
+        params, x = at if len(at) == 2 else (*at, x)
+        return layer.forward(params, x, context)[0] * d_y
+
+    def pull(at, rest, d_y):
+        x, context, _ = rest
+        params, x = at if len(at) == 2 else (*at, x)
+        found = layer.backward(params, layer.forward(params, x, context)[1], d_y)
+        if isinstance(found, tuple) and len(found) == 2:
+            return tuple(found)[: len(at)]
+        raise TypeError(f"returned {type(found).__name__}, expected the pair (d_params, d_x)")
+
+    return Subject(
+        name, where, found, terms, lambda at, rest: pull(at, rest, rest[2]), layer.approximation,
+        scale=lambda at, rest: largest(rest[2]), pull=pull,
+    )  # fmt: skip
+
+
+def point(params: Any, met: tuple[Any, Any, Any], has_d_x: bool = True) -> tuple[Any, Any]:
+    """θ and the rest of a layer that meets x, a context and d_y."""
+    x, context, d_y = met
+    return (params, x) if has_d_x else (params,), (x, context, d_y)
 
 
 def paths(params: Any, name: str) -> tuple[str, ...]:
@@ -56,14 +60,3 @@ def statements(layer: Layer, params: Any) -> tuple[str, ...]:
     """The statement number of each leaf of `params`, "" where the layer does not say."""
     known, count = jax.tree.leaves(layer.statements), len(jax.tree.leaves(params))
     return tuple(map(str, known)) if len(known) == count else ("",) * count
-
-
-def terms(layer: Layer) -> Callable[[Any, Any], Any]:
-    """The terms of Σ y ⊙ d_y as a function of (params, x), or of (params,)."""
-
-    def of(at, rest):
-        x, context, d_y = rest
-        params, x = at if len(at) == 2 else (*at, x)
-        return layer.forward(params, x, context)[0] * d_y
-
-    return of

@@ -27,6 +27,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from fnnets.verify import course, precision
+from fnnets.verify.course import Side
+from fnnets.verify.evidence import Subject
 from fnnets.verify.precision import EPSILON
 
 STEP = 1e-3
@@ -53,6 +56,35 @@ class Estimate(NamedTuple):
     high: np.ndarray
 
 
+def testimony(
+    subject: Subject, side: Side, matches: Any, i: int, marked: list, leaves: list | None, programs: dict
+) -> list[Estimate]:
+    """Central differences for each mark of subject i and each leaf of θ, given as pairs of explicit and automatic.
+
+    Leaves of None have a structure of their own: the witness is then asked for the marks alone.
+    """
+    at, rest = side.points[i]
+    added = [np.zeros(automatic.shape) for _, automatic in marked]
+    at = (added, at if leaves is not None else ())
+    terms = course.injected(subject, side.forward[i], matches)
+    if leaves is None:
+        fixed, inner = side.points[i][0], terms
+        terms = lambda at, rest: inner((at[0], fixed), rest)  # noqa: E731
+    pairs = [*marked, *(leaves or [])]
+    flats = [sample(*pair) for pair in pairs]
+    arrays = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(at)]
+    starts = np.cumsum([0, *(leaf.size for leaf in arrays)])[:-1]
+    points = np.concatenate([start + flat for start, flat in zip(starts, flats, strict=True)])
+    steps = np.concatenate([step(*pair) for pair in zip(arrays, flats, strict=True)])
+    if not len(points):
+        return [Estimate(*(6 * [np.zeros(0, int)])) for _ in pairs]
+    name = ("witness", i, matches, leaves is None)
+    program = precision.program(
+        name, lambda *args: differences(terms, *args), at, rest, points, steps, programs=programs
+    )
+    return estimates(points, steps, flats, *jax.device_get(program(at, rest, points, steps)))
+
+
 def sample(explicit: np.ndarray, automatic: np.ndarray) -> np.ndarray:
     """Coordinates worth a visit: the two worst, the largest, one that no one chose, and some of all that differ.
 
@@ -69,7 +101,8 @@ def sample(explicit: np.ndarray, automatic: np.ndarray) -> np.ndarray:
     worst = int(np.argmax(difference))
     order = np.argsort(-difference, kind="stable")
     differing = order[: np.count_nonzero(difference > DIFFERING * np.abs(automatic).max())]
-    spread = differing[np.unique(np.linspace(0, len(differing) - 1, VISITS).astype(int))] if len(differing) > 2 else []
+    # always as many, so that the program that visits them is compiled once
+    spread = differing[np.linspace(0, len(differing) - 1, VISITS).astype(int)] if len(differing) > 2 else []
     return np.array([worst, int(order[min(1, len(order) - 1)]), largest, drawn, *spread], int)
 
 

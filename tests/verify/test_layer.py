@@ -91,7 +91,9 @@ def test_dropout_is_right_with_a_key_and_wrong_without_its_mask():
 def test_chain_and_integer_inputs():
     chain = fn.chain(SQUARE, fn.layers.dense(2))
     params, _ = chain.init(jax.random.key(2), (3,))
-    assert [row.where for row in fn.verify.layer(chain, params, X).rows][2] == "chain [1].weights"
+    where = [row.where for row in fn.verify.layer(chain, params, X).rows]
+    assert where[:2] == ["chain z #1", "chain z #0"]
+    assert where[4] == "chain [1].weights"
 
     def forward(params, x, context):
         return params[x], x

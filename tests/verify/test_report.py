@@ -38,7 +38,7 @@ def test_json_is_strict_and_versioned():
         raise ValueError(constant)
 
     content = json.loads(Report("network", "float32", (OK, NAN)).to_json(), parse_constant=refuse)
-    assert (content["schema"], content["verdict"], content["ok"]) == (1, "wrong", False)
+    assert (content["schema"], content["verdict"], content["ok"]) == (2, "wrong", False)
     assert content["rows"][0]["worst"] == [0, 1]
     assert (content["rows"][1]["error"], content["rows"][1]["explicit"]) == ("nan", "inf")
     assert tuple(content["rows"][0]) == Row._fields
@@ -62,5 +62,5 @@ def test_table_keeps_to_its_width_whatever_the_names():
 
 def test_a_real_table_shows_the_values_of_the_worst_element():
     found = fn.verify.gradient(lambda w: jnp.sum(w**2), lambda w: 3 * w, jnp.array([1.0, 2.0]))
-    assert "explicit 6, automatic 4, central differences 4 at [1]" in found.table()
+    assert "explicit 6, automatic 4, central differences 4 at unit 1" in found.table()
     assert isinstance(jax.tree.leaves(found)[0], Report)

@@ -1,0 +1,211 @@
+"""What a wrong gradient is: the right one under a change that people make by mistake.
+
+    e = c a                       a ratio: N, 1/T, n/N, 2, −1, nothing at all
+    e = aᵀ, a flipped, a shifted  axes exchanged, filters not turned, another step of time
+    e = a at some places, else 0  steps, examples or padding left out
+    e = clip(a, −c, c)            cut off
+    e − a = c · term              a term missing, twice, with another factor, or where it does not belong
+    e = a σ'(z), a / σ'(z), …     the slope of an activation missing, twice, or taken elsewhere
+    e = Σ δ ⊗ u                   a contraction with another value: another step, another layer, fewer steps
+
+Each change is a function of its own, and holds only where every element agrees; so a diagnosis is a fact about the
+numbers, and none is given where no change fits.
+
+| symbol | name in code | shape |
+|---|---|---|
+| e, a | `explicit`, `automatic` | as the leaf |
+| N, T, n | `clues.sizes` | () |
+| z, x, … | `clues.values`, by name | (…, p) |
+| δ | `clues.deltas`, true ones by name | (…, q) |
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fnnets.verify import contractions, elementwise
+
+CLOSE = 1e-8
+STRAY = "stray "
+
+
+class Clues(NamedTuple):
+    """What is known beside the two values of a leaf.
+
+    Attributes:
+        sizes: numbers by name, such as N, T and n.
+        axes: what the leaf's axes are called.
+        mask: (T, N), True at real steps, or None.
+        values: forward values by name.
+        deltas: true cotangents by name.
+        terms: additive terms of the leaf's shape, by name; one that begins with "stray " does not belong there.
+    """
+
+    sizes: dict[str, float]
+    axes: tuple[str, ...]
+    mask: Any = None
+    values: Mapping[str, Any] = MappingProxyType({})
+    deltas: Mapping[str, Any] = MappingProxyType({})
+    terms: Mapping[str, Any] = MappingProxyType({})
+
+
+def diagnose(explicit: np.ndarray, automatic: np.ndarray, clues: Clues) -> str:
+    """What the explicit values are, as the end of a sentence that begins with "it"; "" where nothing fits.
+
+    >>> a = np.array([[1.0, 2.0], [3.0, 5.0]])
+    >>> diagnose(a.T, a, Clues({"N": 7}, ("unit", "input")))
+    'is the transpose of the right one'
+    >>> diagnose(a / 7, a, Clues({"N": 7}, ("unit", "input")))
+    'is 1/N times the right one (N = 7)'
+    """
+    if explicit.shape != automatic.shape or not explicit.size:
+        return ""
+    if not (np.isfinite(explicit).all() and np.isfinite(automatic).all()) or close(explicit, automatic):
+        return ""
+    return next(filter(None, (change(explicit, automatic, clues) for change in CHANGES)), "")
+
+
+def close(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether all elements agree, relative to the largest of either."""
+    size = max(float(np.abs(one).max(initial=0.0)), float(np.abs(other).max(initial=0.0)))
+    return bool(np.all(np.abs(one - other) <= CLOSE * size))
+
+
+def _nothing(e, a, clues) -> str:
+    return "is zero" if not e.any() else ""
+
+
+def _terms(e, a, clues) -> str:
+    """An additive term that is missing, has another factor, or is too much."""
+    for name, term in clues.terms.items():
+        if not np.any(term) or term.size < 2:
+            continue
+        factor = float(np.vdot(term, e - a) / np.vdot(term, term))
+        if not close(e - a, factor * term) or abs(factor) < 1e-6:
+            continue
+        if name.startswith(STRAY):
+            return f"has {_named(factor, clues.sizes)}{name.removeprefix(STRAY)} in it, which does not belong there"
+        if abs(factor + 1) < 1e-6:
+            return f"misses the term {name}"
+        return f"has the term {name} {_times(1 + factor, clues.sizes)}"
+    return ""
+
+
+def _ratio(e, a, clues) -> str:
+    size = float(np.vdot(a, a))
+    if not size:
+        return ""
+    ratio = float(np.vdot(a, e)) / size
+    if not close(e, ratio * a) or not ratio:
+        return ""
+    if abs(ratio + 1) < 1e-7:
+        return "has the sign of the right one turned"
+    return f"is {_times(ratio, clues.sizes).removesuffix(' times')} times the right one{_values(ratio, clues.sizes)}"
+
+
+def _transposed(e, a, clues) -> str:
+    for first, second in itertools.combinations(range(a.ndim), 2):
+        if a.shape[first] != a.shape[second] or close(a, np.swapaxes(a, first, second)):
+            continue
+        if close(e, np.swapaxes(a, first, second)):
+            names = f"{clues.axes[first]} and {clues.axes[second]}"
+            return "is the transpose of the right one" if a.ndim == 2 else f"has the axes {names} exchanged"
+    return ""
+
+
+def _flipped(e, a, clues) -> str:
+    for count in range(1, a.ndim + 1):
+        for chosen in itertools.combinations(range(a.ndim), count):
+            turned = np.flip(a, chosen)
+            if close(e, turned) and not close(a, turned):
+                return f"is the right one turned along {' and '.join(clues.axes[i] for i in chosen)}"
+    return ""
+
+
+def _shifted(e, a, clues) -> str:
+    if "step" not in clues.axes:
+        return ""
+    axis = clues.axes.index("step")
+    e, a = np.moveaxis(e, axis, 0), np.moveaxis(a, axis, 0)
+    if len(a) < 3:
+        return ""
+    if close(e[1:], a[:-1]) and np.any(a[:-1]):
+        return "is the right one of the step before"
+    return "is the right one of the step behind" if close(e[:-1], a[1:]) and np.any(a[1:]) else ""
+
+
+def _left_out(e, a, clues) -> str:
+    """Zero where the right one is not, and right everywhere else; or the other way round, at padding."""
+    off = np.abs(e - a) > CLOSE * np.abs(a).max()
+    if not off.any() or off.all():
+        return ""
+    if not e[off].any():
+        return "is zero where it differs"
+    return "is not zero where the right one is" if not a[off].any() else ""
+
+
+def _clipped(e, a, clues) -> str:
+    limit = float(np.abs(e).max())
+    is_cut = np.abs(a) > limit
+    if not is_cut.any() or is_cut.all():
+        return ""
+    return f"is the right one clipped at {limit:.3g}" if close(e, np.clip(a, -limit, limit)) else ""
+
+
+def _elementwise(e, a, clues) -> str:
+    return elementwise.named(e, a, clues.values, clues.deltas, close)
+
+
+def _contraction(e, a, clues) -> str:
+    return contractions.named(e, a, clues.values, clues.deltas, clues.mask, close)
+
+
+CHANGES: tuple[Callable[[Any, Any, Clues], str], ...] = (
+    _nothing, _terms, _ratio, _transposed, _contraction, _elementwise, _flipped, _shifted, _clipped, _left_out,
+)  # fmt: skip
+
+
+def _products(sizes: dict[str, float]) -> Iterator[tuple[str, float]]:
+    """Names for numbers made of named sizes, from the simplest on; sizes that are one name nothing."""
+    merged: dict[float, str] = {}
+    for name, value in sizes.items():
+        if value != 1:
+            merged[value] = f"{merged[value]} = {name}" if value in merged else name
+    known = [(name if "=" not in name else f"({name})", value) for value, name in merged.items()]
+    yield from known
+    yield from ((f"1/{name}", 1 / value) for name, value in known)
+    for (one, x), (other, y) in itertools.permutations(known, 2):
+        yield f"{one}/{other}", x / y
+    for (one, x), (other, y) in itertools.combinations_with_replacement(known, 2):
+        yield f"{one}·{other}", x * y
+        yield f"1/({one}·{other})", 1 / (x * y)
+
+
+def _name(number: float, sizes: dict[str, float]) -> str:
+    plain = {2.0: "2", 0.5: "1/2", -1.0: "−1"}
+    for name, value in _products(sizes):
+        if abs(number / value - 1) < 1e-7:
+            return name
+        if abs(number / value + 1) < 1e-7:
+            return f"−{name}"
+    return next((name for value, name in plain.items() if abs(number / value - 1) < 1e-7), f"{number:.6g}")
+
+
+def _times(number: float, sizes: dict[str, float]) -> str:
+    return f"{_name(number, sizes)} times"
+
+
+def _named(factor: float, sizes: dict[str, float]) -> str:
+    return "" if abs(factor - 1) < 1e-6 else f"{_name(factor, sizes)} times "
+
+
+def _values(ratio: float, sizes: dict[str, float]) -> str:
+    """The values of the sizes that a name speaks of."""
+    name = _name(ratio, sizes)
+    used = [f"{key} = {value:g}" for key, value in sizes.items() if key in name and value != 1]
+    return f" ({', '.join(used)})" if used else ""

@@ -1,0 +1,87 @@
+"""How far rounding may have moved a gradient, where there is no float64 to tell.
+
+    θ' = θ + 2ε u (abs θ + rms θ),  rest' likewise,  u uniform in [−1, 1]       as if the inputs had been rounded anew
+    noise = 16 · max over draws of max abs(g(θ') − g(θ)), of either side, + 8 ε · max abs a
+
+What a computation does with rounded inputs is what it does with its own rounding: sums that cancel and units near
+their kinks show themselves. An explicit leaf that is farther from the automatic one than that is wrong.
+
+| symbol | name in code | shape |
+|---|---|---|
+| ε | `precision.epsilon(column)` | () |
+| draws | `DRAWS` | |
+
+Source: Monte Carlo arithmetic, Parker 1997.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fnnets.verify import course, marks, precision
+from fnnets.verify.evidence import Failure, Subject, problems
+
+DRAWS = 4
+
+
+def spreads(subject: Subject, side: course.Side, accused: course.Accused, i: int, epsilon: float) -> Any:
+    """The largest movement of each mark and of each leaf, as ([…], […])."""
+    at, rest = side.points[i]
+    is_usable = not isinstance(accused.explicit, Failure)
+    is_usable = is_usable and not isinstance(problems(accused.explicit, side.found[i].automatic), str)
+
+    def both(at, rest):
+        found = course.asked(subject, side.forward[i], at, rest)
+        true = [marks.joined(side.forward[i].sites, found.cotangents, match.taps) for match in accused.matches]
+        automatic = jax.tree.leaves(found.automatic)
+        if not is_usable:
+            return true, automatic, true, automatic
+        point = (at, rest)
+        deltas, explicit = course.answered(accused, side.forward[i], subject.is_forced, point, found.cotangents)
+        leaves = jax.tree.leaves(explicit)
+        same = [e if e.shape == a.shape else a for e, a in zip(leaves, automatic, strict=True)]
+        return true, automatic, deltas, same
+
+    def measure(at, rest):
+        base = both(at, rest)
+
+        def moved(key):
+            keys = jax.random.split(key)
+            there = both(_moved(keys[0], at, epsilon), _moved(keys[1], rest, epsilon))
+            return jax.tree.map(_distance, there, base)
+
+        largest = jax.tree.map(lambda each: each.max(), jax.lax.map(moved, jax.random.split(jax.random.key(0), DRAWS)))
+        true, automatic, deltas, leaves = (jnp.stack(part) if part else jnp.zeros(0) for part in largest)
+        sizes = [jnp.stack([_size(leaf) for leaf in part]) if part else jnp.zeros(0) for part in base[:2]]
+        pairs = ((true, deltas, sizes[0]), (automatic, leaves, sizes[1]))
+        return [16 * jnp.maximum(one, other) + 8 * epsilon * size for one, other, size in pairs]
+
+    return [np.asarray(part, float).tolist() for part in precision.compiled(("noise", i), measure, at, rest)]
+
+
+def _moved(key, tree, epsilon):
+    leaves, structure = jax.tree.flatten(tree)
+    keys = jax.random.split(key, max(len(leaves), 1))
+    return jax.tree.unflatten(structure, [_rounded(*each, epsilon) for each in zip(keys, leaves, strict=False)])
+
+
+def _rounded(key, leaf, epsilon):
+    if not precision.is_floating(leaf) or leaf.size == 0:
+        return leaf
+    typical = jnp.sqrt(jnp.mean(jnp.square(leaf.astype(jnp.float32))))
+    size = jnp.abs(leaf) + jnp.where(typical > 0, typical, 1).astype(leaf.dtype)
+    u = jax.random.uniform(key, leaf.shape, jnp.float32, -1, 1)
+    return (leaf + (2 * epsilon * u).astype(leaf.dtype) * size).astype(leaf.dtype)
+
+
+def _distance(there, base):
+    difference = jnp.abs(there.astype(jnp.float32) - base.astype(jnp.float32))
+    return jnp.nan_to_num(difference, nan=0.0, posinf=0.0).max(initial=0.0)
+
+
+def _size(leaf):
+    return jnp.abs(leaf.astype(jnp.float32)).max(initial=0.0)

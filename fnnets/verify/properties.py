@@ -1,0 +1,248 @@
+"""What a gradient is, beside its values: properties that hold for every right one, each measured by a number.
+
+    linear         backward(αg) = α backward(g) for α = 2⁻¹⁰, 2¹⁰;  backward(g + h) = backward(g) + backward(h);  0 to 0
+    vmap           `jax.vmap` of backward = backward, one cotangent at a time
+    repeatable     two runs give the same bits
+    eager          the same numbers without `jax.jit`
+    batch mean     the gradient of a batch is the mean of its examples', where its cost is theirs
+    forward mode   ⟨g, v⟩ = derivative of the cost along v by `jax.jvp`, which no transpose has touched
+    second order   ⟨u, Hv⟩ = ∂²C/∂u∂v by `jax.jvp` twice, Hv by `jax.jvp` of the hand-written gradient
+    symmetry       ⟨u, Hv⟩ = ⟨v, Hu⟩
+
+A property that holds has one row, one that does not a row for each place. Those that forward mode cannot reach (a
+custom VJP inside the cost) have none.
+
+| symbol | name in code | shape |
+|---|---|---|
+| g, h | cotangents, N(0, 1) | as y |
+| u, v | directions, N(0, 1) | as the parameters |
+| departure, relative to what is compared | `Departure.number` | () |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fnnets.verify import precision
+from fnnets.verify.evidence import Subject, largest
+from fnnets.verify.report import Row
+
+ROOM = 10
+LITTLE, LARGE = 2.0**-10, 2.0**10
+ROUNDING = 1e-5
+"""Of the numbers that a value is computed from: what is smaller than that is judged relative to them."""
+
+
+class Departure(NamedTuple):
+    """How far one thing is from what it should be, relatively, and where."""
+
+    name: str
+    where: str
+    number: float
+    is_exact: bool = False
+
+
+class Property(NamedTuple):
+    """`(side) -> departures`, none where it does not apply; `needs_smooth` where a kink or a wrong row spoils it."""
+
+    measure: Callable[[Any], Sequence[Departure]]
+    needs_smooth: bool = True
+
+
+def rows(tests: Sequence[Property], side: Any, tolerance: float) -> list[Row]:
+    """A row for each property that holds, and one for each place where it does not."""
+    departures = [departure for test in tests for departure in test.measure(side)]
+    found: list[Row] = []
+    for name in dict.fromkeys(each.name for each in departures):
+        here = [each for each in departures if each.name == name]
+        limits = [0.0 if each.is_exact else ROOM * tolerance for each in here]
+        wrong = [(each, limit) for each, limit in zip(here, limits, strict=True) if not each.number <= limit]
+        found += [_row(f"{each.where} {name}", each, limit, "wrong") for each, limit in wrong]
+        if not wrong:
+            worst = max(range(len(here)), key=lambda i: here[i].number)
+            found.append(_row(name, here[worst], limits[worst], "ok"))
+    return found
+
+
+def linear(subjects: Sequence[Subject], first: int = 0) -> Property:
+    """Linear in the cotangent, also under `vmap`: subjects that have one, standing at the `first` point and behind."""
+
+    def departures(subject, at, rest, pair):
+        g, h = pair
+        many = lambda g, h: jnp.stack([g, h, LITTLE * g, LARGE * g, g + h, 0 * g]).astype(g.dtype)  # noqa: E731
+        stack = jax.tree.map(many, g, h)
+        pull = lambda each: subject.pull(at, rest, each)  # noqa: E731
+        one_by_one, at_once = jax.lax.map(pull, stack), jax.vmap(pull)(stack)
+        # the numbers that a leaf is computed from leave their rounding in it
+        room = ROUNDING * largest(rest[-1], g, h)
+
+        def of(out, same):
+            g, h, little, large, both, none = out
+            size = largest(g, h) + room
+            apart = jnp.stack([largest(x) for x in (little / LITTLE - g, large / LARGE - g, both - g - h, none)])
+            return jnp.stack([apart.max(), largest(out[:2] - same[:2])]) / size
+
+        pairs = zip(jax.tree.leaves(one_by_one), jax.tree.leaves(at_once), strict=True)
+        return jnp.stack([of(*pair) for pair in pairs]).max(axis=0)
+
+    def measure(side):
+        pairs = zip(subjects, side.points[first:], strict=False)
+        chosen = [(s, point) for s, point in pairs if s.pull is not None and jax.tree.leaves(point[0])]
+        if not chosen:
+            return []
+        points = [(*point, [drawn(point[1][-1], seed) for seed in (1, 2)]) for _, point in chosen]
+
+        def all_of(points):
+            return [departures(subject, *point) for (subject, _), point in zip(chosen, points, strict=True)]
+
+        numbers = precision.compiled("linear", all_of, points)
+        names = "linear in its cotangent", "vmap = loop"
+        return [
+            Departure(name, subject.name, float(number))
+            for i, name in enumerate(names)
+            for (subject, _), number in zip(chosen, np.asarray(numbers)[:, i], strict=True)
+        ]
+
+    return Property(measure, needs_smooth=False)
+
+
+def hygiene(subject: Subject, is_eager: bool = True) -> Property:
+    """The same bits from two runs, the same numbers without `jax.jit`."""
+
+    def measure(side):
+        at, rest = side.points[-1]
+        program = precision.program("explicit", subject.explicit, at, rest)
+        first, second = (jax.tree.leaves(program(at, rest)) for _ in range(2))
+        bits = [np.asarray(x).tobytes() != np.asarray(y).tobytes() for x, y in zip(first, second, strict=True)]
+        found = [Departure("repeatable", subject.name, float(any(bits)), is_exact=True)]
+        if is_eager:
+            by_hand = jax.tree.leaves(subject.explicit(*jax.tree.map(jnp.asarray, (at, rest))))
+            room = ROUNDING * _size(side)
+            apart = [float(largest(x - y) / _safe(largest(x) + room)) for x, y in zip(by_hand, first, strict=True)]
+            found.append(Departure("jit = eager", subject.name, max(apart, default=0.0)))
+        return found
+
+    return Property(measure)
+
+
+def same_values(one: Callable[[Any, Any], Any], other: Callable[[Any, Any], Any]) -> Property:
+    """Two functions of the same values, of which one has the derivative of the other."""
+
+    def measure(side):
+        at, rest = side.points[-1]
+        apart = precision.compiled("values", lambda at, rest: _apart(one(at, rest), other(at, rest)), at, rest)
+        return [Departure("same values as the reference", "f", float(apart))]
+
+    return Property(measure, needs_smooth=False)
+
+
+def calculus(subject: Subject, has_second_order: bool = True) -> Property:
+    """First and second derivatives along two directions, in forward mode."""
+
+    def measure(side):
+        at, rest = side.points[-1]
+        ways, scale = [drawn(at, seed) for seed in (1, 2)], _size(side)
+
+        def both(at, rest, u, v, scale):
+            cost = lambda at: jnp.sum(subject.terms(at, rest))  # noqa: E731
+            along = lambda at, way: jax.jvp(cost, (at,), (way,))[1]  # noqa: E731
+            g, explicit = subject.explicit(at, rest), lambda at: subject.explicit(at, rest)
+            size, room = jnp.sqrt(_inner(u, u)), ROUNDING * scale
+            if not has_second_order:
+                return jnp.stack([jnp.abs(_inner(g, v) - along(at, v)) / _safe((jnp.sqrt(_inner(g, g)) + room) * size)])
+            slope, curvature = jax.jvp(lambda at: along(at, v), (at,), (u,))
+            hu, hv = (
+                _row_of(i, jax.vmap(lambda way: jax.jvp(explicit, (at,), (way,))[1])(_stacked(u, v))) for i in (0, 1)
+            )
+            first = jnp.abs(_inner(g, v) - slope) / _safe((jnp.sqrt(_inner(g, g)) + room) * size)
+            total = _safe((jnp.sqrt(_inner(hv, hv)) + room * size) * size + jnp.abs(curvature))
+            return jnp.stack(
+                [first, jnp.abs(_inner(u, hv) - curvature) / total, jnp.abs(_inner(u, hv) - _inner(v, hu)) / total]
+            )
+
+        names = "forward mode", "second order", "symmetric Hessian"
+        return [
+            Departure(*each)
+            for each in zip(names, 3 * [subject.name], _numbers("calculus", both, at, rest, *ways, scale), strict=False)
+        ]
+
+    return Property(measure)
+
+
+def batch_mean(whole: Callable[[Any, Any], Any], examples: Callable[[Any, Any], Any]) -> Property:
+    """A batch's (cost, gradient) by `whole(at, rest)` against the means of `examples(at, rest)`, stacked.
+
+    It applies where the cost is the mean of the examples' costs: a layer may look at the batch as a whole.
+    """
+
+    def measure(side):
+        at, rest = side.points[-1]
+
+        def both(at, rest, scale):
+            (cost, g), (costs, gs) = whole(at, rest), examples(at, rest)
+            mean = jax.tree.map(lambda each: jnp.mean(each, axis=0), gs)
+            apart = [largest(x - y) for x, y in zip(*map(jax.tree.leaves, (g, mean)), strict=True)]
+            of_cost = jnp.abs(cost - jnp.mean(costs)) / _safe(jnp.abs(cost))
+            return jnp.stack([of_cost, jnp.stack(apart).max() / _safe(largest(g) + ROUNDING * scale)])
+
+        of_cost, number = _numbers("mean", both, at, rest, _size(side))
+        return [Departure("mean of its examples'", "gradient", number)] if of_cost <= 1e-3 else []
+
+    return Property(measure)
+
+
+def drawn(like: Any, seed: int) -> Any:
+    """Numbers from N(0, 1) in the shapes and dtypes of a tree, drawn on the host: they cost no compilation."""
+    random = np.random.default_rng(seed)
+    return jax.tree.map(lambda leaf: np.asarray(random.normal(size=leaf.shape)).astype(leaf.dtype), like)
+
+
+def _numbers(name, function, *args) -> list[float]:
+    """What is measured, nothing where forward mode cannot go; NaN is kept, it is never within a limit."""
+    try:
+        return np.asarray(precision.compiled(name, function, *args), float).tolist()
+    except TypeError as error:
+        if "custom_vjp" in str(error) or "forward-mode" in str(error):
+            return []
+        raise
+
+
+def _stacked(u, v):
+    return jax.tree.map(lambda x, y: jnp.stack([x, y]), u, v)
+
+
+def _row_of(i, tree):
+    return jax.tree.map(lambda leaf: leaf[i], tree)
+
+
+def _inner(x, y):
+    return sum(jnp.sum(a * b) for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True))
+
+
+def _apart(x, y):
+    return largest(x - y) / _safe(largest(y))
+
+
+def _size(side):
+    """Of the numbers that the whole is computed from; what a scalar is the rest of may have been of order one."""
+    return jnp.maximum(side.found[-1].scale, 1)
+
+
+def _safe(size):
+    return jnp.where(size > 0, size, 1)
+
+
+def _row(where, departure, limit, verdict) -> Row:
+    sign = "<=" if verdict == "ok" else ">" if departure.number == departure.number else "is not"
+    return Row(
+        "",
+        where,
+        verdict,
+        error_float64=departure.number,
+        decided=f"departure {departure.number:.1e} {sign} {limit:.0e}",
+    )
