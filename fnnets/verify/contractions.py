@@ -2,13 +2,14 @@
 
     right:  dW = Σ_t Σ_n δ[t,n] ⊗ u[t,n],   db = Σ_t Σ_n δ[t,n]
     wrong:  with another u: another layer's, of the step before or behind, transposed
-            with some of the sum left out: the first or the last step, padding, all but one example
+            with some of the sum left out, or alone in it: a step, an example, a row of pixels, padding
 
 | symbol | name in code | shape |
 |---|---|---|
-| δ | a true cotangent, by name | (T, N, q) or (N, q) |
-| u | a forward value, by name | (T, N, p) or (N, p) |
+| δ | a true cotangent, by name | (T, N, q), (N, q) or (N, H, W, q) |
+| u | a forward value, by name | as δ, with p in place of q |
 | dW, db | the leaf | (q, p), (q,) |
+| real steps | `mask` | (T, N), or None |
 
 The gates of a cell may be parts of one δ: a leaf is held against each δ alone.
 """
@@ -21,6 +22,8 @@ from typing import Any
 import numpy as np
 
 LARGEST = 1_000_000
+LARGEST_SUM = 200_000
+LEADING = {2: ("example",), 3: ("step", "example"), 4: ("example", "row", "column")}
 
 
 def named(
@@ -29,7 +32,7 @@ def named(
     """Which contraction e is where a is another one, "" if none is."""
     if e.ndim == 2:
         return _of_weights(e, a, values, deltas, mask, close)
-    return _of_biases(e, a, deltas, close) if e.ndim == 1 else ""
+    return _of_biases(e, a, deltas, mask, close) if e.ndim == 1 else ""
 
 
 def _of_weights(e, a, values, deltas, mask, close) -> str:
@@ -38,57 +41,73 @@ def _of_weights(e, a, values, deltas, mask, close) -> str:
         (delta, d, name, u)
         for delta, d in deltas.items()
         for name, u in values.items()
-        if d.shape[-1] == q and u.shape[-1] == p and d.shape[:-1] == u.shape[:-1] and d.size * p <= LARGEST
+        if d.shape[-1] == q and u.shape == (*d.shape[:-1], p) and d.ndim in LEADING and d.size * p <= LARGEST
     ]
-    right = next(((n, how) for _, d, n, u in candidates for how, v in _shifts(n, u) if close(_contract(d, v), a)), None)
+    is_, right = "", ""
     for delta, d, name, u in candidates:
-        for how, shifted in _shifts(name, u):
-            if close(_contract(d, shifted), e):
-                instead = f" in place of {right[1]}" if right and right[1] != how else ""
-                return f"is the contraction of δ({delta}) with {how}{instead}"
-            for what, part in _parts(d):
-                if close(_contract(part, shifted), e):
-                    return f"is the contraction of δ({delta}) with {how}, {what}"
-        if p == q and close(_contract(d, u).T, e) and not close(_contract(d, u), e):
-            return f"is the transpose of the contraction of δ({delta}) with {name}"
-    return ""
+        for how, contraction in _contractions(d, name, u, mask):
+            is_ = is_ or f"δ({delta}) with {how}" * close(contraction, e)
+            right = right or f"δ({delta}) with {how}" * (bool(a.any()) and close(contraction, a))
+        if not is_ and p == q and close(_contract(d, u).T, e):
+            is_ = f"δ({delta}) with {name}, transposed"
+    return f"is the contraction of {is_}{_instead(is_, right)}" if is_ else ""
 
 
-def _of_biases(e, a, deltas, close) -> str:
+def _of_biases(e, a, deltas, mask, close) -> str:
     for delta, d in deltas.items():
-        if d.shape[-1] != len(a) or d.ndim < 2 or not close(_total(d), a):
+        if d.shape[-1] != len(a) or d.ndim not in LEADING or d.size > LARGEST_SUM:
             continue
-        for what, part in _parts(d):
-            if close(_total(part), e):
-                return f"is the sum of δ({delta}), {what}"
-        for axis in range(d.ndim - 1):
-            for i in range(d.shape[axis]):
-                if close(_total(np.take(d, [i], axis)), e):
-                    return f"is the sum of δ({delta}) over one part alone, index {i} of axis {axis}"
+        sums = list(_sums(d, mask))
+        right = next((how for how, total in sums if a.any() and close(total, a)), None)
+        found = next((how for how, total in sums if close(total, e)), None)
+        if right is not None and found is not None:
+            return f"is the sum of δ({delta}){found or ' over all'}{_instead(found, f'that{right}') if right else ''}"
     return ""
 
 
-def _shifts(name: str, u: Any) -> Iterator[tuple[str, Any]]:
-    """u as it is, and at the step before and behind."""
-    yield name, u
-    if u.ndim >= 3 and len(u) > 1:
-        yield f"{name} of the step before", np.concatenate([np.zeros_like(u[:1]), u[:-1]])
-        yield f"{name} of the step behind", np.concatenate([u[1:], np.zeros_like(u[:1])])
+def _instead(found: str, right: str) -> str:
+    """What stands in place of what; said already where the one is a part of the other."""
+    is_part = found.startswith((f"{right} without", f"{right} at"))
+    return f" in place of {right}" if right and not is_part else ""
 
 
-def _parts(d: Any) -> Iterator[tuple[str, Any]]:
-    """δ with a part of the sum left out."""
-    if d.ndim >= 3 and len(d) > 1:
-        for what, i in (("without the first step", 0), ("without the last step", -1)):
-            part = d.copy()
-            part[i] = 0
-            yield what, part
-    axis = 1 if d.ndim >= 3 else 0
-    if d.ndim >= 2 and d.shape[axis] > 1:
-        for what, i in (("without the first example", 0), ("without the last example", -1)):
-            part = d.copy()
-            part[(slice(None),) * axis + (i,)] = 0
-            yield what, part
+def _contractions(d: Any, name: str, u: Any, mask: Any) -> Iterator[tuple[str, Any]]:
+    """With all of u, with parts of it, and with u at the step before and behind."""
+    whole = _contract(d, u)
+    yield name, whole
+    for axis, called in enumerate(LEADING[d.ndim]):
+        for i in {0: "first", d.shape[axis] - 1: "last"} if d.shape[axis] > 1 else ():
+            which = "first" if i == 0 else "last"
+            part = _contract(np.take(d, i, axis), np.take(u, i, axis))
+            yield f"{name} without the {which} {called}", whole - part
+            yield f"{name} at the {which} {called} alone", part
+    if _is_of(d, mask):
+        yield f"{name} without padding", _contract(d * mask[..., None], u)
+    if d.ndim == 3 and len(d) > 1:
+        yield f"{name} of the step before", _contract(d[1:], u[:-1])
+        yield f"{name} of the step behind", _contract(d[:-1], u[1:])
+
+
+def _sums(d: Any, mask: Any) -> Iterator[tuple[str, Any]]:
+    """Σ δ: whole, without a part, and a part alone."""
+    whole = _total(d)
+    yield "", whole
+    if _is_of(d, mask):
+        yield " without padding", _total(d * mask[..., None])
+    leading = LEADING[d.ndim]
+    for axis, called in enumerate(leading):
+        parts = d.sum(axis=tuple(i for i in range(d.ndim - 1) if i != axis))
+        if len(parts) > 1:
+            yield f" without the first {called}", whole - parts[0]
+            yield f" without the last {called}", whole - parts[-1]
+            yield from ((f" at {called} {i} alone", part) for i, part in enumerate(parts))
+    if d.ndim == 4:
+        pixels = d.sum(axis=0)
+        yield from ((f" at row {i}, column {j} alone", pixels[i, j]) for i, j in np.ndindex(pixels.shape[:2]))
+
+
+def _is_of(d: Any, mask: Any) -> bool:
+    return mask is not None and d.ndim == 3 and d.shape[:2] == mask.shape and not mask.all()
 
 
 def _contract(d, u):

@@ -22,6 +22,7 @@ numbers, and none is given where no change fits.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -46,7 +47,7 @@ class Clues(NamedTuple):
         terms: additive terms of the leaf's shape, by name; one that begins with "stray " does not belong there.
     """
 
-    sizes: dict[str, float]
+    sizes: Mapping[str, float]
     axes: tuple[str, ...]
     mask: Any = None
     values: Mapping[str, Any] = MappingProxyType({})
@@ -67,6 +68,7 @@ def diagnose(explicit: np.ndarray, automatic: np.ndarray, clues: Clues) -> str:
         return ""
     if not (np.isfinite(explicit).all() and np.isfinite(automatic).all()) or close(explicit, automatic):
         return ""
+    clues = _usable(clues, explicit.shape)
     return next(filter(None, (change(explicit, automatic, clues) for change in CHANGES)), "")
 
 
@@ -76,6 +78,18 @@ def close(one: np.ndarray, other: np.ndarray) -> bool:
     return bool(np.all(np.abs(one - other) <= CLOSE * size))
 
 
+def _usable(clues: Clues, shape: tuple[int, ...]) -> Clues:
+    """Without what has no axes, is not finite, is no term of this leaf, or so large that it takes long."""
+    most = max(contractions.LARGEST, math.prod(shape))
+
+    def finite(arrays):
+        known = {name: each for name, each in arrays.items() if np.ndim(each) and np.size(each) <= most}
+        return {name: each for name, each in known.items() if np.isfinite(each).all()}
+
+    terms = {name: term for name, term in finite(clues.terms).items() if term.shape == shape}
+    return clues._replace(values=finite(clues.values), deltas=finite(clues.deltas), terms=terms)
+
+
 def _nothing(e, a, clues) -> str:
     return "is zero" if not e.any() else ""
 
@@ -83,7 +97,7 @@ def _nothing(e, a, clues) -> str:
 def _terms(e, a, clues) -> str:
     """An additive term that is missing, has another factor, or is too much."""
     for name, term in clues.terms.items():
-        if not np.any(term) or term.size < 2:
+        if np.count_nonzero(term) < 2:
             continue
         factor = float(np.vdot(term, e - a) / np.vdot(term, term))
         if not close(e - a, factor * term) or abs(factor) < 1e-6:
@@ -92,7 +106,9 @@ def _terms(e, a, clues) -> str:
             return f"has {_named(factor, clues.sizes)}{name.removeprefix(STRAY)} in it, which does not belong there"
         if abs(factor + 1) < 1e-6:
             return f"misses the term {name}"
-        return f"has the term {name} {_times(1 + factor, clues.sizes)}"
+        if abs(factor + 2) < 1e-6:
+            return f"has the term {name} with its sign turned"
+        return f"has the term {name} {_name(1 + factor, clues.sizes)} times"
     return ""
 
 
@@ -101,11 +117,15 @@ def _ratio(e, a, clues) -> str:
     if not size:
         return ""
     ratio = float(np.vdot(a, e)) / size
-    if not close(e, ratio * a) or not ratio:
+    if not ratio or not close(e, ratio * a):
         return ""
     if abs(ratio + 1) < 1e-7:
         return "has the sign of the right one turned"
-    return f"is {_times(ratio, clues.sizes).removesuffix(' times')} times the right one{_values(ratio, clues.sizes)}"
+    name = _name(ratio, clues.sizes)
+    # One number is some multiple of every other.
+    if np.count_nonzero(a) < 2 and name == _plain(ratio):
+        return ""
+    return f"is {name} times the right one{_values(ratio, clues.sizes)}"
 
 
 def _transposed(e, a, clues) -> str:
@@ -134,9 +154,9 @@ def _shifted(e, a, clues) -> str:
     e, a = np.moveaxis(e, axis, 0), np.moveaxis(a, axis, 0)
     if len(a) < 3:
         return ""
-    if close(e[1:], a[:-1]) and np.any(a[:-1]):
+    if close(e[1:], a[:-1]) and not close(e[1:], a[1:]):
         return "is the right one of the step before"
-    return "is the right one of the step behind" if close(e[:-1], a[1:]) and np.any(a[1:]) else ""
+    return "is the right one of the step behind" if close(e[:-1], a[1:]) and not close(e[:-1], a[:-1]) else ""
 
 
 def _left_out(e, a, clues) -> str:
@@ -146,19 +166,20 @@ def _left_out(e, a, clues) -> str:
         return ""
     if not e[off].any():
         return "is zero where it differs"
-    return "is not zero where the right one is" if not a[off].any() else ""
+    return "is not zero where the right one is zero" if not a[off].any() else ""
 
 
 def _clipped(e, a, clues) -> str:
     limit = float(np.abs(e).max())
     is_cut = np.abs(a) > limit
-    if not is_cut.any() or is_cut.all():
+    # A single wrong element that is the largest sets the limit itself.
+    if is_cut.sum() < 2 or is_cut.all():
         return ""
     return f"is the right one clipped at {limit:.3g}" if close(e, np.clip(a, -limit, limit)) else ""
 
 
 def _elementwise(e, a, clues) -> str:
-    return elementwise.named(e, a, clues.values, clues.deltas, close)
+    return elementwise.named(e, a, clues.values, clues.deltas, clues.axes[:1] == ("step",), close)
 
 
 def _contraction(e, a, clues) -> str:
@@ -170,42 +191,52 @@ CHANGES: tuple[Callable[[Any, Any, Clues], str], ...] = (
 )  # fmt: skip
 
 
-def _products(sizes: dict[str, float]) -> Iterator[tuple[str, float]]:
-    """Names for numbers made of named sizes, from the simplest on; sizes that are one name nothing."""
-    merged: dict[float, str] = {}
+def _products(sizes: Mapping[str, float]) -> Iterator[tuple[str, float, tuple[float, ...]]]:
+    """(name, number, sizes in it) for numbers made of named sizes, from the simplest on; sizes of one name nothing.
+
+    Of sizes that coincide the first stands for all.
+    """
+    known = {2.0: "2"}
     for name, value in sizes.items():
-        if value != 1:
-            merged[value] = f"{merged[value]} = {name}" if value in merged else name
-    known = [(name if "=" not in name else f"({name})", value) for value, name in merged.items()]
-    yield from known
-    yield from ((f"1/{name}", 1 / value) for name, value in known)
-    for (one, x), (other, y) in itertools.permutations(known, 2):
-        yield f"{one}/{other}", x / y
-    for (one, x), (other, y) in itertools.combinations_with_replacement(known, 2):
-        yield f"{one}·{other}", x * y
-        yield f"1/({one}·{other})", 1 / (x * y)
+        if value not in (0, 1):
+            known.setdefault(float(value), name)
+    yield from ((name, value, (value,)) for value, name in known.items())
+    yield from ((f"1/{name}", 1 / value, (value,)) for value, name in known.items())
+    for x, y in itertools.permutations(known, 2):
+        yield f"{known[x]}/{known[y]}", x / y, (x, y)
+    for x, y in itertools.combinations_with_replacement(known, 2):
+        if x == y == 2:
+            continue
+        name = f"{known[x]}²" if x == y else f"{known[x]}·{known[y]}"
+        yield name, x * y, (x, y)
+        yield f"1/{name}" if x == y else f"1/({name})", 1 / (x * y), (x, y)
 
 
-def _name(number: float, sizes: dict[str, float]) -> str:
-    plain = {2.0: "2", 0.5: "1/2", -1.0: "−1"}
-    for name, value in _products(sizes):
-        if abs(number / value - 1) < 1e-7:
-            return name
-        if abs(number / value + 1) < 1e-7:
-            return f"−{name}"
-    return next((name for value, name in plain.items() if abs(number / value - 1) < 1e-7), f"{number:.6g}")
+def _found(number: float, sizes: Mapping[str, float]) -> tuple[str, tuple[float, ...]]:
+    """The simplest name of a number, with the sizes in it; its digits where it has no name."""
+    for name, value, used in _products(sizes):
+        if abs(abs(number) / value - 1) < 1e-7:
+            return ("−" if number < 0 else "") + name, used
+    return _plain(number), ()
 
 
-def _times(number: float, sizes: dict[str, float]) -> str:
-    return f"{_name(number, sizes)} times"
+def _name(number: float, sizes: Mapping[str, float]) -> str:
+    return _found(number, sizes)[0]
 
 
-def _named(factor: float, sizes: dict[str, float]) -> str:
+def _plain(number: float) -> str:
+    return f"{number:.6g}".replace("-", "−")
+
+
+def _named(factor: float, sizes: Mapping[str, float]) -> str:
     return "" if abs(factor - 1) < 1e-6 else f"{_name(factor, sizes)} times "
 
 
-def _values(ratio: float, sizes: dict[str, float]) -> str:
-    """The values of the sizes that a name speaks of."""
-    name = _name(ratio, sizes)
-    used = [f"{key} = {value:g}" for key, value in sizes.items() if key in name and value != 1]
+def _values(ratio: float, sizes: Mapping[str, float]) -> str:
+    """The values of the sizes that a name speaks of: " (N = T = 5, n = 60)"."""
+    groups = (
+        [*(name for name, size in sizes.items() if size == value), f"{value:g}"]
+        for value in dict.fromkeys(_found(ratio, sizes)[1])
+    )
+    used = [" = ".join(group) for group in groups if len(group) > 1]
     return f" ({', '.join(used)})" if used else ""

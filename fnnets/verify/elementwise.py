@@ -1,11 +1,14 @@
-"""Changes of a δ that are made element by element: the slope of an activation missing, twice, or taken elsewhere.
+"""Changes of a δ that are made element by element: the slope of an activation missing, too many, or taken elsewhere.
 
     right:  δ = d ⊙ σ'(z)
     wrong:  d            δ / σ'(z)                 no slope
-            d σ'(z)²     δ σ'(z)                   twice
+            d σ'(z)²     δ σ'(z)                   one too many
             d σ'(σ(z))   δ σ'(σ(z)) / σ'(z)        at the activation in place of its weighted input
+            d (1 − z²)                             the slope's formula at z in place of the activation
             d σ'(z[t−1])                           at the step before
             d τ'(z)                                of another activation
+
+Each is tried on a few elements first, so that large leaves are not multiplied through for every activation in vain.
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -15,64 +18,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+
+FEW = 64
+ENOUGH = 12
+"""Elements from which on a pattern of zeros is no accident."""
 
 
 def _sigmoid(z):
     return 0.5 * np.tanh(z / 2) + 0.5
 
 
-ACTIVATIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "sigmoid": (_sigmoid, lambda z: _sigmoid(z) * _sigmoid(-z)),
-    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
-    "softplus": (lambda z: np.logaddexp(z, 0), _sigmoid),
-    "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0),
+def _step(z):
+    return (z > 0) * 1.0
+
+
+SLOPES: dict[str, Callable[[Any], Any]] = {
+    "sigmoid": lambda z: _sigmoid(z) * _sigmoid(-z),
+    "tanh": lambda z: 1 - np.tanh(z) ** 2,
+    "softplus": _sigmoid,
+}
+FORMS: dict[str, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
+    "sigmoid": (
+        ("σ' at σ({})", lambda z: SLOPES["sigmoid"](_sigmoid(z))),
+        ("{0} (1 − {0})", lambda z: z * (1 - z)),
+        ("σ (1 + σ)", lambda z: _sigmoid(z) * (1 + _sigmoid(z))),
+        ("σ", _sigmoid),
+    ),
+    "tanh": (
+        ("σ' at σ({})", lambda z: SLOPES["tanh"](np.tanh(z))),
+        ("1 − {}²", lambda z: 1 - z**2),
+        ("1 + σ²", lambda z: 1 + np.tanh(z) ** 2),
+        ("1 − σ", lambda z: 1 - np.tanh(z)),
+    ),
+    "softplus": (("σ' at σ({})", lambda z: _sigmoid(np.logaddexp(z, 0))), ("1 − σ'", lambda z: _sigmoid(-z))),
 }
 
 
 def named(
-    e: Any, a: Any, values: Mapping[str, Any], deltas: Mapping[str, Any], close: Callable[[Any, Any], bool]
+    e: Any,
+    a: Any,
+    values: Mapping[str, Any],
+    deltas: Mapping[str, Any],
+    has_steps: bool,
+    close: Callable[[Any, Any], bool],
 ) -> str:
     """Which of these changes makes e of a, "" if none does."""
-    for name, z in values.items():
-        if z.shape != a.shape:
+    values = {name: z for name, z in values.items() if z.shape == a.shape}
+    deltas = {name: d for name, d in deltas.items() if d.shape == a.shape}
+    of_values = (_of_slope(e, a, name, z, has_steps, close) for name, z in values.items())
+    return (
+        next(filter(None, of_values), "")
+        or _of_relu(e, a, values, deltas, close)
+        or next(
+            (f"equals {_delta(n)}, without a factor that the right one has" for n in deltas if close(e, deltas[n])), ""
+        )
+        or _inverted(e, a, deltas, close)
+    )
+
+
+def _of_slope(e, a, name, z, has_steps, close) -> str:
+    few = slice(None, None, max(1, a.size // FEW))
+    some_e, some_a, some_z = (array.reshape(-1)[few] for array in (e, a, z))
+    for phrase, one, other in _claims(name):
+        if not close(some_e * one(some_z), some_a * other(some_z)) or np.ptp(one(some_z) - other(some_z)) < 1e-6:
             continue
-        for activation, (value, slope) in ACTIVATIONS.items():
-            found = _of_slope(e, a, name, activation, z, value, slope, close)
-            if found:
-                return found
-    for name, d in deltas.items():
-        if d.shape == a.shape and not close(d, a) and close(e, d):
-            return (
-                f"equals ∂C/∂{name} without the factor that follows"
-                if name != "d_y"
-                else "equals d_y: the slope of the activation is missing"
-            )
-    return _inverted(e, a, deltas, close)
-
-
-def _of_slope(e, a, name, activation, z, value, slope, close) -> str:
-    at, elsewhere = slope(z), slope(value(z))
-    if np.ptp(at) < 1e-6:
+        if close(e * one(z), a * other(z)):
+            return phrase
+    if not has_steps or len(z) < 3 or close(e[1:], a[1:]):
         return ""
-    if np.any(at > 0) and close(np.where(at > 0, e * at, e), a) and not close(e, a):
-        return f"misses the factor σ'({name}) of {activation}"
-    if close(e, a * at):
-        return f"has the factor σ'({name}) of {activation} twice"
-    if activation != "relu" and close(e * at, a * elsewhere):
-        return f"has σ' of {activation} at σ({name}) in place of {name}"
-    if z.ndim >= 2 and len(z) > 2 and close(e[1:] * at[1:], a[1:] * at[:-1]) and activation != "relu":
-        return f"has σ' of {activation} at the step before"
+    few = slice(None, None, max(1, a[0].size // FEW))
+    some = [array.reshape(len(a), -1)[:, few] for array in (e, a, z)]
+    for activation, slope in SLOPES.items():
+        if all(_is_of_step_before(*each, slope, close) for each in (some, (e, a, z))):
+            return f"has σ'({name}) of {activation} at the step before"
+    return ""
+
+
+def _is_of_step_before(e, a, z, slope, close) -> bool:
+    at = slope(z)
+    return close(e[1:] * at[1:], a[1:] * at[:-1])
+
+
+def _claims(name: str) -> Iterator[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]:
+    """(what it means, f, g) for e ⊙ f(z) = a ⊙ g(z)."""
+    for activation, slope in SLOPES.items():
+        yield f"misses the factor σ'({name}) of {activation}", slope, np.ones_like
+        yield f"has a factor σ'({name}) of {activation} too many", np.ones_like, slope
+        for form, wrong in FORMS[activation]:
+            yield f"has {form.format(name)} of {activation} in place of σ'({name})", slope, wrong
+        yield f"has σ'({name}) of relu in place of {activation}", slope, _step
+    for right, wrong in itertools.permutations(SLOPES, 2):
+        yield f"has σ'({name}) of {wrong} in place of {right}", SLOPES[right], SLOPES[wrong]
+
+
+def _of_relu(e, a, values, deltas, close) -> str:
+    """The step is 0 or 1, so that it hides what it is multiplied with: d must be known, or the zeros be many."""
+    for name, z in values.items():
+        at = _step(z)
+        if np.count_nonzero(a) >= ENOUGH and 0 < at.mean() < 1 and close(e, a * at):
+            return f"has a factor σ'({name}) of relu too many"
+        if close(e * at, a) and any(close(e, d) for d in deltas.values()):
+            return f"misses the factor σ'({name}) of relu"
     return ""
 
 
 def _inverted(e, a, deltas, close) -> str:
     """Zero just where the right one is not."""
-    if np.any(e) and np.any(a) and not np.any((e != 0) & (a != 0)):
+    if e.any() and a.any() and not np.any((e != 0) & (a != 0)):
         for d in deltas.values():
-            if d.shape == a.shape and close(e + a, d):
+            if close(e + a, d):
                 return "is zero where the right one is not, and not zero where that is: a derivative inverted"
     return ""
+
+
+def _delta(name: str) -> str:
+    return name if name == "d_y" else f"δ({name})"

@@ -42,7 +42,7 @@ def explained(row: Row, leaf: Any, setting: Setting, subject: Subject, side: Sid
     found = diagnose.diagnose(explicit, automatic, clues)
     differs = ~(np.abs(explicit - automatic) <= 1e-9 * np.abs(automatic).max(initial=0.0))
     where = places.support(differs, axes, mask)
-    sentence = "; ".join(filter(None, (found, "" if where == "everywhere" else f"differs {where}")))
+    sentence = "; ".join(filter(None, (found, "" if where in ("everywhere", "nowhere") else f"differs {where}")))
     return row._replace(diagnosis=sentence)
 
 

@@ -47,13 +47,17 @@ def place(index: tuple[int, ...], names: tuple[str, ...]) -> str:
 
 
 def support(differs: np.ndarray, names: tuple[str, ...], mask: np.ndarray | None = None) -> str:
-    """Where a leaf differs, in the most telling true phrase; "everywhere" where it does throughout.
+    """Where a leaf differs, in the most telling true phrase; "everywhere" or "nowhere" for all or none.
 
     >>> support(np.array([[True, True], [False, False]]), ("step", "example"))
     'only at step 0'
     """
-    if not differs.size or differs.all():
+    if not differs.any():
+        return "nowhere"
+    if differs.all():
         return "everywhere"
+    if differs.sum() == 1 < differs.ndim:
+        return f"only at {place(np.argwhere(differs)[0], names)}"
     found = (
         _of_padding(differs, mask) or _of_axes(differs, names) or _of_border(differs, names) or _of_diagonal(differs)
     )
@@ -69,9 +73,10 @@ def profile(explicit: np.ndarray, automatic: np.ndarray, names: tuple[str, ...])
     if explicit.shape != automatic.shape or not automatic.size:
         return ()
     others = tuple(i for i, name in enumerate(names) if name != "step")
-    apart = np.abs(explicit - automatic).max(axis=others) if others else np.abs(explicit - automatic)
-    size = np.abs(automatic).max()
-    relative = apart / size if size > 0 else np.where(apart > 0, np.inf, apart)
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.abs(explicit - automatic).max(axis=others) if others else np.abs(explicit - automatic)
+        size = np.abs(automatic).max()
+        relative = apart / size if size > 0 else np.where(apart > 0, np.inf, apart)
     return tuple(np.atleast_1d(relative).astype(float).tolist())
 
 
