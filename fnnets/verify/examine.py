@@ -54,7 +54,7 @@ class Truth(NamedTuple):
     """What the oracle says of a case; `programs` keeps the witness compiled for those who come again."""
 
     case: Case
-    native: Side
+    native: Side | None
     double: Side | None
     column: str
     programs: dict[Any, Any]
@@ -66,13 +66,19 @@ def examine(case: Case, float64: bool = True) -> Report:
     return judged(case, known)
 
 
-def truth(case: Case, float64: bool = True) -> Truth:
-    """The oracle's side of a case, in the parameters' precision and, where it may be used, in float64."""
-    points = case.place(precision.to_single(case.inputs))
-    column = precision.name([at for at, _ in points])
-    native = course.oracle(case.subjects, points)
-    guard.finite(native.found[-1].value if not float64 else 0.0, case.value_name)
+def truth(case: Case, float64: bool = True, is_quick: bool = False) -> Truth:
+    """The oracle's side of a case, in the parameters' precision and, where it may be used, in float64.
+
+    `is_quick` leaves the former out where there is the latter.
+    """
+    single = precision.to_single(case.inputs)
+    if is_quick and float64:
+        native, column = None, precision.name(single)
+    else:
+        points = case.place(single)
+        native, column = course.oracle(case.subjects, points), precision.name([at for at, _ in points])
     if not float64:
+        guard.finite(native.found[-1].value, case.value_name)
         return Truth(case, native, None, column, {})
     with precision.double():
         double = course.oracle(case.subjects, case.place(precision.to_double(case.inputs)))

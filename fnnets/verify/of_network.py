@@ -59,13 +59,17 @@ def network(net: Network, params: Any, batch: Any, key: Any = None, *, float64: 
     >>> [row.statement for row in report.rows[:8]], report.verdict
     (['1', '1, mean', '2', '4, 6', '3, 5', '2', '4, 6', '3, 5'], 'pass')
     """
-    known = truth(net, params, batch, key, float64)
+    known = truth(net, params, batch, key, float64=float64)
     with precision.pinned():
         return examine.judged(known.case, known)
 
 
-def truth(net: Network, params: Any, batch: Any, key: Any = None, float64: bool = True) -> Truth:
+def truth(
+    net: Network, params: Any, batch: Any, key: Any = None, *, float64: bool = True, is_quick: bool = False
+) -> Truth:
     """What does not depend on the backward pass: for many accused that share a forward pass, as `network` takes them.
+
+    `is_quick` leaves the parameters' own precision out where float64 decides; it serves `judged` alone.
 
     Raises:
         TypeError, ValueError: as `network`.
@@ -73,7 +77,7 @@ def truth(net: Network, params: Any, batch: Any, key: Any = None, float64: bool 
     checks.is_instance(net, Network, "verify.network: net", "make one with fnnets.network or fnnets.feedforward")
     params = guard.floating(params, "params")
     with precision.pinned():
-        return examine.truth(_case(net, params, batch, key), float64)
+        return examine.truth(_case(net, params, batch, key), float64, is_quick)
 
 
 def judged(net: Network, known: Truth) -> Report:
