@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from fnnets import checks, sequences
+from fnnets import checks, sequences, taps
 from fnnets.core import Context, Layer
 
 
@@ -60,14 +60,16 @@ def chain(*layers: Layer) -> Layer:
         traces = []
         states = (None,) * len(layers) if context.state is None else context.state
         for key, state, part, own in zip(_split(context.key, len(layers)), states, layers, params, strict=True):
-            x, trace = part.forward(own, x, Context(key, context.mask, state))
+            with taps.scope(str(len(traces))):
+                x, trace = part.forward(own, x, Context(key, context.mask, state))
             traces.append(trace)
         return x, ChainTrace(tuple(traces))
 
     def backward(params, trace, d_y):
         d_params = []
         for part, part_params, part_trace in zip(layers[::-1], params[::-1], trace.parts[::-1], strict=True):
-            part_d_params, d_y = part.backward(part_params, part_trace, d_y)
+            with taps.scope(str(len(layers) - 1 - len(d_params))):
+                part_d_params, d_y = part.backward(part_params, part_trace, d_y)
             d_params.append(part_d_params)
         return tuple(d_params[::-1]), d_y
 

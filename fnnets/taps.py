@@ -17,11 +17,15 @@ Source: the injection is that of flax's `perturb`; the names are those of `jax.a
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from jax.ad_checkpoint import checkpoint_name
 
 PREFIX, BETWEEN = "fnnets", "|"
+_SCOPE: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
 
 
 class Tag(NamedTuple):
@@ -38,7 +42,7 @@ def tap(name: str, value: Any, scale: float = 1.0) -> Any:
 
     Args:
         name: what reports call it. The same name may come again, as in a loop: the n-th from the front belongs to the
-            n-th `delta` from the back.
+            n-th `delta` from the back. Branches side by side need names of their own.
         value: an array of a floating dtype.
         scale: of what `value` holds: `value` = scale · quantity, where the code keeps the quantity scaled.
 
@@ -70,6 +74,21 @@ def delta(name: str, value: Any, statement: str = "") -> Any:
     return checkpoint_name(value, _encoded("delta", name, statement, 1.0))
 
 
+@contextlib.contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Names within begin with `name`, on both passes: for parts of one kind that are walked in any order.
+
+    >>> with scope("ahead"):
+    ...     print(_encoded("tap", "z", "", 1.0))
+    fnnets|tap|ahead/z||1.0
+    """
+    token = _SCOPE.set(f"{_SCOPE.get()}{name}/")
+    try:
+        yield
+    finally:
+        _SCOPE.reset(token)
+
+
 def decoded(text: str) -> Tag | None:
     """The tag that `tap` or `delta` made of its arguments, None for a name of other origin.
 
@@ -87,4 +106,4 @@ def _encoded(kind: str, name: str, statement: str, scale: float) -> str:
             raise TypeError(f"{kind}: {argument} is {text!r}, expected a string; write {kind}('z', …)")
         if BETWEEN in text:
             raise ValueError(f"{kind}: {argument} is {text!r}, expected no {BETWEEN!r} in it; leave it out")
-    return BETWEEN.join((PREFIX, kind, name, statement, repr(float(scale))))
+    return BETWEEN.join((PREFIX, kind, _SCOPE.get() + name, statement, repr(float(scale))))

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks
+from fnnets import checks, taps
 from fnnets.core import Context, Layer
 
 
@@ -76,14 +76,18 @@ def bidirectional(layer: Layer) -> Layer:
             )
         keys = (None, None) if context.key is None else jax.random.split(context.key)
         mask = None if context.mask is None else context.mask[::-1]
-        ahead, trace = layer.forward(params.forward, x, Context(keys[0], context.mask))
-        behind, reverse_trace = layer.forward(params.backward, x[::-1], Context(keys[1], mask))
+        with taps.scope("forward"):
+            ahead, trace = layer.forward(params.forward, x, Context(keys[0], context.mask))
+        with taps.scope("backward"):
+            behind, reverse_trace = layer.forward(params.backward, x[::-1], Context(keys[1], mask))
         return jnp.concatenate([ahead, behind[::-1]], axis=-1), BidirectionalTrace(trace, reverse_trace)
 
     def backward(params, trace: BidirectionalTrace, d_y):
         d_ahead, d_behind = jnp.split(d_y, 2, axis=-1)
-        d_forward, d_x = layer.backward(params.forward, trace.forward, d_ahead)
-        d_backward, d_reversed = layer.backward(params.backward, trace.backward, d_behind[::-1])
+        with taps.scope("forward"):
+            d_forward, d_x = layer.backward(params.forward, trace.forward, d_ahead)
+        with taps.scope("backward"):
+            d_backward, d_reversed = layer.backward(params.backward, trace.backward, d_behind[::-1])
         return BidirectionalParams(d_forward, d_backward), d_x + d_reversed[::-1]
 
     statements = BidirectionalParams(layer.statements, layer.statements)

@@ -1,7 +1,7 @@
 """How far rounding may have moved a gradient, where there is no float64 to tell.
 
     θ' = θ + 2ε u (abs θ + rms θ),  rest' likewise,  u uniform in [−1, 1]       as if the inputs had been rounded anew
-    noise = 16 · max over draws of max abs(g(θ') − g(θ)), of either side, + 8 ε · max abs a
+    noise = 16 · max over draws of max abs(g(θ') − g(θ)), of either side, + 8 ε · max abs a + 2 ε · scale
 
 What a computation does with rounded inputs is what it does with its own rounding: sums that cancel and units near
 their kinks show themselves. An explicit leaf that is farther from the automatic one than that is wrong.
@@ -58,7 +58,8 @@ def spreads(subject: Subject, side: course.Side, accused: course.Accused, i: int
         true, automatic, deltas, leaves = (jnp.stack(part) if part else jnp.zeros(0) for part in largest)
         sizes = [jnp.stack([_size(leaf) for leaf in part]) if part else jnp.zeros(0) for part in base[:2]]
         pairs = ((true, deltas, sizes[0]), (automatic, leaves, sizes[1]))
-        return [16 * jnp.maximum(one, other) + 8 * epsilon * size for one, other, size in pairs]
+        floor = 2 * epsilon * side.found[i].scale
+        return [16 * jnp.maximum(one, other) + 8 * epsilon * size + floor for one, other, size in pairs]
 
     return [np.asarray(part, float).tolist() for part in precision.compiled(("noise", i), measure, at, rest)]
 

@@ -4,8 +4,10 @@
     automatic:  jax.grad(cost)(params, *args)
     witness:    (cost(params + h) − cost(params − h)) / 2h
 
-With `verify.tap("z", z)` in the cost and `verify.delta("z", d_z)` in the gradient each marked quantity has a row of its
-own, at every step of a scan, and what follows from it is computed from its true value: a fault is named where it is.
+With `verify.tap("z", z)` in the cost each leaf says by which quantity it reaches C, nearest to the output first, and
+wrong values are held against contractions with that quantity's true δ. With `verify.delta("z", d_z)` in the gradient
+as well each marked quantity has a row of its own, at every step of a scan, and what follows from it is computed from
+its true value: a fault is named where it is.
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -15,10 +17,11 @@ own, at every step of a scan, and what follows from it is computed from its true
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from fnnets.verify import guard, precision, properties, walk
+from fnnets.verify import guard, homes, precision, properties, sites, walk
 from fnnets.verify.evidence import Subject
 from fnnets.verify.examine import Case, examine
 from fnnets.verify.report import Report
@@ -64,4 +67,18 @@ def gradient(
             properties.hygiene(subject), properties.calculus(subject),
         )  # fmt: skip
         case = Case("gradient", (subject,), lambda inputs: [inputs], (params, arrays), "cost", tests)
-        return examine(case, float64)
+        report = examine(case, float64)
+        return _from_the_output(report, homes.homes(sites.trace(subject.terms, params, arrays), len(where)))
+
+
+def _from_the_output(report: Report, found: list[tuple[int, str]]) -> Report:
+    """The rows of leaves ordered by the tap by which they reach the cost, the last one first, and so called."""
+    marked, leaves = report.rows[: -len(found)], report.rows[-len(found) :]
+    if len(report.rows) < len(found) or not any(name for _, name in found):
+        return report
+    named = [
+        row._replace(where=f"{row.where} via {home}" if home else row.where)
+        for row, (_, home) in zip(leaves, found, strict=True)
+    ]
+    order = sorted(range(len(found)), key=lambda i: -found[i][0])
+    return dataclasses.replace(report, rows=(*marked, *(named[i] for i in order)))

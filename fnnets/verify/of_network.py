@@ -25,7 +25,7 @@ import numpy as np
 from fnnets import batches, checks, penalty, sequences
 from fnnets.core import Layer, Network
 from fnnets.verify import diagnose, examine, explain, guard, oracle, precision, properties, walk
-from fnnets.verify.evidence import Subject
+from fnnets.verify.evidence import Subject, largest
 from fnnets.verify.examine import Case, Truth
 from fnnets.verify.report import Report
 
@@ -164,7 +164,7 @@ def _penalty(net: Network, layer: Layer, params: Any, rebuild: Any) -> Subject:
         "penalty", walk.paths(params, "penalty"), tuple("λ/n w" if each else "none" for each in weights),
         lambda at, rest: difference(net.cost, at, rest), lambda at, rest: difference(net.gradient, at, rest),
         explained=lambda at, rest: difference(lambda *given: oracle.explained(net, layer, *given), at, rest),
-        is_whole=True,
+        scale=lambda at, rest: largest(at) / SHARE, is_whole=True,
     )  # fmt: skip
 
 

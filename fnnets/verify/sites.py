@@ -81,7 +81,7 @@ def sites(jaxpr: Any, lengths: tuple[int, ...] = ()) -> list[Site]:
     """All sites of a jaxpr, in the order of execution."""
     found: list[Site] = []
     for equation in jaxpr.eqns:
-        tag = _tag(equation)
+        tag = tag_of(equation)
         if tag is not None:
             value = equation.outvars[0].aval
             found.append(Site(tag, lengths, value.shape, value.dtype))
@@ -104,7 +104,7 @@ def evaluate(jaxpr: Any, consts: Any, args: Any, given: list[Any], change: Calla
 
     for equation in jaxpr.eqns:
         inputs = [read(atom) for atom in equation.invars]
-        tag, inner = _tag(equation), _sites_within(equation)
+        tag, inner = tag_of(equation), _sites_within(equation)
         if tag is not None:
             here = given[len(seen)]
             outs = [change(inputs[0], here if here is None else (tag.scale * here).astype(inputs[0].dtype))]
@@ -167,7 +167,8 @@ def _name(equation) -> str:
     return equation.primitive.name
 
 
-def _tag(equation) -> taps.Tag | None:
+def tag_of(equation: Any) -> taps.Tag | None:
+    """The tag of an equation that is a site, None for all others."""
     return taps.decoded(equation.params["name"]) if _name(equation) == "name" else None
 
 

@@ -92,7 +92,7 @@ def test_chain_and_integer_inputs():
     chain = fn.chain(SQUARE, fn.layers.dense(2))
     params, _ = chain.init(jax.random.key(2), (3,))
     where = [row.where for row in fn.verify.layer(chain, params, X).rows]
-    assert where[:2] == ["chain z #1", "chain z #0"]
+    assert where[:2] == ["chain 1/z", "chain 0/z"]
     assert where[4] == "chain [1].weights"
 
     def forward(params, x, context):
