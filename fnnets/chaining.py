@@ -57,7 +57,7 @@ def chain(*layers: Layer) -> Layer:
         return tuple(params), shape
 
     def forward(params, x, context):
-        traces = []
+        traces: list[Any] = []
         states = (None,) * len(layers) if context.state is None else context.state
         for key, state, part, own in zip(_split(context.key, len(layers)), states, layers, params, strict=True):
             with taps.scope(str(len(traces))):
@@ -66,7 +66,7 @@ def chain(*layers: Layer) -> Layer:
         return x, ChainTrace(tuple(traces))
 
     def backward(params, trace, d_y):
-        d_params = []
+        d_params: list[Any] = []
         for part, part_params, part_trace in zip(layers[::-1], params[::-1], trace.parts[::-1], strict=True):
             with taps.scope(str(len(layers) - 1 - len(d_params))):
                 part_d_params, d_y = part.backward(part_params, part_trace, d_y)

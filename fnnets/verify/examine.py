@@ -51,11 +51,14 @@ class Case(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """What the oracle says of a case; `programs` keeps the witness compiled for those who come again."""
+    """What the oracle says of a case; a `Side` for each precision, None for one that was not asked.
+
+    `programs` keeps the witness compiled for those who come again.
+    """
 
     case: Case
-    native: Side | None
-    double: Side | None
+    native: Any
+    double: Any
     column: str
     programs: dict[Any, Any]
 
@@ -72,8 +75,9 @@ def truth(case: Case, float64: bool = True, is_quick: bool = False) -> Truth:
     `is_quick` leaves the former out where there is the latter.
     """
     single = precision.to_single(case.inputs)
+    native: Any = None
     if is_quick and float64:
-        native, column = None, precision.name(single)
+        column = precision.name(single)
     else:
         points = case.place(single)
         native, column = course.oracle(case.subjects, points), precision.name([at for at, _ in points])
@@ -162,7 +166,9 @@ def _of_subject(hearing: _Hearing, i: int) -> tuple[list[Row], list[Row]]:
         names = [(match.statement, match.label) for match in accused[-1].matches]
     estimates = _testimony(hearing, i, marked, leaves if isinstance(complaints, list) else None)
     count = len(marked)
-    head = [_row(hearing, i, *each) for each in zip(names, marked, estimates[:count], strict=True)]
+    stepped = ["sequence" if match.is_stepped else "" for match in accused[-1].matches]
+    found = zip(names, marked, estimates[:count], stepped, strict=True)
+    head = [_row(hearing, i, name, leaf, estimate, axes=axes) for name, leaf, estimate, axes in found]
     if accused[-1].trouble:
         head.append(Row("", f"{subject.name} marks", "wrong", note=accused[-1].trouble, decided="names and shapes"))
     if isinstance(complaints, str):
@@ -172,16 +178,17 @@ def _of_subject(hearing: _Hearing, i: int) -> tuple[list[Row], list[Row]]:
     return head, [_row(hearing, i, *each) for each in rest]
 
 
-def _row(hearing: _Hearing, i: int, name: tuple[str, str], leaf: Any, estimate: Any, complaint: str = "") -> Row:
+def _row(
+    hearing: _Hearing, i: int, name: tuple[str, str], leaf: Any, estimate: Any, complaint: str = "", axes: str = ""
+) -> Row:
     row, subject = Row(name[0], name[1], "wrong", note=complaint), hearing.case.subjects[i]
     if complaint:
         return row._replace(decided="shape or dtype")
     row = judge.judged(row, leaf._replace(estimate=estimate))
     if row.note == judge.NEITHER and subject.approximation:
         row = row._replace(verdict="approximation", note=f"not the gradient, on purpose: {subject.approximation}")
-    return explain.explained(
-        row, leaf, hearing.case.setting, subject, (hearing.known.double or hearing.known.native), i
-    )
+    known = explain.Known(hearing.case.setting, subject, hearing.known.double or hearing.known.native, i)
+    return explain.explained(row, leaf, known, axes)
 
 
 def _complaints(accused: Sequence[Accused], expected: Sequence[Any]) -> str | list[str]:

@@ -28,16 +28,30 @@ class Setting(NamedTuple):
     terms: Mapping[str, Any] = MappingProxyType({})
 
 
-def explained(row: Row, leaf: Any, setting: Setting, subject: Subject, side: Side, i: int) -> Row:
-    """The row with place and profile, and with a diagnosis where it is wrong."""
+class Known(NamedTuple):
+    """What explains the rows of one subject: the setting, the subject, the oracle's side and the subject's position."""
+
+    setting: Setting
+    subject: Subject
+    side: Side
+    i: int
+
+
+def explained(row: Row, leaf: Any, known: Known, kind: str = "") -> Row:
+    """The row with place and profile, and with a diagnosis where it is wrong; `kind` as `places.axes` has it."""
     explicit, automatic = leaf.double or leaf.native
-    axes = places.axes(row.where, automatic.ndim, kind(row.where, automatic.ndim))
+    setting = known.setting
+    axes = places.axes(row.where, automatic.ndim, kind or _kind(row.where, automatic.ndim))
     row = row._replace(place=places.place(row.worst, axes), profile=places.profile(explicit, automatic, axes))
     if row.verdict != "wrong":
         return row
     mask = None if setting.mask is None else np.asarray(setting.mask)
     clues = diagnose.Clues(
-        dict(setting.sizes), axes, mask, *_known(subject, side, i), dict(setting.terms.get(row.where, {}))
+        dict(setting.sizes),
+        axes,
+        mask,
+        *_known(known.subject, known.side, known.i),
+        dict(setting.terms.get(row.where, {})),
     )
     found = diagnose.diagnose(explicit, automatic, clues)
     differs = ~(np.abs(explicit - automatic) <= 1e-9 * np.abs(automatic).max(initial=0.0))
@@ -46,7 +60,7 @@ def explained(row: Row, leaf: Any, setting: Setting, subject: Subject, side: Sid
     return row._replace(diagnosis=sentence)
 
 
-def kind(where: str, ndim: int) -> str:
+def _kind(where: str, ndim: int) -> str:
     """How the axes of a leaf are to be called: "parameters", "sequence", "image" or "example"."""
     last = where.split(" ")[-1]
     if last.startswith((".", "[")) or last == "params":

@@ -91,7 +91,8 @@ def alike(expected: Any, came: Any) -> None:
 
 def repeatable(function: Callable[..., Any], name: str, *args: Any) -> None:
     """Raise a ValueError where two traces of a function differ: it draws numbers that are no argument of it."""
-    traces = [jax.make_jaxpr(function)(*args) for _ in range(2)]
+    # JAX remembers what it has traced: each trace is of a function of its own
+    traces = [jax.make_jaxpr(lambda *args: function(*args))(*args) for _ in range(2)]
     texts, constants = ([str(trace.jaxpr) for trace in traces], [trace.consts for trace in traces])
     same = texts[0] == texts[1] and all(
         np.array_equal(np.asarray(x), np.asarray(y), equal_nan=True) if _is_number(x) else True

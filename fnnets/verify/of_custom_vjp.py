@@ -73,7 +73,10 @@ def custom_vjp(f: Callable[..., Any], reference: Callable[..., Any], *args: Any,
 
     with precision.pinned():
         at = [arrays[i] for i in chosen]
-        shapes = [guard.traced(function, name, *args) for name, function in (("reference", reference), ("f", f))]
+        shapes = [
+            guard.traced(lambda arrays, function=function: function(*rebuild(arrays)), name, arrays)
+            for name, function in (("reference", reference), ("f", f))
+        ]
         guard.alike(*shapes)
         d_y = [properties.drawn(y, i + 1) for i, y in enumerate(_floating(shapes[0]))]
         inputs = at, (arrays, d_y)
