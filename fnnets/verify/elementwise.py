@@ -109,8 +109,8 @@ def _claims(name: str) -> Iterator[tuple[str, Callable[[Any], Any], Callable[[An
     for activation, slope in SLOPES.items():
         yield f"misses the factor σ'({name}) of {activation}", slope, np.ones_like
         yield f"has a factor σ'({name}) of {activation} too many", np.ones_like, slope
-        for form, wrong in FORMS[activation]:
-            yield f"has {form.format(name)} of {activation} in place of σ'({name})", slope, wrong
+        for form, other in FORMS[activation]:
+            yield f"has {form.format(name)} of {activation} in place of σ'({name})", slope, other
         yield f"has σ'({name}) of relu in place of {activation}", slope, _step
     for right, wrong in itertools.permutations(SLOPES, 2):
         yield f"has σ'({name}) of {wrong} in place of {right}", SLOPES[right], SLOPES[wrong]

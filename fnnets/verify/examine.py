@@ -13,16 +13,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 
-from fnnets.verify import course, explain, guard, judge, kinks, marks, noise, precision, properties, slopes, witness
-from fnnets.verify.course import Accused, Side
-from fnnets.verify.evidence import Failure, Subject, problems
+from fnnets.verify import course, explain, guard, hearing, kinks, pieces, precision, properties, slopes
+from fnnets.verify.course import Side
+from fnnets.verify.evidence import Subject, problems
 from fnnets.verify.report import Report, Row
 
 
@@ -64,9 +63,10 @@ class Truth(NamedTuple):
 
 
 def examine(case: Case, float64: bool = True) -> Report:
-    """The report on a case."""
-    known = truth(case, float64)
-    return judged(case, known)
+    """The report on a case; a large one is examined piece by piece, so that little of it is held at a time."""
+    if pieces.is_large(case.inputs):
+        return _piece_by_piece(case, float64)
+    return judged(case, truth(case, float64))
 
 
 def truth(case: Case, float64: bool = True, is_quick: bool = False) -> Truth:
@@ -95,18 +95,46 @@ def judged(case: Case, known: Truth, is_quick: bool = False) -> Report:
 
     `is_quick` leaves the parameters' own precision out where float64 decides, and the properties where a row is wrong.
     """
-    coarse = fine = None
-    if not (is_quick and known.double):
-        coarse = course.accuse(case.subjects, known.native)
-    tolerance = 0.0
-    if known.double is not None:
-        with precision.double():
-            fine = course.accuse(case.subjects, known.double)
-            tolerance = precision.tolerance("float32" if course.is_narrow(known.double, fine) else "float64")
-    rows = _rows(case, known, coarse, fine, tolerance)
+    heard = hearing.heard(case, known, is_quick)
+    rows = hearing.rows(heard)
     if is_quick and any(row.verdict == "wrong" for row in rows):
         return Report(case.name, known.column, tuple(rows))
-    return _with_properties(case, known, fine, rows, tolerance)
+    return _with_properties(case, known, heard.fine, rows, heard.tolerance)
+
+
+def _piece_by_piece(case: Case, float64: bool) -> Report:
+    """The report on a large case: one leaf after another, without the properties that need many gradients at once."""
+    native = case.place(precision.to_single(case.inputs))
+    column = precision.name([at for at, _ in native])
+    double: Any = [None] * len(native)
+    if float64:
+        with precision.double():
+            double = case.place(jax.tree.map(jnp.asarray, precision.to_double(case.inputs)))
+    rows: list[Row] = []
+    tolerance = precision.tolerance(column)
+    for i, part in pieces.ordered(case.subjects, [at for at, _ in native]):
+        subject, near, far = pieces.cut(case.subjects[i], part, native[i], double[i])
+        one = case._replace(subjects=(subject,), place=lambda _, near=near: [near], tests=())
+        sides: Any = course.oracle((subject,), (near,)), None
+        if float64:
+            with precision.double():
+                sides = sides[0], course.oracle((subject,), (far,))
+        guard.finite((sides[1] or sides[0]).found[0].value, case.value_name)
+        heard = hearing.heard(one, Truth(one, sides[0], sides[1], column, {}))
+        marked, leaves = hearing.of_subject(heard, 0)
+        if subject.explained is not None and any(row.verdict == "wrong" for row in rows):
+            leaves = hearing.excused(heard, 0, leaves)
+        rows += marked if part == pieces.MARKS else leaves if subject.ahead else [*marked, *leaves]
+        tolerance = heard.tolerance if float64 else tolerance
+    found = _properties_of_pieces(case, double if float64 else native, tolerance, float64)
+    return Report(case.name, column, tuple(rows), tuple(found))
+
+
+def _properties_of_pieces(case: Case, points: Any, tolerance: float, float64: bool) -> list[Row]:
+    """Rows for what is linear in a cotangent."""
+    with precision.double() if float64 else precision.pinned():
+        tests = [test for test in case.tests if not test.needs_smooth]
+        return properties.rows(tests, Side(tuple(points), (), ()), tolerance)
 
 
 def _with_properties(case: Case, known: Truth, fine: Any, rows: list[Row], tolerance: float) -> Report:
@@ -126,178 +154,3 @@ def _with_properties(case: Case, known: Truth, fine: Any, rows: list[Row], toler
         if isinstance(problems(fine[-1].explicit, side.found[-1].automatic), list):
             taylor = slopes.taylor(subject.terms, at, rest, fine[-1].explicit, side.found[-1].automatic)
     return Report(case.name, known.column, tuple(rows), tuple(found), taylor, kink)
-
-
-def _rows(case: Case, known: Truth, coarse: Any, fine: Any, tolerance: float) -> list[Row]:
-    """The rows of all subjects; marks nearest to the cost come behind the first subject."""
-    hearing = _Hearing(case, known, coarse, fine, tolerance)
-    parts = [_of_subject(hearing, i) for i in range(len(case.subjects))]
-    rows: list[Row] = []
-    ahead = [row for part, subject in zip(parts, case.subjects, strict=True) for row in part[0] if subject.ahead]
-    for i, (subject, (marked, leaves)) in enumerate(zip(case.subjects, parts, strict=True)):
-        here = leaves if subject.ahead else [*marked, *leaves]
-        if any(row.verdict == "wrong" for row in rows) and subject.explained is not None:
-            here = _excused(hearing, i, here)
-        rows += here
-        if i == 0:
-            rows += _proportional(hearing, here, ahead) if len(case.subjects) > 1 else ahead
-    return rows
-
-
-class _Hearing(NamedTuple):
-    case: Case
-    known: Any
-    coarse: Any
-    fine: Any
-    tolerance: float
-
-
-def _of_subject(hearing: _Hearing, i: int) -> tuple[list[Row], list[Row]]:
-    """Rows of the marks of subject i, and of its leaves."""
-    subject = hearing.case.subjects[i]
-    accused: list[Accused] = [side[i] for side in (hearing.coarse, hearing.fine) if side is not None]
-    sides = [
-        side for side, ran in ((hearing.known.native, hearing.coarse), (hearing.known.double, hearing.fine)) if ran
-    ]
-    complaints = _complaints(accused, [side.found[i].automatic for side in sides])
-    marked, leaves = (_pairs(hearing, i, part) for part in ("marks", "leaves"))
-    names = [(match.statement, f"{subject.name} {match.label}") for match in accused[-1].matches]
-    if subject.ahead:
-        names = [(match.statement, match.label) for match in accused[-1].matches]
-    estimates = _testimony(hearing, i, marked, leaves if isinstance(complaints, list) else None)
-    count = len(marked)
-    stepped = ["sequence" if match.is_stepped else "" for match in accused[-1].matches]
-    found = zip(names, marked, estimates[:count], stepped, strict=True)
-    head = [_row(hearing, i, name, leaf, estimate, axes=axes) for name, leaf, estimate, axes in found]
-    if accused[-1].trouble:
-        head.append(Row("", f"{subject.name} marks", "wrong", note=accused[-1].trouble, decided="names and shapes"))
-    if isinstance(complaints, str):
-        return head, [Row("", subject.name, "wrong", note=complaints, decided="structure")]
-    named = zip(subject.statements, subject.where, strict=True)
-    rest = zip(named, leaves, estimates[count:], complaints, strict=True)
-    return head, [_row(hearing, i, *each) for each in rest]
-
-
-def _row(
-    hearing: _Hearing, i: int, name: tuple[str, str], leaf: Any, estimate: Any, complaint: str = "", axes: str = ""
-) -> Row:
-    row, subject = Row(name[0], name[1], "wrong", note=complaint), hearing.case.subjects[i]
-    if complaint:
-        return row._replace(decided="shape or dtype")
-    row = judge.judged(row, leaf._replace(estimate=estimate))
-    if row.note == judge.NEITHER and subject.approximation:
-        row = row._replace(verdict="approximation", note=f"not the gradient, on purpose: {subject.approximation}")
-    known = explain.Known(hearing.case.setting, subject, hearing.known.double or hearing.known.native, i)
-    return explain.explained(row, leaf, known, axes)
-
-
-def _complaints(accused: Sequence[Accused], expected: Sequence[Any]) -> str | list[str]:
-    """What is wrong with the type of the gradient, in either precision: the first complaint."""
-    found = [problems(each.explicit, automatic) for each, automatic in zip(accused, expected, strict=True)]
-    sentence = next((complaint for complaint in found if isinstance(complaint, str)), None)
-    return sentence or [next(filter(None, leaf), "") for leaf in zip(*found, strict=True)]
-
-
-def _pairs(hearing: _Hearing, i: int, part: str) -> list[judge.Leaf]:
-    """All leaves of one part of subject i, on both sides and in both precisions."""
-    found = [
-        None if accused is None else _both(side, accused[i], i, part)
-        for side, accused in ((hearing.known.native, hearing.coarse), (hearing.known.double, hearing.fine))
-    ]
-    side = hearing.known.double or hearing.known.native
-    epsilon = precision.epsilon(hearing.known.column)
-    count = len(next(pairs for pairs in found[::-1] if pairs is not None))
-    moved = _noise(hearing, i, part) if hearing.known.double is None else None
-    scale = float(side.found[i].scale)
-
-    def leaf(n):
-        native, double = (pairs[n] if pairs is not None and n < len(pairs) else None for pairs in found)
-        return judge.Leaf(native, double, scale, None, epsilon, hearing.tolerance, moved[n] if moved else math.nan)
-
-    return [leaf(n) for n in range(count)]
-
-
-def _noise(hearing: _Hearing, i: int, part: str) -> list[float]:
-    """What rounding explains of each mark or leaf, absolutely; measured once for both parts."""
-    accused, programs = hearing.coarse[i], hearing.known.programs
-    if programs.get(("noise", i), (None,))[0] is not accused:
-        epsilon = precision.epsilon(hearing.known.column)
-        found = noise.spreads(hearing.case.subjects[i], hearing.known.native, accused, i, epsilon)
-        programs["noise", i] = accused, found
-    return programs["noise", i][1][part == "leaves"]
-
-
-def _both(side: Side, accused: Accused, i: int, part: str) -> list[Any]:
-    """Explicit and automatic values; nothing for leaves whose structure is another."""
-    found, forward = side.found[i], side.forward[i]
-    if part == "marks":
-        true = [marks.joined(forward.sites, found.cotangents, match.taps) for match in accused.matches]
-        return [(_host(e), _host(a)) for e, a in zip(accused.deltas, true, strict=True)]
-    if isinstance(accused.explicit, Failure) or isinstance(problems(accused.explicit, found.automatic), str):
-        return []
-    leaves = zip(jax.tree.leaves(accused.explicit), jax.tree.leaves(found.automatic), strict=True)
-    return [(_host(e), _host(a)) for e, a in leaves]
-
-
-def _host(array: Any) -> np.ndarray:
-    return np.asarray(np.real(np.asarray(array)), np.float64)
-
-
-def _testimony(hearing: _Hearing, i: int, marked: list, leaves: list | None) -> list[Any]:
-    """Central differences for each mark and each leaf of subject i, None where nobody needs them."""
-    count = len(marked) + len(leaves or [])
-    if hearing.fine is None or not count:
-        return [None] * count
-    pairs = [leaf.double for leaf in [*marked, *(leaves or [])]]
-    if hearing.coarse is None and all(_is_close(pair, hearing.tolerance) for pair in pairs):
-        return [None] * count
-    with precision.double():
-        return witness.testimony(
-            hearing.case.subjects[i], hearing.known.double, hearing.fine[i].matches, i,
-            pairs[: len(marked)], pairs[len(marked) :] if leaves else None, hearing.known.programs,
-        )  # fmt: skip
-
-
-def _is_close(pair: tuple[Any, Any], tolerance: float) -> bool:
-    explicit, automatic = pair
-    same = explicit.shape == automatic.shape
-    return same and bool(np.all(np.abs(explicit - automatic) <= tolerance * np.abs(automatic).max(initial=0.0)))
-
-
-def _excused(hearing: _Hearing, i: int, rows: list[Row]) -> list[Row]:
-    """Rows that are wrong just as earlier faults predict, called downstream."""
-    if (hearing.fine is None and hearing.coarse is None) or not any(row.verdict == "wrong" for row in rows):
-        return rows
-    side, accused = (
-        (hearing.known.native, hearing.coarse) if hearing.fine is None else (hearing.known.double, hearing.fine)
-    )
-    predicted = explain.predicted(hearing.case.subjects[i], side.points[i], hearing.fine is not None)
-    automatic = side.found[i].automatic
-    if isinstance(accused[i].explicit, Failure) or isinstance(problems(accused[i].explicit, automatic), str):
-        as_bad = isinstance(predicted, Failure) or isinstance(problems(predicted, automatic), str)
-        return [row._replace(verdict="downstream") if as_bad else row for row in rows]
-    if isinstance(predicted, Failure) or isinstance(problems(predicted, accused[i].explicit), str):
-        return rows
-    pairs = zip(
-        rows, map(_host, jax.tree.leaves(accused[i].explicit)), map(_host, jax.tree.leaves(predicted)), strict=True
-    )
-    return [
-        row._replace(verdict="downstream") if row.verdict == "wrong" and judge.is_explained(e, p) else row
-        for row, e, p in pairs
-    ]
-
-
-def _proportional(hearing: _Hearing, first: list[Row], ahead: list[Row]) -> list[Row]:
-    """Marks behind the first subject, called downstream where they are wrong in the same proportion as it."""
-    if not any(row.verdict == "wrong" for row in first) or not ahead:
-        return ahead
-    one, whole = _pairs(hearing, 0, "leaves"), _pairs(hearing, len(hearing.case.subjects) - 1, "marks")
-    if not one or not whole:
-        return ahead
-    (e, a), (e_out, a_out) = (leaf[0].double or leaf[0].native for leaf in (one, whole))
-    if e.shape[:-1] != e_out.shape[:-1] or e.shape != a.shape:
-        return ahead
-    width = e.shape[-1]
-    same = judge.is_explained(e_out[..., :width] * a, a_out[..., :width] * e)
-    rest = judge.is_explained(e_out[..., width:], a_out[..., width:])
-    return [row._replace(verdict="downstream") if row.verdict == "wrong" and same and rest else row for row in ahead]

@@ -59,9 +59,9 @@ def network(net: Network, params: Any, batch: Any, key: Any = None, *, float64: 
     >>> [row.statement for row in report.rows[:8]], report.verdict
     (['1', '1, mean', '2', '4, 6', '3, 5', '2', '4, 6', '3, 5'], 'pass')
     """
-    known = truth(net, params, batch, key, float64=float64)
+    params = _checked(net, params)
     with precision.pinned():
-        return examine.judged(known.case, known)
+        return examine.examine(_case(net, params, batch, key), float64)
 
 
 def truth(
@@ -74,8 +74,7 @@ def truth(
     Raises:
         TypeError, ValueError: as `network`.
     """
-    checks.is_instance(net, Network, "verify.network: net", "make one with fnnets.network or fnnets.feedforward")
-    params = guard.floating(params, "params")
+    params = _checked(net, params)
     with precision.pinned():
         return examine.truth(_case(net, params, batch, key), float64, is_quick)
 
@@ -89,6 +88,11 @@ def judged(net: Network, known: Truth) -> Report:
         params, arrays = known.case.inputs
         batch, key = known.case.rebuild(arrays)
         return examine.judged(_case(net, params, batch, key), known, is_quick=True)
+
+
+def _checked(net: Network, params: Any) -> Any:
+    checks.is_instance(net, Network, "verify.network: net", "make one with fnnets.network or fnnets.feedforward")
+    return guard.floating(params, "params")
 
 
 def _case(net: Network, params: Any, batch: Any, key: Any) -> Case:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fnnets.verify import table
 
@@ -136,6 +136,25 @@ class Report:
     def table(self) -> str:
         """The rows as plain text of at most 110 columns, with the verdict as the last line."""
         return table.of(self)
+
+    def show(self) -> None:
+        """Print the table: in colour on a terminal (needs the extra `progress`), else as plain text."""
+        from fnnets.verify import console
+
+        console.show(self)
+
+    def plot(self, path: Any = None) -> Any:
+        """Errors by statement and step, and the Taylor test, as a matplotlib figure; written to `path` if there is one.
+
+        Needs the extra `plots`.
+        """
+        from fnnets import plots
+        from fnnets.verify import pictures
+
+        figure = pictures.picture(self)
+        if path is not None:
+            plots.save(figure, path)
+        return figure
 
     def to_json(self) -> str:
         """The report as strict JSON; numbers that are not finite become the strings "nan", "inf" and "-inf"."""

@@ -86,7 +86,7 @@ def testimony(
 
 
 def sample(explicit: np.ndarray, automatic: np.ndarray) -> np.ndarray:
-    """Coordinates worth a visit: the two worst, the largest, one that no one chose, and some of all that differ.
+    """Coordinates worth a visit: the worst, one near it, the largest, one drawn, and some of all that differ.
 
     What differs is visited from the worst to the least, so that a fault cannot hide behind kinks that differ more.
     """
@@ -96,14 +96,15 @@ def sample(explicit: np.ndarray, automatic: np.ndarray) -> np.ndarray:
     largest = int(np.argmax(np.nan_to_num(np.abs(automatic))))
     if explicit.shape != automatic.shape:
         return np.array([largest, largest, largest, drawn])
-    is_finite = np.isfinite(explicit) & np.isfinite(automatic)
-    difference = np.where(is_finite, np.abs(np.nan_to_num(explicit) - np.nan_to_num(automatic)), np.inf).ravel()
+    difference = np.abs(explicit - automatic).ravel()
+    difference[~np.isfinite(difference)] = np.inf  # in place, for a leaf may be large
     worst = int(np.argmax(difference))
-    order = np.argsort(-difference, kind="stable")
-    differing = order[: np.count_nonzero(difference > DIFFERING * np.abs(automatic).max())]
+    differing = np.flatnonzero(difference > DIFFERING * np.abs(automatic).max())
+    differing = differing[np.argsort(-difference[differing], kind="stable")]
+    second = int(differing[1]) if len(differing) > 1 else (worst + 1) % len(difference)
     # always as many, so that the program that visits them is compiled once
     spread = differing[np.linspace(0, len(differing) - 1, VISITS).astype(int)] if len(differing) > 2 else []
-    return np.array([worst, int(order[min(1, len(order) - 1)]), largest, drawn, *spread], int)
+    return np.array([worst, second, largest, drawn, *spread], int)
 
 
 def differences(terms: Callable[[Any, Any], Any], at: Any, rest: Any, points: Any, steps: Any) -> tuple[Any, Any, Any]:

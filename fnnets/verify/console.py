@@ -1,0 +1,134 @@
+"""A report on a terminal: verdicts in colour, a row's notes below it; where nobody looks, the plain table.
+
+    statement  where                   verdict  float32  float64  absolute  worst   witness
+    4, 6       layer 1 dense .weights  ok       1.2e-07  3.1e-16  8.9e-16   [3,17]  both
+    3, 5       layer 1 dense .biases   wrong    1.0e-02  1.0e-02  2.0e-03   [4]     automatic
+        explicit 0.202, automatic 0.2, central differences 0.2 at unit 4
+
+Content and order are those of `fnnets.verify.table`; names are not cut, but fold into more lines. Needs rich, of the
+extra `cli`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from fnnets.verify import table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fnnets.verify.report import Report, Row
+
+COLOURS = {
+    "ok": "green", "pass": "bold green", "rounding": "green", "convention": "cyan", "approximation": "cyan",
+    "wrong": "bold red", "downstream": "yellow", "inconclusive": "magenta",
+}  # fmt: skip
+FOLDING, NARROWEST, GAP = 1, 16, 2
+"""The column that folds on a narrow terminal, the least that is left of it, and the space between columns."""
+
+
+def show(report: Report, console: Console | None = None) -> None:
+    """Print a report: in colour on a terminal, else as the plain text of `report.table()`.
+
+    Args:
+        report: what a check found.
+        console: where; None for standard output.
+
+    Raises:
+        ImportError: rich is not installed.
+
+    >>> from fnnets.verify import Report, Row
+    >>> show(Report("gradient", "float32", (Row("2", "gradient", "ok", 1e-7, 1e-16, 1e-17, (0,), 1.0, 1.0),)))
+    statement where    verdict float32 float64 absolute worst witness
+    -----------------------------------------------------------------
+    2         gradient ok      1.0e-07 1.0e-16 1.0e-17  [0]
+    gradient: pass (1 rows, largest relative error 1.0e-16 in float64)
+    """
+    if console is None:
+        try:
+            from rich.console import Console
+        except ImportError:
+            message = "show needs rich, which is not installed; run: pip install 'fnnets[cli]'"
+            raise ImportError(message, name="rich") from None
+        console = Console()
+    if not console.is_terminal:
+        console.file.write(report.table() + "\n")
+        return
+    for part in _parts(report, console.width):
+        console.print(part, highlight=False)
+
+
+def verdict_line(report: Report) -> str:
+    """The verdict with the first wrong row, the last words of the table, on one line.
+
+    >>> from fnnets.verify import Report
+    >>> verdict_line(Report("gradient", "float32", ()))
+    'gradient: inconclusive (0 rows)'
+    """
+    lines = report.table().splitlines()
+    ends = (" ".join(lines[start:]) for start in range(len(lines) - 1, -1, -1))
+    return next(end for end in ends if end.startswith(f"{report.subject}: "))
+
+
+def _parts(report: Report, width: int) -> Iterator[Any]:
+    """Rows, each with its notes, then properties and the verdict."""
+    from rich.padding import Padding
+    from rich.rule import Rule
+    from rich.text import Text
+
+    heads = ("statement", "where", "verdict", report.precision, "float64", "absolute", "worst", "witness")
+    cells = [_cells(row) for row in report.rows]
+    widths = _widths([heads, *cells], width)
+    yield _line(heads, ["bold"] * len(heads), widths)
+    yield Rule(style="dim")
+    for row, line in zip(report.rows, cells, strict=True):
+        yield _line(line, ["", "", COLOURS.get(row.verdict, ""), *[""] * 5], widths)
+        for note in table.notes(row):
+            style = "bold" if row.diagnosis and note.endswith(row.diagnosis) else "dim"
+            yield Padding(Text(note, style=style), (0, 0, 0, 4))
+    for row in report.properties:
+        yield _coloured(f"property: {row.where}: {row.verdict}, {row.decided}", row.verdict)
+    yield _coloured(verdict_line(report), report.verdict)
+
+
+def _line(cells: Any, styles: list[str], widths: list[int]) -> Any:
+    """A grid of one line; its columns have the same widths in every line."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
+    for width in widths:
+        grid.add_column(width=width, overflow="fold")
+    grid.add_row(*(Text(cell, style=style) for cell, style in zip(cells, styles, strict=True)))
+    return grid
+
+
+def _coloured(text: str, verdict: str) -> Any:
+    """A sentence with the first occurrence of its verdict in colour."""
+    from rich.text import Text
+
+    shown, start = Text(text), text.find(f": {verdict}")
+    if start >= 0:
+        shown.stylize(COLOURS.get(verdict, ""), start + 2, start + 2 + len(verdict))
+    return shown
+
+
+def _widths(cells: list[tuple[str, ...]], width: int) -> list[int]:
+    """Each column as wide as its widest cell, but the one that folds, where the terminal is narrower."""
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    spare = width - sum(widths) - GAP * len(widths)
+    widths[FOLDING] = min(widths[FOLDING], max(NARROWEST, widths[FOLDING] + spare))
+    return widths
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    errors = map(_error, (row.error, row.error_float64, row.absolute))
+    index = str(list(row.worst)).replace(" ", "") if row.worst else ""
+    return row.statement, row.where, row.verdict, *errors, index, row.supports
+
+
+def _error(number: float) -> str:
+    return f"{number:.1e}" if math.isfinite(number) and number else f"{number:.0f}"

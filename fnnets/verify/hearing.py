@@ -1,0 +1,215 @@
+"""The hand-written side heard, and each leaf given its row.
+
+    heard       every explicit gradient, in both precisions or in the one that decides
+    rows        from the output backwards; marks nearest to the cost come behind the first subject
+    downstream  rows that are wrong just as earlier faults predict
+
+| symbol | name in code | shape |
+|---|---|---|
+| the oracle's side | `known.native`, `known.double` | a `Side` each, or None |
+| the accused's | `coarse`, `fine` | a tuple of `Accused` each, or None |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from fnnets.verify import course, explain, judge, marks, noise, precision, witness
+from fnnets.verify.course import Accused, Side
+from fnnets.verify.evidence import Failure, problems
+from fnnets.verify.report import Row
+
+
+class Hearing(NamedTuple):
+    """Both sides of a case, and the relative error that passes in float64."""
+
+    case: Any
+    known: Any
+    coarse: Any
+    fine: Any
+    tolerance: float
+
+
+def heard(case: Any, known: Any, is_quick: bool = False) -> Hearing:
+    """The hand-written side, run in both precisions, or in the one that decides."""
+    coarse = fine = None
+    if not (is_quick and known.double):
+        coarse = course.accuse(case.subjects, known.native)
+    tolerance = 0.0
+    if known.double is not None:
+        with precision.double():
+            fine = course.accuse(case.subjects, known.double)
+            tolerance = precision.tolerance("float32" if course.is_narrow(known.double, fine) else "float64")
+    return Hearing(case, known, coarse, fine, tolerance)
+
+
+def rows(hearing: Hearing) -> list[Row]:
+    """The rows of all subjects; marks nearest to the cost come behind the first subject."""
+    case = hearing.case
+    parts = [of_subject(hearing, i) for i in range(len(case.subjects))]
+    rows: list[Row] = []
+    ahead = [row for part, subject in zip(parts, case.subjects, strict=True) for row in part[0] if subject.ahead]
+    for i, (subject, (marked, leaves)) in enumerate(zip(case.subjects, parts, strict=True)):
+        here = leaves if subject.ahead else [*marked, *leaves]
+        if any(row.verdict == "wrong" for row in rows) and subject.explained is not None:
+            here = excused(hearing, i, here)
+        rows += here
+        if i == 0:
+            rows += _proportional(hearing, here, ahead) if len(case.subjects) > 1 else ahead
+    return rows
+
+
+def of_subject(hearing: Hearing, i: int) -> tuple[list[Row], list[Row]]:
+    """Rows of the marks of subject i, and of its leaves."""
+    subject = hearing.case.subjects[i]
+    accused: list[Accused] = [side[i] for side in (hearing.coarse, hearing.fine) if side is not None]
+    sides = [
+        side for side, ran in ((hearing.known.native, hearing.coarse), (hearing.known.double, hearing.fine)) if ran
+    ]
+    complaints = _complaints(accused, [side.found[i].automatic for side in sides])
+    marked, leaves = (_pairs(hearing, i, part) for part in ("marks", "leaves"))
+    names = [(match.statement, f"{subject.name} {match.label}") for match in accused[-1].matches]
+    if subject.ahead:
+        names = [(match.statement, match.label) for match in accused[-1].matches]
+    estimates = _testimony(hearing, i, marked, leaves if isinstance(complaints, list) else None)
+    count = len(marked)
+    stepped = ["sequence" if match.is_stepped else "" for match in accused[-1].matches]
+    found = zip(names, marked, estimates[:count], stepped, strict=True)
+    head = [_row(hearing, i, name, leaf, estimate, axes=axes) for name, leaf, estimate, axes in found]
+    if accused[-1].trouble:
+        head.append(Row("", f"{subject.name} marks", "wrong", note=accused[-1].trouble, decided="names and shapes"))
+    if isinstance(complaints, str):
+        return head, [Row("", subject.name, "wrong", note=complaints, decided="structure")]
+    named = zip(subject.statements, subject.where, strict=True)
+    rest = zip(named, leaves, estimates[count:], complaints, strict=True)
+    return head, [_row(hearing, i, *each) for each in rest]
+
+
+def _row(
+    hearing: Hearing, i: int, name: tuple[str, str], leaf: Any, estimate: Any, complaint: str = "", axes: str = ""
+) -> Row:
+    row, subject = Row(name[0], name[1], "wrong", note=complaint), hearing.case.subjects[i]
+    if complaint:
+        return row._replace(decided="shape or dtype")
+    row = judge.judged(row, leaf._replace(estimate=estimate))
+    if row.note == judge.NEITHER and subject.approximation:
+        row = row._replace(verdict="approximation", note=f"not the gradient, on purpose: {subject.approximation}")
+    known = explain.Known(hearing.case.setting, subject, hearing.known.double or hearing.known.native, i)
+    return explain.explained(row, leaf, known, axes)
+
+
+def _complaints(accused: Sequence[Accused], expected: Sequence[Any]) -> str | list[str]:
+    """What is wrong with the type of the gradient, in either precision: the first complaint."""
+    found = [problems(each.explicit, automatic) for each, automatic in zip(accused, expected, strict=True)]
+    sentence = next((complaint for complaint in found if isinstance(complaint, str)), None)
+    return sentence or [next(filter(None, leaf), "") for leaf in zip(*found, strict=True)]
+
+
+def _pairs(hearing: Hearing, i: int, part: str) -> list[judge.Leaf]:
+    """All leaves of one part of subject i, on both sides and in both precisions."""
+    found = [
+        None if accused is None else _both(side, accused[i], i, part)
+        for side, accused in ((hearing.known.native, hearing.coarse), (hearing.known.double, hearing.fine))
+    ]
+    side = hearing.known.double or hearing.known.native
+    epsilon = precision.epsilon(hearing.known.column)
+    count = len(next(pairs for pairs in found[::-1] if pairs is not None))
+    moved = _noise(hearing, i, part) if hearing.known.double is None else None
+    scale = float(side.found[i].scale)
+
+    def leaf(n):
+        native, double = (pairs[n] if pairs is not None and n < len(pairs) else None for pairs in found)
+        return judge.Leaf(native, double, scale, None, epsilon, hearing.tolerance, moved[n] if moved else math.nan)
+
+    return [leaf(n) for n in range(count)]
+
+
+def _noise(hearing: Hearing, i: int, part: str) -> list[float]:
+    """What rounding explains of each mark or leaf, absolutely; measured once for both parts."""
+    accused, programs = hearing.coarse[i], hearing.known.programs
+    if programs.get(("noise", i), (None,))[0] is not accused:
+        epsilon = precision.epsilon(hearing.known.column)
+        found = noise.spreads(hearing.case.subjects[i], hearing.known.native, accused, i, epsilon)
+        programs["noise", i] = accused, found
+    return programs["noise", i][1][part == "leaves"]
+
+
+def _both(side: Side, accused: Accused, i: int, part: str) -> list[Any]:
+    """Explicit and automatic values; nothing for leaves whose structure is another."""
+    found, forward = side.found[i], side.forward[i]
+    if part == "marks":
+        true = [marks.joined(forward.sites, found.cotangents, match.taps) for match in accused.matches]
+        return [(_host(e), _host(a)) for e, a in zip(accused.deltas, true, strict=True)]
+    if isinstance(accused.explicit, Failure) or isinstance(problems(accused.explicit, found.automatic), str):
+        return []
+    leaves = zip(jax.tree.leaves(accused.explicit), jax.tree.leaves(found.automatic), strict=True)
+    return [(_host(e), _host(a)) for e, a in leaves]
+
+
+def _host(array: Any) -> np.ndarray:
+    return np.asarray(np.real(np.asarray(array)), np.float64)
+
+
+def _testimony(hearing: Hearing, i: int, marked: list, leaves: list | None) -> list[Any]:
+    """Central differences for each mark and each leaf of subject i, None where nobody needs them."""
+    count = len(marked) + len(leaves or [])
+    if hearing.fine is None or not count:
+        return [None] * count
+    pairs = [leaf.double for leaf in [*marked, *(leaves or [])]]
+    if hearing.coarse is None and all(_is_close(pair, hearing.tolerance) for pair in pairs):
+        return [None] * count
+    with precision.double():
+        return witness.testimony(
+            hearing.case.subjects[i], hearing.known.double, hearing.fine[i].matches, i,
+            pairs[: len(marked)], pairs[len(marked) :] if leaves else None, hearing.known.programs,
+        )  # fmt: skip
+
+
+def _is_close(pair: tuple[Any, Any], tolerance: float) -> bool:
+    explicit, automatic = pair
+    same = explicit.shape == automatic.shape
+    return same and bool(np.all(np.abs(explicit - automatic) <= tolerance * np.abs(automatic).max(initial=0.0)))
+
+
+def excused(hearing: Hearing, i: int, rows: list[Row]) -> list[Row]:
+    """Rows that are wrong just as earlier faults predict, called downstream."""
+    if (hearing.fine is None and hearing.coarse is None) or not any(row.verdict == "wrong" for row in rows):
+        return rows
+    side, accused = (
+        (hearing.known.native, hearing.coarse) if hearing.fine is None else (hearing.known.double, hearing.fine)
+    )
+    predicted = explain.predicted(hearing.case.subjects[i], side.points[i], hearing.fine is not None)
+    automatic = side.found[i].automatic
+    if isinstance(accused[i].explicit, Failure) or isinstance(problems(accused[i].explicit, automatic), str):
+        as_bad = isinstance(predicted, Failure) or isinstance(problems(predicted, automatic), str)
+        return [row._replace(verdict="downstream") if as_bad else row for row in rows]
+    if isinstance(predicted, Failure) or isinstance(problems(predicted, accused[i].explicit), str):
+        return rows
+    pairs = zip(
+        rows, map(_host, jax.tree.leaves(accused[i].explicit)), map(_host, jax.tree.leaves(predicted)), strict=True
+    )
+    return [
+        row._replace(verdict="downstream") if row.verdict == "wrong" and judge.is_explained(e, p) else row
+        for row, e, p in pairs
+    ]
+
+
+def _proportional(hearing: Hearing, first: list[Row], ahead: list[Row]) -> list[Row]:
+    """Marks behind the first subject, called downstream where they are wrong in the same proportion as it."""
+    if not any(row.verdict == "wrong" for row in first) or not ahead:
+        return ahead
+    one, whole = _pairs(hearing, 0, "leaves"), _pairs(hearing, len(hearing.case.subjects) - 1, "marks")
+    if not one or not whole:
+        return ahead
+    (e, a), (e_out, a_out) = (leaf[0].double or leaf[0].native for leaf in (one, whole))
+    if e.shape[:-1] != e_out.shape[:-1] or e.shape != a.shape:
+        return ahead
+    width = e.shape[-1]
+    same = judge.is_explained(e_out[..., :width] * a, a_out[..., :width] * e)
+    rest = judge.is_explained(e_out[..., width:], a_out[..., width:])
+    return [row._replace(verdict="downstream") if row.verdict == "wrong" and same and rest else row for row in ahead]
