@@ -26,8 +26,8 @@ COLOURS = {
     "ok": "green", "pass": "bold green", "rounding": "green", "convention": "cyan", "approximation": "cyan",
     "wrong": "bold red", "downstream": "yellow", "inconclusive": "magenta",
 }  # fmt: skip
-FOLDING, NARROWEST, GAP = 1, 16, 2
-"""The column that folds on a narrow terminal, the least that is left of it, and the space between columns."""
+FOLDING, NARROWEST = 1, 12
+"""The column that folds on a narrow terminal, and the least that is left of it."""
 
 
 def show(report: Report, console: Console | None = None) -> None:
@@ -81,11 +81,11 @@ def _parts(report: Report, width: int) -> Iterator[Any]:
 
     heads = ("statement", "where", "verdict", report.precision, "float64", "absolute", "worst", "witness")
     cells = [_cells(row) for row in report.rows]
-    widths = _widths([heads, *cells], width)
-    yield _line(heads, ["bold"] * len(heads), widths)
+    widths, gap = _widths([heads, *cells], width)
+    yield _line(heads, ["bold"] * len(heads), widths, gap)
     yield Rule(style="dim")
     for row, line in zip(report.rows, cells, strict=True):
-        yield _line(line, ["", "", COLOURS.get(row.verdict, ""), *[""] * 5], widths)
+        yield _line(line, ["", "", COLOURS.get(row.verdict, ""), *[""] * 5], widths, gap)
         for note in table.notes(row):
             style = "bold" if row.diagnosis and note.endswith(row.diagnosis) else "dim"
             yield Padding(Text(note, style=style), (0, 0, 0, 4))
@@ -94,12 +94,12 @@ def _parts(report: Report, width: int) -> Iterator[Any]:
     yield _coloured(verdict_line(report), report.verdict)
 
 
-def _line(cells: Any, styles: list[str], widths: list[int]) -> Any:
+def _line(cells: Any, styles: list[str], widths: list[int], gap: int) -> Any:
     """A grid of one line; its columns have the same widths in every line."""
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
+    grid = Table.grid(padding=(0, gap, 0, 0), pad_edge=False)
     for width in widths:
         grid.add_column(width=width, overflow="fold")
     grid.add_row(*(Text(cell, style=style) for cell, style in zip(cells, styles, strict=True)))
@@ -116,12 +116,13 @@ def _coloured(text: str, verdict: str) -> Any:
     return shown
 
 
-def _widths(cells: list[tuple[str, ...]], width: int) -> list[int]:
-    """Each column as wide as its widest cell, but the one that folds, where the terminal is narrower."""
+def _widths(cells: list[tuple[str, ...]], width: int) -> tuple[list[int], int]:
+    """Each column as wide as its widest cell, but the one that folds where the terminal is narrower; and their gap."""
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    spare = width - sum(widths) - GAP * len(widths)
+    gap = 2 if sum(widths) + 2 * len(widths) <= width else 1
+    spare = width - sum(widths) - gap * (len(widths) - 1)
     widths[FOLDING] = min(widths[FOLDING], max(NARROWEST, widths[FOLDING] + spare))
-    return widths
+    return widths, gap
 
 
 def _cells(row: Row) -> tuple[str, ...]:

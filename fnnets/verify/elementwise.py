@@ -94,7 +94,7 @@ def _of_slope(e, a, name, z, has_steps, close) -> str:
     few = slice(None, None, max(1, a[0].size // FEW))
     some = [array.reshape(len(a), -1)[:, few] for array in (e, a, z)]
     for activation, slope in SLOPES.items():
-        if all(_is_of_step_before(*each, slope, close) for each in (some, (e, a, z))):
+        if all(_is_of_step_before(x, y, v, slope, close) for x, y, v in (some, (e, a, z))):
             return f"has σ'({name}) of {activation} at the step before"
     return ""
 

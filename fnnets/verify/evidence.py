@@ -33,7 +33,8 @@ class Subject(NamedTuple):
         is_forced: whether marked gradients are replaced by the true ones, so that each fault is found where it is.
         scale: `(at, rest) -> ` the size of the numbers that the gradient is computed from; None for f and its gradient.
         pull: `(at, rest, cotangent) -> ∂ Σ f/∂θ` where `explicit` is linear in a cotangent, else None.
-        ahead: names of marks whose rows come before all subjects but the first: those nearest to the cost.
+        is_near: whether it belongs to the cost, as the first subject does, and not to a layer.
+        ahead: names of marks whose rows come before those of layers.
         explained: `(at, rest) -> g` as it would be if only the faults of earlier subjects were at work, or None.
         is_whole: whether only marks in `ahead` are compared, since other subjects have the rest.
     """
@@ -47,6 +48,7 @@ class Subject(NamedTuple):
     is_forced: bool = True
     scale: Callable[[Any, Any], Any] | None = None
     pull: Callable[[Any, Any, Any], Any] | None = None
+    is_near: bool = False
     ahead: tuple[str, ...] = ()
     explained: Any = None
     is_whole: bool = False

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from fnnets.verify import course, explain, guard, hearing, kinks, pieces, precision, properties, slopes
 from fnnets.verify.course import Side
 from fnnets.verify.evidence import Subject, problems
+from fnnets.verify.hearing import GAP
 from fnnets.verify.report import Report, Row
 
 
@@ -87,7 +88,14 @@ def truth(case: Case, float64: bool = True, is_quick: bool = False) -> Truth:
     with precision.double():
         double = course.oracle(case.subjects, case.place(precision.to_double(case.inputs)))
         guard.finite(double.found[-1].value, case.value_name)
-    return Truth(case, native, double, column, {})
+        programs = {GAP: _gap(double)} if is_quick else {}
+    return Truth(case, native, double, column, programs)
+
+
+def _gap(side: Side) -> float:
+    """The distance of the whole to its nearest kink."""
+    closed = side.forward[-1].closed
+    return float(precision.compiled("kink", lambda *point: kinks.gap(closed, point), *side.points[-1]))
 
 
 def judged(case: Case, known: Truth, is_quick: bool = False) -> Report:
@@ -96,7 +104,7 @@ def judged(case: Case, known: Truth, is_quick: bool = False) -> Report:
     `is_quick` leaves the parameters' own precision out where float64 decides, and the properties where a row is wrong.
     """
     heard = hearing.heard(case, known, is_quick)
-    rows = hearing.rows(heard)
+    rows = hearing.rows(heard, is_quick)
     if is_quick and any(row.verdict == "wrong" for row in rows):
         return Report(case.name, known.column, tuple(rows))
     return _with_properties(case, known, heard.fine, rows, heard.tolerance)
@@ -149,7 +157,7 @@ def _with_properties(case: Case, known: Truth, fine: Any, rows: list[Row], toler
         is_smooth = all(row.verdict in ("ok", "rounding") for row in rows)
         tests = [test for test in case.tests if is_smooth or not test.needs_smooth]
         found = properties.rows(tests, side, tolerance)
-        kink = float(precision.compiled("kink", lambda *point: kinks.gap(side.forward[-1].closed, point), at, rest))
+        kink = _gap(side)
         taylor = None
         if isinstance(problems(fine[-1].explicit, side.found[-1].automatic), list):
             taylor = slopes.taylor(subject.terms, at, rest, fine[-1].explicit, side.found[-1].automatic)

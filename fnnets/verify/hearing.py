@@ -24,6 +24,9 @@ from fnnets.verify.course import Accused, Side
 from fnnets.verify.evidence import Failure, problems
 from fnnets.verify.report import Row
 
+GAP = "gap"
+"""Where a truth keeps the distance to the nearest kink, if it is known."""
+
 
 class Hearing(NamedTuple):
     """Both sides of a case, and the relative error that passes in float64."""
@@ -48,19 +51,23 @@ def heard(case: Any, known: Any, is_quick: bool = False) -> Hearing:
     return Hearing(case, known, coarse, fine, tolerance)
 
 
-def rows(hearing: Hearing) -> list[Row]:
-    """The rows of all subjects; marks nearest to the cost come behind the first subject."""
-    case = hearing.case
-    parts = [of_subject(hearing, i) for i in range(len(case.subjects))]
+def rows(hearing: Hearing, is_quick: bool = False) -> list[Row]:
+    """The rows of all subjects; marks nearest to the cost come before the layers.
+
+    `is_quick` leaves open whether a wrong row is downstream of another, for those who ask for the first alone.
+    """
+    subjects = hearing.case.subjects
+    parts = [of_subject(hearing, i) for i in range(len(subjects))]
     rows: list[Row] = []
-    ahead = [row for part, subject in zip(parts, case.subjects, strict=True) for row in part[0] if subject.ahead]
-    for i, (subject, (marked, leaves)) in enumerate(zip(case.subjects, parts, strict=True)):
+    ahead = [row for part, subject in zip(parts, subjects, strict=True) for row in part[0] if subject.ahead]
+    for i, (subject, (marked, leaves)) in enumerate(zip(subjects, parts, strict=True)):
         here = leaves if subject.ahead else [*marked, *leaves]
-        if any(row.verdict == "wrong" for row in rows) and subject.explained is not None:
+        if not is_quick and any(row.verdict == "wrong" for row in rows) and subject.explained is not None:
             here = excused(hearing, i, here)
         rows += here
-        if i == 0:
-            rows += _proportional(hearing, here, ahead) if len(case.subjects) > 1 else ahead
+        if i + 1 == len(subjects) or not subjects[i + 1].is_near:
+            rows += _following(hearing, rows, ahead)
+            ahead = []
     return rows
 
 
@@ -161,6 +168,8 @@ def _testimony(hearing: Hearing, i: int, marked: list, leaves: list | None) -> l
     if hearing.fine is None or not count:
         return [None] * count
     pairs = [leaf.double for leaf in [*marked, *(leaves or [])]]
+    if hearing.coarse is None and hearing.known.programs.get(GAP) == math.inf:
+        return [None] * count  # what differs where there are no kinks is wrong, whoever is right
     if hearing.coarse is None and all(_is_close(pair, hearing.tolerance) for pair in pairs):
         return [None] * count
     with precision.double():
@@ -199,17 +208,23 @@ def excused(hearing: Hearing, i: int, rows: list[Row]) -> list[Row]:
     ]
 
 
-def _proportional(hearing: Hearing, first: list[Row], ahead: list[Row]) -> list[Row]:
-    """Marks behind the first subject, called downstream where they are wrong in the same proportion as it."""
-    if not any(row.verdict == "wrong" for row in first) or not ahead:
+def _following(hearing: Hearing, near: list[Row], ahead: list[Row]) -> list[Row]:
+    """Marks behind the subjects nearest to the cost, called downstream where they are wrong just as those are."""
+    if not ahead or not any(row.verdict == "wrong" for row in near):
         return ahead
-    one, whole = _pairs(hearing, 0, "leaves"), _pairs(hearing, len(hearing.case.subjects) - 1, "marks")
-    if not one or not whole:
+    subjects = hearing.case.subjects
+    last = _pairs(hearing, len(subjects) - 1, "marks")
+    pairs = [_pairs(hearing, i, "leaves") for i in range(len(subjects)) if i == 0 or subjects[i].is_near]
+    if not last or not all(pairs):
         return ahead
-    (e, a), (e_out, a_out) = (leaf[0].double or leaf[0].native for leaf in (one, whole))
+    (e, a), *others = (leaf[0].double or leaf[0].native for leaf in pairs)
+    e_out, a_out = last[0].double or last[0].native
+    width = e.shape[-1]
     if e.shape[:-1] != e_out.shape[:-1] or e.shape != a.shape:
         return ahead
-    width = e.shape[-1]
-    same = judge.is_explained(e_out[..., :width] * a, a_out[..., :width] * e)
-    rest = judge.is_explained(e_out[..., width:], a_out[..., width:])
-    return [row._replace(verdict="downstream") if row.verdict == "wrong" and same and rest else row for row in ahead]
+    predicted = a_out[..., width:].copy()
+    for e_near, a_near in others:
+        predicted[: len(e_near), ..., -e_near.shape[-1] :] += e_near - a_near
+    is_same = judge.is_explained(e_out[..., :width] * a, a_out[..., :width] * e)
+    is_same = is_same and judge.is_explained(e_out[..., width:], predicted)
+    return [row._replace(verdict="downstream") if row.verdict == "wrong" and is_same else row for row in ahead]

@@ -119,7 +119,7 @@ def _cells(axes: Any, number: int, row: Row, steps: int, colours: Any) -> None:
         colour = colours.to_rgba(np.clip(level, LOWEST, HIGHEST)) if known else ABSENT
         cell = Rectangle((step * width, number), width, 1, facecolor=colour, edgecolor=EDGE, linewidth=0.4)
         cell.set_alpha(0.35 if row.verdict in ACCEPTED else None)
-        cell.set_hatch(None if known else "////")
+        cell.set_hatch("" if known else "////")
         axes.add_patch(cell)
 
 
