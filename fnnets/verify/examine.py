@@ -160,5 +160,5 @@ def _with_properties(case: Case, known: Truth, fine: Any, rows: list[Row], toler
         kink = _gap(side)
         taylor = None
         if isinstance(problems(fine[-1].explicit, side.found[-1].automatic), list):
-            taylor = slopes.taylor(subject.terms, at, rest, fine[-1].explicit, side.found[-1].automatic)
+            taylor = slopes.taylor(subject.terms, subject.explicit, at, rest, side.found[-1].automatic)
     return Report(case.name, known.column, tuple(rows), tuple(found), taylor, kink)

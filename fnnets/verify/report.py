@@ -94,7 +94,8 @@ class Report:
         rows: the rows, from the output backwards.
         properties: a row for each property that holds for every gradient, such as "linear in its cotangent".
         taylor: the remainders of the whole, where they were taken.
-        kink: distance to the nearest kink, such as a ReLU's zero or a tie in max-pooling; NaN where there is none.
+        kink: distance to the nearest kink, such as a ReLU's zero or a tie in max-pooling; infinite where there is none,
+            NaN where it was not asked for.
 
     >>> row = Row("4, 6", "layer 0 dense .weights", "wrong", 0.5, 0.5, 1.0, (0, 1), 3.0, 2.0, 2.0, "automatic")
     >>> report = Report("network", "float32", (row,))
@@ -138,7 +139,7 @@ class Report:
         return table.of(self)
 
     def show(self) -> None:
-        """Print the table: in colour on a terminal (needs the extra `progress`), else as plain text."""
+        """Print the table: in colour on a terminal (needs the extra `cli`), else as plain text."""
         from fnnets.verify import console
 
         console.show(self)

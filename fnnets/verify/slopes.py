@@ -27,10 +27,10 @@ from fnnets.verify.report import Taylor
 STEPS = 10.0 ** -np.arange(1.0, 6.5, 0.5)
 
 
-def taylor(terms: Any, at: Any, rest: Any, explicit: Any, automatic: Any) -> Taylor:
-    """The remainders of both gradients along one direction, in float64."""
+def taylor(terms: Any, explicit: Any, at: Any, rest: Any, automatic: Any) -> Taylor:
+    """The remainders of `explicit(at, rest)` and of the automatic gradient along one direction, in float64."""
 
-    def measure(at, rest, explicit, automatic, v):
+    def measure(at, rest, automatic, v):
         base = terms(at, rest)
         size = jnp.sum(jnp.abs(base)) if base.ndim else jnp.maximum(jnp.abs(base), 1)
 
@@ -41,11 +41,11 @@ def taylor(terms: Any, at: Any, rest: Any, explicit: Any, automatic: Any) -> Tay
         changes = jax.lax.map(moved, jnp.asarray(STEPS))
         slopes = [
             sum(jnp.sum(g * d) for g, d in zip(*map(jax.tree.leaves, (each, v)), strict=True))
-            for each in (explicit, automatic)
+            for each in (explicit(at, rest), automatic)
         ]
         return [jnp.abs(changes - STEPS * slope) for slope in slopes], size
 
-    (hand, auto), size = precision.compiled("taylor", measure, at, rest, explicit, automatic, _direction(at))
+    (hand, auto), size = precision.compiled("taylor", measure, at, rest, automatic, _direction(at))
     remainders = [np.asarray(each, float) for each in (hand, auto)]
     floor = 64 * precision.EPSILON * float(size)
     fitted = _slope(remainders[0], floor), _slope(remainders[1], floor)

@@ -84,8 +84,9 @@ def _error(number: float) -> str:
 def _summary(report: Report) -> str:
     first, count = report.first_wrong, len(report.rows)
     if first is None:
-        errors = [row.error_float64 for row in report.rows if math.isfinite(row.error_float64)]
-        native = [row.error for row in report.rows if math.isfinite(row.error)]
+        judged = [row for row in report.rows if row.verdict == "ok"]
+        errors = [row.error_float64 for row in judged if math.isfinite(row.error_float64)]
+        native = [row.error for row in judged if math.isfinite(row.error)]
         column = "float64" if errors else report.precision
         largest = f", largest relative error {_error(max(errors or native))} in {column}" if errors or native else ""
         approximate = sum(row.verdict == "approximation" for row in report.rows)

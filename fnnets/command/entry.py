@@ -1,0 +1,112 @@
+"""Which command, and how it may end.
+
+exit status   0  right      1  wrong      2  bad input, or inconclusive      130  Ctrl-C
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from fnnets.command.errors import Refusal, one_line
+
+COMMANDS = ("verify", "mutate")
+USAGE = """usage: fnnets verify TARGET [options]     prove a hand-written gradient, or name what is wrong with it
+       fnnets mutate FAMILY [options]     plant known faults, and see that verification finds each
+       fnnets COMMAND --help              the options of one command
+
+TARGET is where the gradient is: package.module:thing or path/to/file.py:thing.
+FAMILY is one of dense, convolution, pooling, recurrent, lstm, autoencoder, rbm, all.
+
+    fnnets verify my_layer.py:layer --shape 5           a layer of one's own, for examples of 5 features
+    fnnets verify package.module:net --seeds 20         a network, at 20 draws of parameters and examples
+    fnnets mutate lstm                                  does verification find every fault of an LSTM's gradient?
+
+exit status: 0 right, 1 wrong, 2 bad input or inconclusive
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status.
+
+    Args:
+        arguments: what stands behind `fnnets`; None for this process's own.
+
+    >>> main(["--help"])                                                          # doctest: +ELLIPSIS
+    usage: fnnets verify TARGET [options] ...
+    0
+    """
+    name, *rest = (sys.argv[1:] if arguments is None else list(arguments)) or ["--help"]
+    if name in ("--help", "-h"):
+        print(USAGE, end="")
+        return 0
+    if name not in COMMANDS:
+        return _complain(f"fnnets: there is no command {name!r}, expected {' or '.join(COMMANDS)}; see fnnets --help")
+    missing = [package for package in ("tyro", "rich") if importlib.util.find_spec(package) is None]
+    if missing:
+        needed = " and ".join(missing)
+        return _complain(f"fnnets {name}: {needed} is not installed; run: pip install 'fnnets[cli]'")
+    return _run(name, rest)
+
+
+def _run(name: str, rest: list[str]) -> int:
+    _be_printable()
+    try:
+        module = importlib.import_module(f"fnnets.command.{name}")
+        status = module.run(_parse(module.Options, rest, f"fnnets {name}"))
+        sys.stdout.flush()
+        return status
+    except SystemExit as end:  # --help
+        return int(end.code or 0)
+    except Refusal as error:
+        return _complain(f"fnnets {name}: {error}")
+    except KeyboardInterrupt:
+        return _complain(f"fnnets {name}: interrupted; nothing was written", 130)
+    except BrokenPipeError:  # the reader has gone; Python would complain again when it closes the stream
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+
+
+def _parse(options: type, arguments: list[str], name: str) -> Any:
+    """The dataclass `options` filled in from the command line.
+
+    Raises:
+        Refusal: an unknown option or a bad value.
+        SystemExit: `--help` was asked for, and printed.
+    """
+    import tyro
+
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(options, args=arguments, prog=name)
+    except SystemExit as end:
+        if end.code in (0, None):
+            raise
+    raise Refusal(f"{_unframed(complaint.getvalue())}; see {name} --help")
+
+
+def _unframed(box: str) -> str:
+    """What tyro says in its frame, between the title and the hints; the frame is of ASCII where it must be."""
+    parts = re.split(r"[─-]{3,}", re.sub(r"[│╭╮╰╯|+]", " ", box))
+    pieces = [piece for piece in (one_line(part).strip(" ─-.") for part in parts) if piece]
+    return pieces[1] if len(pieces) > 1 else "".join(pieces)
+
+
+def _be_printable() -> None:
+    """δ and ω do not end a command where the stream's encoding lacks them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _complain(text: str, status: int = 2) -> int:
+    print(text, file=sys.stderr)
+    return status

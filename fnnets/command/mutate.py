@@ -1,0 +1,85 @@
+"""`fnnets mutate FAMILY`: known faults are planted in correct backward passes, and each must be found and named.
+
+exit status      0 every fault is noticed      1 one survives      2 bad input
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from fnnets.command import files
+from fnnets.command.errors import Refusal, one_line
+from fnnets.training.progress import progress
+from fnnets.verify import mutants
+from fnnets.verify.mutants import Outcome, Result
+
+Family = Literal["dense", "convolution", "pooling", "recurrent", "lstm", "autoencoder", "rbm", "all"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Plant the catalogue's faults one by one in a family's backward passes, and see that verification finds each.
+
+    A fault is killed where the check notices it, and named where its first wrong row is the faulty equation. A fault
+    that survives comes with the reason, such as sizes at which it changes nothing.
+
+    for example
+        fnnets mutate dense
+        fnnets mutate lstm --steps 5 --sizes 3 4 2 --no-x64
+
+    exit status: 0 every fault is noticed, 1 one survives, 2 bad input
+
+    Attributes:
+        family: dense, convolution, pooling, recurrent, lstm, autoencoder, rbm or all.
+        x64: let float64 decide; --no-x64 judges by the rounding noise of float32 alone.
+        batch: number of examples; without it a few.
+        steps: number of time steps; without it a few.
+        sizes: units of each layer, features first and outputs last; without them small ones.
+        json: file for the outcome.
+        quiet: print the counts alone.
+    """
+
+    family: Annotated[Family, tyro.conf.Positional, tyro.conf.arg(metavar="FAMILY")]
+    x64: bool = True
+    batch: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    steps: Annotated[int | None, tyro.conf.arg(metavar="T")] = None
+    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="SIZE …")] = ()
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+
+
+def run(options: Options) -> int:
+    """Plant, check, show and write; returns the exit status.
+
+    Raises:
+        Refusal: bad input.
+    """
+    files.check(options.json, "--json")
+    outcome = _outcome(options)
+    print(outcome.summary() if options.quiet else outcome.table())
+    if options.json is not None:
+        files.write_text(options.json, outcome.to_json())
+    return int(bool(outcome.survivors))
+
+
+def _outcome(options: Options) -> Outcome:
+    families = list(mutants.CATALOGUE) if options.family == "all" else [options.family]
+    total = sum(len(mutants.CATALOGUE[family]) for family in families)
+    kind = "silent" if options.quiet else "auto"
+    with progress(kind, total, "fnnets mutate") as step:  # type: ignore[arg-type]
+        try:
+            return mutants.run(
+                options.family, float64=options.x64, batch=options.batch, steps=options.steps,
+                sizes=options.sizes or None, progress=lambda result: step(_said(result)),
+            )  # fmt: skip
+        except (TypeError, ValueError) as error:
+            raise Refusal(one_line(str(error))) from error
+
+
+def _said(result: Result) -> str:
+    verdict = "named" if result.named else "killed" if result.killed else "survives"
+    return f"{result.family}: {result.name}: {verdict}"

@@ -1,0 +1,152 @@
+"""Which check a thing asks for, and what is said of a thing that asks for none."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import fnnets as fn
+from fnnets.command import subjects
+from fnnets.command.errors import Refusal
+from fnnets.command.subjects import Asked
+from fnnets.core import Context
+from fnnets.verify import Report, Row
+
+NET = fn.network(fn.layers.dense(2), fn.objectives.linear_squared_error, (3,))
+DENSE = fn.layers.dense(2, fn.activations.tanh)
+BATCH = fn.Batch(jnp.arange(12.0).reshape(4, 3) / 7, jnp.arange(8.0).reshape(4, 2) / 5)
+PARAMS = NET.init(jax.random.key(0))
+W = jnp.array([1.0, 2.0])
+
+
+def plain(x):
+    return jnp.log1p(jnp.exp(x))
+
+
+softplus = jax.custom_vjp(plain)
+softplus.defvjp(lambda x: (plain(x), x), lambda x, d_y: (d_y * jax.nn.sigmoid(x),))
+
+
+def cost(w, scale=1.0):
+    return scale * jnp.sum(w**3)
+
+
+def cube(w, scale=1.0):
+    return scale * 3 * w**2
+
+
+def of(thing, **asked):
+    return subjects.report(thing, 0, Asked(**asked))
+
+
+@pytest.mark.parametrize(
+    ("thing", "subject"),
+    [
+        (NET, "network"),
+        ((NET, PARAMS, BATCH), "network"),
+        ([NET, PARAMS, BATCH, None], "network"),
+        (DENSE, "layer dense, examples of shape (5,)"),
+        ((DENSE, (7,)), "layer dense, examples of shape (7,)"),
+        ((DENSE, PARAMS, BATCH.inputs), "layer dense"),
+        ((DENSE, PARAMS, BATCH.inputs, Context()), "layer dense"),
+        ((cost, cube, W), "gradient"),
+        ((cost, cube, W, 2.0), "gradient"),
+        ((softplus, plain, W), "custom_vjp"),
+        (lambda: NET, "network"),
+        (lambda: (cost, cube, W), "gradient"),
+        (lambda key: (cost, cube, jax.random.normal(key, (3,))), "gradient"),
+        (lambda size=2, *rest, **more: (cost, cube, jnp.arange(1.0, size + 1)), "gradient"),
+        (lambda seed: fn.verify.gradient(cost, cube, W + seed), "gradient"),
+    ],
+)
+def test_each_kind_meets_its_check(thing, subject):
+    found = of(thing)
+    assert (found.subject, found.verdict) == (subject, "pass")
+
+
+def test_faults_are_found_whatever_the_kind():
+    assert of((cost, lambda w: 2 * w, W)).verdict == "wrong"
+    assert of(DENSE._replace(backward=lambda p, t, d: (p, t.x))).verdict == "wrong"
+    assert of(lambda: NET._replace(gradient=lambda params, batch, key=None: params)).verdict == "wrong"
+
+
+def test_the_shape_is_that_of_the_command_line():
+    assert of(DENSE, shape=(9,)).subject == "layer dense, examples of shape (9,)"
+
+
+def test_float32_alone_reaches_every_door():
+    for thing in ((NET, PARAMS, BATCH), DENSE, (cost, cube, W), (softplus, plain, W)):
+        assert all(jnp.isnan(row.error_float64) for row in of(thing, float64=False).rows)
+
+
+def test_a_function_is_called_with_its_seed():
+    seen = []
+
+    def make(seed, key):
+        seen.append((seed, key))
+        return cost, cube, W
+
+    subjects.report(make, 7, Asked(is_repeated=True))
+    assert seen[0][0] == 7
+    assert (jax.random.key_data(seen[0][1]) == jax.random.key_data(jax.random.key(7))).all()
+
+
+def test_fixed_numbers_are_not_drawn_anew():
+    report = Report("gradient", "float32", (Row("", "gradient", "ok"),))
+    for thing in ((cost, cube, W), report, lambda: (NET, PARAMS, BATCH)):
+        with pytest.raises(Refusal, match="--seeds asks for different draws"):
+            of(thing, is_repeated=True)
+    assert of((DENSE, PARAMS, BATCH.inputs), is_repeated=True).ok
+    with pytest.raises(Refusal, match="--no-x64 comes too late"):
+        of(report, float64=False)
+
+
+def raises():
+    raise KeyError("missing")
+
+
+class Unknown:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("thing", "said"),
+    [
+        (3, "TARGET is 3, expected a network, a layer"),
+        ({"a": 1}, "TARGET is a dict, expected"),
+        ((), "TARGET is a tuple, expected"),
+        ((1, 2), "TARGET is (1, 2), expected"),
+        ((cost, 3), "TARGET is (the function cost, 3), expected"),
+        ((cost, cube), "TARGET is (cost, gradient) without parameters, expected (cost, gradient, params, *args)"),
+        ((softplus, plain), "TARGET is (f, reference) without arguments"),
+        (softplus, "TARGET is a jax.custom_vjp alone, expected (f, reference, *args)"),
+        ((NET, PARAMS), "TARGET is a network and 1 more, expected (net, params, batch)"),
+        ((DENSE, PARAMS), "TARGET is a layer and 1 more, expected (layer, shape)"),
+        (cost, "cost takes w, expected a function of nothing, or of `key` or `seed`"),
+        (fn.layers.dense, "dense takes size, expected a function of nothing"),
+        (raises, "calling raises raised KeyError: 'missing' (test_subjects.py, line"),
+        (lambda: cost, "<lambda> returns the function cost, expected"),
+        (lambda: None, "TARGET is None, expected"),
+        (Unknown, "TARGET is an Unknown, expected"),
+        ((NET, PARAMS, BATCH.inputs), "batch"),
+        ((cost, cube, jnp.arange(3)), "params is an array of dtype int32, expected floating numbers"),
+        ((lambda w: w, cube, W), "cost returns shape (2,), expected a scalar"),
+        ((lambda w: 1 / 0, cube, W), "cost raised ZeroDivisionError: division by zero"),
+        (DENSE._replace(init=lambda key, shape: raises()), "it does not take (KeyError: 'missing'); give --shape"),
+    ],
+)
+def test_what_is_refused_is_one_line(thing, said):
+    with pytest.raises(Refusal) as caught:
+        of(thing)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (-1,)])
+def test_a_shape_of_nothing_is_refused(shape):
+    with pytest.raises(Refusal, match="--shape is"):
+        of(DENSE, shape=shape)
+
+
+def test_a_shape_that_the_layer_does_not_take_is_its_own_message():
+    with pytest.raises(Refusal, match=r"raised ValueError: dense: examples have shape \(2, 2\), expected one axis"):
+        of(DENSE, shape=(2, 2))

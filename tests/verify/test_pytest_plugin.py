@@ -1,0 +1,81 @@
+"""The helper in tests of one's own, which run in a process of their own."""
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import jax.numpy as jnp
+import pytest
+
+import fnnets as fn
+from fnnets.pytest_plugin import assert_ok
+
+TESTS = """
+import jax.numpy as jnp, fnnets as fn
+from fnnets.pytest_plugin import assert_ok, verified
+
+W = jnp.array([1.0, 2.0])
+
+def test_right(verified):
+    verified(fn.verify.gradient(lambda w: jnp.sum(w**2), lambda w: 2 * w, W))
+    verified(fn.verify.gradient(lambda w: jnp.sum(w**3), lambda w: 3 * w**2, W))
+
+def test_wrong(verified):
+    verified(fn.verify.gradient(lambda w: jnp.sum(w**2), lambda w: 3 * w, W))
+
+def test_function(request):
+    assert_ok(fn.verify.gradient(lambda w: jnp.sum(w**2), lambda w: 2 * w, W), request)
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """What pytest says of the tests above, and the XML that it writes."""
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "test_mine.py").write_text(TESTS)
+    options = ["-q", "-rA", "-p", "no:cacheprovider", "--junit-xml=out.xml", "-o", "junit_family=xunit1", "."]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options], cwd=folder, capture_output=True, text=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
+    )  # fmt: skip
+    return done, ElementTree.parse(folder / "out.xml")
+
+
+def test_a_report_that_does_not_pass_fails_with_its_table(run):
+    done, _ = run
+    assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert "E       gradient: wrong (1 of 1 rows), first at gradient params" in done.stdout
+    assert "pytest_plugin.py" not in done.stdout  # the failing line is that of the test
+
+
+def test_each_report_is_a_section_of_its_test(run):
+    done, _ = run
+    assert done.stdout.count("fnnets call") == 4
+    assert done.stdout.count("gradient: pass (1 rows") == 3
+
+
+def test_each_report_is_a_property_in_the_xml(run):
+    _, tree = run
+    found = {
+        case.get("name"): [json.loads(each.get("value"))["verdict"] for each in case.iter("property")]
+        for case in tree.iter("testcase")
+    }
+    assert found == {"test_right": ["pass", "pass"], "test_wrong": ["wrong"], "test_function": ["pass"]}
+
+
+def test_without_a_request_the_table_is_the_message():
+    wrong = fn.verify.gradient(lambda w: jnp.sum(w**2), lambda w: 3 * w, jnp.array([1.0, 2.0]))
+    with pytest.raises(AssertionError, match="first at gradient params"):
+        assert_ok(wrong)
+
+
+def test_inconclusive_does_not_pass():
+    with pytest.raises(AssertionError, match="gradient: inconclusive"):
+        assert_ok(fn.verify.Report("gradient", "float32", ()))
+
+
+def test_what_is_no_report_is_refused():
+    with pytest.raises(TypeError, match="assert_ok: report is True of type bool, expected Report"):
+        assert_ok(True)
