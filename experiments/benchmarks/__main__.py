@@ -15,9 +15,10 @@ from experiments.benchmarks import (
     recurrent,
     recurrent_memory,
     table,
+    verification,
 )
 
-NAMES = "boltzmann|class_map|convolutional|feedforward|import_time|memory|recurrent|table"
+NAMES = "boltzmann|class_map|convolutional|feedforward|import_time|memory|recurrent|table|verification"
 USAGE = f"usage: python -m experiments.benchmarks {NAMES} [options]; each has --help"
 
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     modules: dict[str, Any] = {
         "boltzmann": boltzmann, "class_map": class_map,
         "convolutional": convolutional, "feedforward": feedforward, "import_time": import_time,
-        "memory": recurrent_memory, "recurrent": recurrent,
+        "memory": recurrent_memory, "recurrent": recurrent, "verification": verification,
     }  # fmt: skip
     if name in modules:
         return modules[name].main(rest)

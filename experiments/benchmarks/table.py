@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from experiments import results
-from experiments.benchmarks import boltzmann, class_map, convolutional, import_time, recurrent, recurrent_memory, report
+from experiments.benchmarks import (
+    boltzmann,
+    class_map,
+    convolutional,
+    import_time,
+    recurrent,
+    recurrent_memory,
+    report,
+    verification,
+)
 from experiments.benchmarks.timing import summary
 
 HERE = Path(__file__).parent
@@ -51,6 +60,12 @@ outputs. Checkpoints keep a state every √T steps and compute the others again.
 Machines: an epoch of 60 000 binary examples of 784 units with 500 hidden ones, in minibatches of 100, each library with
 its own random numbers; gradients on equal samples are compared first. The autoencoder's epoch is backpropagation with
 momentum through eight layers.
+
+Verification: every mutant of `fnnets.verify.mutants` before each tool, in networks of a few units; the others get the
+cost with the changed gradient as its custom derivative and their own default tolerances. Mutants of samplers and ties
+have no wrong gradient and are for fnnets alone. Correct code is each of those networks with other parameters: float32,
+saturated, bfloat16 (not for those that demand float64), all zero (ties), one example. Seconds are for the mutants,
+compilation included.
 
 The command over each table measures it again; `make benchmark` installs the peers and measures the feedforward ones.
 
@@ -156,6 +171,7 @@ PARTS = {
     "import_time": _import,
     "memory": recurrent_memory.markdown,
     "recurrent": recurrent.markdown,
+    "verification": lambda content: verification.table(content["rows"]),
 }
 
 

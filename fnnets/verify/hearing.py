@@ -126,7 +126,11 @@ def _pairs(hearing: Hearing, i: int, part: str) -> list[judge.Leaf]:
     side = hearing.known.double or hearing.known.native
     epsilon = precision.epsilon(hearing.known.column)
     count = len(next(pairs for pairs in found[::-1] if pairs is not None))
-    moved = _noise(hearing, i, part) if hearing.known.double is None else None
+    moved = None
+    if hearing.known.double is None:
+        moved = _noise(hearing, i, part, is_full=False)
+        if not _within(found[0] or [], moved):  # the explicit side may be the noisier one
+            moved = _noise(hearing, i, part, is_full=True)
     scale = float(side.found[i].scale)
 
     def leaf(n):
@@ -136,14 +140,20 @@ def _pairs(hearing: Hearing, i: int, part: str) -> list[judge.Leaf]:
     return [leaf(n) for n in range(count)]
 
 
-def _noise(hearing: Hearing, i: int, part: str) -> list[float]:
-    """What rounding explains of each mark or leaf, absolutely; measured once for both parts."""
+def _noise(hearing: Hearing, i: int, part: str, is_full: bool) -> list[float]:
+    """What rounding explains of each mark or leaf, absolutely: of the oracle, or of both sides; measured once."""
     accused, programs = hearing.coarse[i], hearing.known.programs
-    if programs.get(("noise", i), (None,))[0] is not accused:
+    key = "noise", i, None if is_full else accused.matches
+    if key not in programs or (is_full and programs[key][0] is not accused):
         epsilon = precision.epsilon(hearing.known.column)
-        found = noise.spreads(hearing.case.subjects[i], hearing.known.native, accused, i, epsilon)
-        programs["noise", i] = accused, found
-    return programs["noise", i][1][part == "leaves"]
+        found = noise.spreads(hearing.case.subjects[i], hearing.known.native, accused, i, epsilon, is_full)
+        programs[key] = accused, found
+    return programs[key][1][part == "leaves"]
+
+
+def _within(pairs: list[Any], noise: list[float]) -> bool:
+    """Whether all differences are within the noise; what is no number is not."""
+    return all(e.shape != a.shape or bool(np.all(np.abs(e - a) <= n)) for (e, a), n in zip(pairs, noise, strict=False))
 
 
 def _both(side: Side, accused: Accused, i: int, part: str) -> list[Any]:

@@ -28,10 +28,10 @@ from fnnets.verify.evidence import Failure, Subject, problems
 DRAWS = 4
 
 
-def spreads(subject: Subject, side: course.Side, accused: course.Accused, i: int, epsilon: float) -> Any:
-    """The largest movement of each mark and of each leaf, as ([…], […])."""
+def spreads(subject: Subject, side: course.Side, accused: course.Accused, i: int, epsilon: float, is_full: bool) -> Any:
+    """The largest movement of each mark and of each leaf, as ([…], […]); of the oracle alone where not `is_full`."""
     at, rest = side.points[i]
-    is_usable = not isinstance(accused.explicit, Failure)
+    is_usable = is_full and not isinstance(accused.explicit, Failure)
     is_usable = is_usable and not isinstance(problems(accused.explicit, side.found[i].automatic), str)
 
     def both(at, rest):
@@ -61,7 +61,7 @@ def spreads(subject: Subject, side: course.Side, accused: course.Accused, i: int
         floor = 2 * epsilon * side.found[i].scale
         return [16 * jnp.maximum(one, other) + 8 * epsilon * size + floor for one, other, size in pairs]
 
-    return [np.asarray(part, float).tolist() for part in precision.compiled(("noise", i), measure, at, rest)]
+    return [np.asarray(part, float).tolist() for part in precision.compiled(("noise", i, is_full), measure, at, rest)]
 
 
 def _moved(key, tree, epsilon):
