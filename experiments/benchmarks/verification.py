@@ -160,7 +160,7 @@ def check_grads_single(probe: families.Probe) -> bool:
 def check_grads_double(probe: families.Probe) -> bool:
     """Whether check_grads is content in float64."""
     with precision.double():
-        params, batch = jax.tree.map(jnp.asarray, precision.to_double((probe.params, probe.batch)))
+        params, batch = _in_double(probe)
         return _check_grads(probe._replace(params=params, batch=batch))
 
 
@@ -184,7 +184,7 @@ def gradcheck(probe: families.Probe) -> bool:
     import torch
 
     with precision.double():
-        params, batch = jax.tree.map(jnp.asarray, precision.to_double((probe.params, probe.batch)))
+        params, batch = _in_double(probe)
         cost, gradient = map(jax.jit, _pair(probe._replace(batch=batch)))
         leaves, structure = jax.tree.flatten(params)
 
@@ -207,6 +207,12 @@ def gradcheck(probe: families.Probe) -> bool:
             return bool(torch.autograd.gradcheck(Cost.apply, tensors, raise_exception=False))
         except (RuntimeError, ValueError, TypeError):  # a gradient of another shape or structure
             return False
+
+
+def _in_double(probe: families.Probe) -> tuple[Any, Any]:
+    """Parameters and batch in float64; n stays a number."""
+    wide = precision.to_double((probe.params, probe.batch))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, wide)
 
 
 def _pair(probe: families.Probe) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
