@@ -148,11 +148,12 @@ def _properties_of_pieces(case: Case, points: Any, tolerance: float, float64: bo
 def _with_properties(case: Case, known: Truth, fine: Any, rows: list[Row], tolerance: float) -> Report:
     """The report with rows for properties, the Taylor test and the distance to the nearest kink."""
     side, subject = known.double or known.native, case.subjects[-1]
+    gap = properties.fast_products(subject, known.native) if known.native else []
     at, rest = side.points[-1]
     if known.double is None:
         tests = [test for test in case.tests if not test.needs_smooth]
         found = properties.rows(tests, side, precision.tolerance(known.column))
-        return Report(case.name, known.column, tuple(rows), tuple(found))
+        return Report(case.name, known.column, tuple(rows), (*found, *gap))
     with precision.double():
         is_smooth = all(row.verdict in ("ok", "rounding") for row in rows)
         tests = [test for test in case.tests if is_smooth or not test.needs_smooth]
@@ -161,4 +162,4 @@ def _with_properties(case: Case, known: Truth, fine: Any, rows: list[Row], toler
         taylor = None
         if isinstance(problems(fine[-1].explicit, side.found[-1].automatic), list):
             taylor = slopes.taylor(subject.terms, subject.explicit, at, rest, side.found[-1].automatic)
-    return Report(case.name, known.column, tuple(rows), tuple(found), taylor, kink)
+    return Report(case.name, known.column, tuple(rows), (*found, *gap), taylor, kink)

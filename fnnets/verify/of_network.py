@@ -40,6 +40,9 @@ def network(net: Network, params: Any, batch: Any, key: Any = None, *, float64: 
     true values of those before it, so that each fault is named where it is; the rows of the whole gradient that are
     wrong for that reason alone are labelled "downstream".
 
+    Above a million numbers it goes leaf by leaf, to hold little at a time, and leaves out properties that need many
+    gradients at once: repeatability, `jit`, forward mode, second order, the batch's mean, the Taylor test.
+
     Args:
         net: the network.
         params: its parameters; they decide the precision of the first column of errors.

@@ -147,6 +147,23 @@ def same_values(one: Callable[[Any, Any], Any], other: Callable[[Any, Any], Any]
     return Property(measure, needs_smooth=False)
 
 
+def fast_products(subject: Subject, side: Any) -> list[Row]:
+    """How far the gradient moves when matrix products run at the device's default precision: rounding, told apart.
+
+    A CPU's products have no other precision. Elsewhere the default may be TF32 or bfloat16, which no check here uses.
+    """
+    if jax.default_backend() == "cpu":
+        return []
+    at, rest = side.points[-1]
+    exact = jax.tree.leaves(precision.compiled("exact products", subject.explicit, at, rest))
+    with jax.default_matmul_precision("default"):
+        fast = jax.tree.leaves(precision.compiled("fast products", lambda *point: subject.explicit(*point), at, rest))
+    gap = max((float(_apart(x, y)) for x, y in zip(fast, exact, strict=True)), default=0.0)
+    limit = 8 * precision.epsilon(precision.name(at))
+    found = Departure("matrix products at the default precision", subject.name, gap)
+    return [_row(found.name, found, limit, "ok" if gap <= limit else "rounding")]
+
+
 def calculus(subject: Subject, has_second_order: bool = True) -> Property:
     """First and second derivatives along two directions, in forward mode."""
 

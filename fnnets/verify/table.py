@@ -91,6 +91,7 @@ def _summary(report: Report) -> str:
         largest = f", largest relative error {_error(max(errors or native))} in {column}" if errors or native else ""
         approximate = sum(row.verdict == "approximation" for row in report.rows)
         largest += f"; {approximate} rows approximate the gradient on purpose" if approximate else ""
+        largest += f"; the nearest kink is {_error(report.kink)} away" if math.isfinite(report.kink) else ""
         return f"{report.subject}: {report.verdict} ({count} rows{largest})"
     if first not in report.rows:
         return f"{report.subject}: wrong, all {count} rows agree, but it is not {first.where}: {first.decided}"

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 import fnnets as fn
-from fnnets.verify import precision
+from fnnets.verify import pieces, precision
 
 INPUTS = jax.random.normal(jax.random.key(1), (6, 5))
 LABELS = jnp.array([0, 2, 1, 2, 2, 0])
@@ -257,3 +257,18 @@ def test_bad_arguments_are_refused_by_the_network_s_own_checks():
         fn.verify.network(3, params, BATCH)
     with pytest.raises(ValueError, match=r"net.cost is nan here"):
         fn.verify.network(net, jax.tree.map(lambda w: w * jnp.nan, params), BATCH)
+
+
+def test_a_large_network_is_examined_leaf_by_leaf(monkeypatch):
+    """The same verdicts, of a right network and of a wrong one, where ten numbers count as many."""
+    net, params = build()
+    wrong_net, _ = build(middle=faulty(HIDDEN, scale_biases))
+    whole = [fn.verify.network(each, params, BATCH) for each in (net, wrong_net)]
+    monkeypatch.setattr(pieces, "LARGE", 10)
+    for float64 in (True, False):
+        for each, known in zip((net, wrong_net), whole, strict=True):
+            report = fn.verify.network(each, params, BATCH, float64=float64)
+            assert report.verdict == known.verdict
+            of_leaves = [row for row in report.rows if not row.where.startswith("layer") or " ." in row.where]
+            named = {row.where: row.verdict for row in known.rows}
+            assert all(row.verdict in (named[row.where], "rounding") for row in of_leaves), str(report)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fnnets as fn
+from fnnets.verify import properties
 
 X, W = jax.random.normal(jax.random.key(0), (5, 3)), jax.random.normal(jax.random.key(1), (3,))
 DENSE = fn.layers.dense(4, fn.activations.tanh)
@@ -123,3 +124,20 @@ def test_taylor_slopes_tell_a_gradient_from_what_is_none():
 def test_the_distance_to_the_nearest_kink(function, gap):
     w = jnp.array([0.25, 1.0, -3.0])
     assert fn.verify.gradient(function, jax.grad(function), w).kink == pytest.approx(gap)
+
+
+def test_fast_matrix_products_are_told_apart(monkeypatch):
+    """A device whose default products are coarse, played by a gradient that looks at the setting."""
+
+    def gradient(w, x):
+        return jax.grad(cost)(w, x) * (1.001 if jax.config.jax_default_matmul_precision == "default" else 1)
+
+    monkeypatch.setattr(properties.jax, "default_backend", lambda: "gpu")
+    report = fn.verify.gradient(cost, gradient, W, X)
+    report.assert_ok()
+    (row,) = [row for row in report.properties if "matrix products" in row.where]
+    assert (row.verdict, row.error_float64) == ("rounding", pytest.approx(1e-3, rel=1e-2))
+    assert not any(
+        "matrix products" in row.where and row.verdict != "ok"
+        for row in fn.verify.gradient(cost, jax.grad(cost), W, X).properties
+    )
