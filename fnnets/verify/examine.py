@@ -132,7 +132,10 @@ def _piece_by_piece(case: Case, float64: bool) -> Report:
         marked, leaves = hearing.of_subject(heard, 0)
         if subject.explained is not None and any(row.verdict == "wrong" for row in rows):
             leaves = hearing.excused(heard, 0, leaves)
-        rows += marked if part == pieces.MARKS else leaves if subject.ahead else [*marked, *leaves]
+        if part == pieces.MARKS:
+            rows += marked
+        else:  # every piece of a layer meets its marks, one tells of them
+            rows += leaves if subject.ahead or part > 0 else [*marked, *leaves]
         tolerance = heard.tolerance if float64 else tolerance
     found = _properties_of_pieces(case, double if float64 else native, tolerance, float64)
     return Report(case.name, column, tuple(rows), tuple(found))

@@ -57,7 +57,7 @@ def test_a_wrong_layer_is_named_with_status_1(mine, capsys):
 
 def test_inconclusive_is_status_2(mine, capsys):
     assert main(["verify", f"{mine}:bent", "--quiet"]) == 2
-    assert capsys.readouterr().out == "gradient: inconclusive (1 rows, largest relative error 0 in float64)\n"
+    assert capsys.readouterr().out == "gradient: inconclusive (1 rows)\n"
 
 
 def test_quiet_is_the_verdict_in_one_line(mine, capsys):
