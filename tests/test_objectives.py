@@ -70,3 +70,10 @@ def test_value_of_equal_scores_is_log_of_the_number_of_classes():
 def test_another_activation_is_refused():
     with pytest.raises(TypeError, match=r"squared_error: activation.*expected Activation"):
         fn.objectives.squared_error(jax.nn.sigmoid)
+
+
+def test_the_cross_entropy_has_its_true_slope_where_z_is_zero():
+    """max(z, 0) and |z| have kinks at 0, their sum has none: ∂c/∂z = σ(0) − y = 1/2 − y."""
+    y = jnp.array([[0.2, 1.0, 0.0]])
+    slope = jax.grad(lambda z: jnp.sum(fn.objectives.sigmoid_cross_entropy.value(z, y)))(jnp.zeros((1, 3)))
+    np.testing.assert_allclose(slope, 0.5 - y, rtol=1e-6)

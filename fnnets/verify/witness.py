@@ -141,6 +141,9 @@ def estimates(
     central, jump = (forward + backward) / 2, np.abs(forward - backward)
     coarse, fine = central[:, 0::2], central[:, 1::2]
     value, uncertainty = (4 * fine - coarse) / 3, np.abs(fine - coarse) / 3 + noise[:, 1::2]
+    # where both pairs of steps contradict each other there is a kink between them, and neither is to be trusted
+    apart = np.abs(value[:, :1] - value[:, 1:])
+    uncertainty = uncertainty + np.where(apart > 4 * uncertainty.sum(axis=1, keepdims=True), apart, 0)
     best = np.argmin(np.nan_to_num(uncertainty, nan=np.inf), axis=1)[:, None]
     value, uncertainty = (np.take_along_axis(array, best, axis=1)[:, 0] for array in (value, uncertainty))
     is_kink = (jump[:, -1] > 0.25 * jump[:, 0]) & (jump[:, -1] > 16 * noise[:, -1])
