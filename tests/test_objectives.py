@@ -73,7 +73,7 @@ def test_another_activation_is_refused():
 
 
 def test_the_cross_entropy_has_its_true_slope_where_z_is_zero():
-    """max(z, 0) and |z| have kinks at 0, their sum has none: ∂c/∂z = σ(0) − y = 1/2 − y."""
+    """max(z, 0) and |z| have kinks at 0, the cost has none: ∂c/∂z = σ(0) − y = 1/2 − y."""
     y = jnp.array([[0.2, 1.0, 0.0]])
     slope = jax.grad(lambda z: jnp.sum(fn.objectives.sigmoid_cross_entropy.value(z, y)))(jnp.zeros((1, 3)))
     np.testing.assert_allclose(slope, 0.5 - y, rtol=1e-6)
