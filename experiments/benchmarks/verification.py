@@ -73,7 +73,8 @@ def run(options: Options) -> int:
         rows += of_family(family, seeds)
         print(f"{family} done", file=sys.stderr)
     content = {
-        "name": "verification", "command": "python -m experiments.benchmarks.verification", **results.environment(),
+        "name": "verification", **results.environment(),
+        "command": f"python -m experiments.benchmarks.verification --families {' '.join(chosen)} --seeds {seeds}",
         "settings": {"families": list(chosen), "seeds": seeds}, "rows": rows,
     }  # fmt: skip
     print(table(rows).rstrip())
