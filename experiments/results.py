@@ -17,13 +17,14 @@ import math
 import os
 import platform
 import statistics
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jax
+
+from fnnets import files
 
 
 @dataclass(frozen=True)
@@ -147,12 +148,7 @@ def save_json(value: Any, path: Path) -> Path:
 
 def replace(path: Path, write: Callable[[Path], Any]) -> Path:
     """Let `write` fill a temporary file beside `path`, then move it there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        temporary = Path(folder) / path.name
-        write(temporary)
-        os.replace(temporary, path)
-    return path
+    return files.write(path, write)
 
 
 def show(record: Record) -> str:

@@ -19,14 +19,13 @@ from __future__ import annotations
 import importlib
 import math
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fnnets import checks
+from fnnets import checks, files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -255,13 +254,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     Returns:
         The path.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        temporary = Path(folder) / path.name
-        figure.savefig(temporary, format="png")
-        os.replace(temporary, path)
-    return path
+    return files.write(Path(path), lambda temporary: figure.savefig(temporary, format="png"))
 
 
 def _nested(labels: Sequence[str]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ def test_python_blocks_run_one_after_another(capsys, standard_promotion):
     printed = capsys.readouterr().out
     assert "network: pass" in printed
     assert "layer 0 forgetful" in printed
+    assert "gradient z1 | misses the factor σ'(z1) of tanh" in printed
     assert float(names["fn"].training.evaluate(names["net"], names["result"].params, names["test"]).accuracy) > 0.93
 
 

@@ -33,8 +33,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import results
-from experiments.benchmarks import command, report
-from fnnets import verify
+from experiments.benchmarks import command, peers, report
+from fnnets import sequences, verify
 from fnnets.verify import mutants, precision
 from fnnets.verify.mutants import families
 from fnnets.verify.mutants.mutant import FAULT
@@ -87,7 +87,7 @@ def of_family(family: str, seeds: int) -> list[dict[str, Any]]:
     rows = [_ours(family, float64) for float64 in (True, False)]
     faults = [mutant for mutant in mutants.CATALOGUE[family] if mutant.kind == FAULT]
     tools: dict[str, Callable[[families.Probe], bool]] = {SINGLE: check_grads_single, DOUBLE: check_grads_double}
-    if _has_torch():
+    if peers.has_torch():
         tools[TORCH] = gradcheck
     for name, tool in tools.items():
         began, killed = time.perf_counter(), 0
@@ -137,8 +137,6 @@ def moved(probe: families.Probe, case: str, seed: int) -> families.Probe:
 
 def _first(probe: families.Probe) -> Any:
     """The batch's first example."""
-    from fnnets import sequences
-
     return sequences.take(probe.net.layer.time, probe.batch, jnp.array([0]))
 
 
@@ -224,12 +222,6 @@ def _pair(probe: families.Probe) -> tuple[Callable[[Any], Any], Callable[[Any], 
 def _probe(family: str, name: str) -> families.Probe:
     setting = next(setting for setting in families.settings(family) if setting.name == name)
     return families.Probe(*setting.make())
-
-
-def _has_torch() -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec("torch") is not None
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from fnnets import files
 from fnnets.command.errors import Refusal
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -44,17 +44,13 @@ def check_picture(path: Path | None, option: str) -> None:
 
 
 def write(path: Path, save: Callable[[Path], object]) -> None:
-    """Have `save` write to a temporary name in the same folder, then move it; the folder is made if need be.
+    """As `fnnets.files.write`.
 
     Raises:
         Refusal: the operating system says no.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-            temporary = Path(folder) / path.name
-            save(temporary)
-            os.replace(temporary, path)
+        files.write(path, save)
     except OSError as error:
         raise Refusal(f"{str(path)!r} cannot be written: {error.strerror or error}") from error
 

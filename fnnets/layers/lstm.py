@@ -171,8 +171,7 @@ def lstm(
             d_c = d_c + packed.peepholes[-1] * delta_o
         d_c = taps.delta("c", d_c, "d_c")
         delta_i = taps.delta("z_i", (d_c * g + d_i) * (i * (1 - i)), "δ_i")
-        delta_f = (d_c * previous[1] + d_f[0]) * (f * (1 - f)) if forget_gate else None
-        delta_f = [taps.delta("z_f", delta_f, "δ_f")] if forget_gate else []
+        delta_f = [taps.delta("z_f", (d_c * previous[1] + d_f[0]) * (f * (1 - f)), "δ_f")] if forget_gate else []
         delta_g = taps.delta("z_g", d_c * (i * _slope(squash_input, g, z_g)), "δ_g")
         delta = jnp.concatenate([delta_i, *delta_f, delta_g, delta_o], axis=-1)
         d_c = d_c * f if forget_gate else d_c

@@ -11,7 +11,6 @@ extra `cli`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from fnnets.verify import table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fnnets.verify.report import Report, Row
+    from fnnets.verify.report import Report
 
 COLOURS = {
     "ok": "green", "pass": "bold green", "rounding": "green", "convention": "cyan", "approximation": "cyan",
@@ -68,9 +67,7 @@ def verdict_line(report: Report) -> str:
     >>> verdict_line(Report("gradient", "float32", ()))
     'gradient: inconclusive (0 rows)'
     """
-    lines = report.table().splitlines()
-    ends = (" ".join(lines[start:]) for start in range(len(lines) - 1, -1, -1))
-    return next(end for end in ends if end.startswith(f"{report.subject}: "))
+    return table.summary(report)
 
 
 def _parts(report: Report, width: int) -> Iterator[Any]:
@@ -79,8 +76,7 @@ def _parts(report: Report, width: int) -> Iterator[Any]:
     from rich.rule import Rule
     from rich.text import Text
 
-    heads = ("statement", "where", "verdict", report.precision, "float64", "absolute", "worst", "witness")
-    cells = [_cells(row) for row in report.rows]
+    heads, cells = table.heads(report), [table.cells(row) for row in report.rows]
     widths, gap = _widths([heads, *cells], width)
     yield _line(heads, ["bold"] * len(heads), widths, gap)
     yield Rule(style="dim")
@@ -90,8 +86,8 @@ def _parts(report: Report, width: int) -> Iterator[Any]:
             style = "bold" if row.diagnosis and note.endswith(row.diagnosis) else "dim"
             yield Padding(Text(note, style=style), (0, 0, 0, 4))
     for row in report.properties:
-        yield _coloured(f"property: {row.where}: {row.verdict}, {row.decided}", row.verdict)
-    yield _coloured(verdict_line(report), report.verdict)
+        yield _coloured(table.of_property(row), row.verdict)
+    yield _coloured(table.summary(report), report.verdict)
 
 
 def _line(cells: Any, styles: list[str], widths: list[int], gap: int) -> Any:
@@ -123,13 +119,3 @@ def _widths(cells: list[tuple[str, ...]], width: int) -> tuple[list[int], int]:
     spare = width - sum(widths) - gap * (len(widths) - 1)
     widths[FOLDING] = min(widths[FOLDING], max(NARROWEST, widths[FOLDING] + spare))
     return widths, gap
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    errors = map(_error, (row.error, row.error_float64, row.absolute))
-    index = str(list(row.worst)).replace(" ", "") if row.worst else ""
-    return row.statement, row.where, row.verdict, *errors, index, row.supports
-
-
-def _error(number: float) -> str:
-    return f"{number:.1e}" if math.isfinite(number) and number else f"{number:.0f}"

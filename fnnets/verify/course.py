@@ -117,8 +117,8 @@ def is_narrow(side: Side, accused: Sequence[Accused]) -> bool:
 def asked(subject: Subject, forward: sites.Traced, at: Any, rest: Any) -> Found:
     """What the oracle says of a subject at a point."""
     zeros = [
-        jnp.zeros((*site.lengths, *site.shape), site.dtype) if _is_of_interest(subject, site) else None
-        for site in forward.sites
+        jnp.zeros((*site.lengths, *site.shape), site.dtype) if site.tag.kind == "tap" else None
+        for site in _of_interest(subject, forward.sites)
     ]
 
     def total(at, zeros):
@@ -131,8 +131,11 @@ def asked(subject: Subject, forward: sites.Traced, at: Any, rest: Any) -> Found:
     return Found(automatic, cotangents, seen, value, scale)
 
 
-def _is_of_interest(subject: Subject, site: sites.Site) -> bool:
-    return site.tag.kind == "tap" and (not subject.is_whole or site.tag.name in subject.ahead)
+def _of_interest(subject: Subject, found: Sequence[sites.Site]) -> list[sites.Site]:
+    """The sites, those that the subject leaves to others without a kind."""
+    is_asked = [not subject.is_whole or site.tag.name in subject.ahead for site in found]
+    pairs = zip(is_asked, found, strict=True)
+    return [site if asked else site._replace(tag=site.tag._replace(kind="")) for asked, site in pairs]
 
 
 def _traced(subject: Subject, point: Any, forward: sites.Traced) -> Accused:
@@ -140,17 +143,7 @@ def _traced(subject: Subject, point: Any, forward: sites.Traced) -> Accused:
         back = sites.trace(subject.explicit, *point)
     except Exception as error:  # what the accused may raise, no one knows
         return Accused(Failure(reason(error)), (), "")
-    taps = [
-        site if _is_of_interest(subject, site) else site._replace(tag=site.tag._replace(kind=""))
-        for site in forward.sites
-    ]
-    deltas = [
-        site
-        if not subject.is_whole or site.tag.name in subject.ahead
-        else site._replace(tag=site.tag._replace(kind=""))
-        for site in back.sites
-    ]
-    found, trouble = marks.matches(taps, deltas)
+    found, trouble = marks.matches(*(_of_interest(subject, side.sites) for side in (forward, back)))
     return Accused(back, tuple(found), trouble)
 
 

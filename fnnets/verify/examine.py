@@ -22,7 +22,6 @@ import jax.numpy as jnp
 from fnnets.verify import course, explain, guard, hearing, kinks, pieces, precision, properties, slopes
 from fnnets.verify.course import Side
 from fnnets.verify.evidence import Subject, problems
-from fnnets.verify.hearing import GAP
 from fnnets.verify.report import Report, Row
 
 
@@ -53,7 +52,8 @@ class Case(NamedTuple):
 class Truth(NamedTuple):
     """What the oracle says of a case; a `Side` for each precision, None for one that was not asked.
 
-    `programs` keeps the witness compiled for those who come again.
+    `programs` keeps what is compiled or measured once for those who come again; `gap` is the distance to the nearest
+    kink, None where it is not known yet.
     """
 
     case: Case
@@ -61,6 +61,7 @@ class Truth(NamedTuple):
     double: Any
     column: str
     programs: dict[Any, Any]
+    gap: float | None = None
 
 
 def examine(case: Case, float64: bool = True) -> Report:
@@ -88,8 +89,7 @@ def truth(case: Case, float64: bool = True, is_quick: bool = False) -> Truth:
     with precision.double():
         double = course.oracle(case.subjects, case.place(precision.to_double(case.inputs)))
         guard.finite(double.found[-1].value, case.value_name)
-        programs = {GAP: _gap(double)} if is_quick else {}
-    return Truth(case, native, double, column, programs)
+        return Truth(case, native, double, column, {}, _gap(double) if is_quick else None)
 
 
 def _gap(side: Side) -> float:
@@ -107,7 +107,7 @@ def judged(case: Case, known: Truth, is_quick: bool = False) -> Report:
     rows = hearing.rows(heard, is_quick)
     if is_quick and any(row.verdict == "wrong" for row in rows):
         return Report(case.name, known.column, tuple(rows))
-    return _with_properties(case, known, heard.fine, rows, heard.tolerance)
+    return _with_properties(case, known, heard, rows)
 
 
 def _piece_by_piece(case: Case, float64: bool) -> Report:
@@ -122,7 +122,7 @@ def _piece_by_piece(case: Case, float64: bool) -> Report:
     tolerance = precision.tolerance(column)
     for i, part in pieces.ordered(case.subjects, [at for at, _ in native]):
         subject, near, far = pieces.cut(case.subjects[i], part, native[i], double[i])
-        one = case._replace(subjects=(subject,), place=lambda _, near=near: [near], tests=())
+        one = case._replace(subjects=(subject,))
         sides: Any = course.oracle((subject,), (near,)), None
         if float64:
             with precision.double():
@@ -148,10 +148,11 @@ def _properties_of_pieces(case: Case, points: Any, tolerance: float, float64: bo
         return properties.rows(tests, Side(tuple(points), (), ()), tolerance)
 
 
-def _with_properties(case: Case, known: Truth, fine: Any, rows: list[Row], tolerance: float) -> Report:
+def _with_properties(case: Case, known: Truth, heard: hearing.Hearing, rows: list[Row]) -> Report:
     """The report with rows for properties, the Taylor test and the distance to the nearest kink."""
     side, subject = known.double or known.native, case.subjects[-1]
-    gap = properties.fast_products(subject, known.native) if known.native else []
+    is_usable = isinstance(problems((heard.fine or heard.coarse)[-1].explicit, side.found[-1].automatic), list)
+    gap = properties.fast_products(subject, known.native) if known.native and is_usable else []
     at, rest = side.points[-1]
     if known.double is None:
         tests = [test for test in case.tests if not test.needs_smooth]
@@ -160,9 +161,9 @@ def _with_properties(case: Case, known: Truth, fine: Any, rows: list[Row], toler
     with precision.double():
         is_smooth = all(row.verdict in ("ok", "rounding") for row in rows)
         tests = [test for test in case.tests if is_smooth or not test.needs_smooth]
-        found = properties.rows(tests, side, tolerance)
+        found = properties.rows(tests, side, heard.tolerance)
         kink = _gap(side)
         taylor = None
-        if isinstance(problems(fine[-1].explicit, side.found[-1].automatic), list):
+        if is_usable:
             taylor = slopes.taylor(subject.terms, subject.explicit, at, rest, side.found[-1].automatic)
     return Report(case.name, known.column, tuple(rows), (*found, *gap), taylor, kink)

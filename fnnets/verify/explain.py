@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -21,11 +21,11 @@ from fnnets.verify.report import Row
 
 
 class Setting(NamedTuple):
-    """What diagnoses may speak of: named sizes, padding, and additive terms of the whole gradient by name."""
+    """What diagnoses may speak of: named sizes, padding, and the additive terms of a row by name: `terms(where)`."""
 
     sizes: Mapping[str, float] = MappingProxyType({})
     mask: Any = None
-    terms: Mapping[str, Any] = MappingProxyType({})
+    terms: Callable[[str], Mapping[str, Any]] = lambda where: {}
 
 
 class Known(NamedTuple):
@@ -51,7 +51,7 @@ def explained(row: Row, leaf: Any, known: Known, kind: str = "") -> Row:
         axes,
         mask,
         *_known(known.subject, known.side, known.i),
-        dict(setting.terms.get(row.where, {})),
+        setting.terms(row.where),
     )
     found = diagnose.diagnose(explicit, automatic, clues)
     differs = ~(np.abs(explicit - automatic) <= 1e-9 * np.abs(automatic).max(initial=0.0))
@@ -81,17 +81,13 @@ def _known(subject: Subject, side: Side, i: int) -> tuple[dict[str, np.ndarray],
     found = side.found[i]
     for site, seen, cotangent in zip(side.forward[i].sites, found.seen, found.cotangents, strict=True):
         if cotangent is not None and len(site.lengths) < 2:
-            values[site.tag.name], deltas[site.tag.name] = _numbers(seen), _numbers(cotangent)
+            values[site.tag.name], deltas[site.tag.name] = precision.numbers(seen), precision.numbers(cotangent)
     if subject.pull is not None:
         x, _, d_y = side.points[i][1]
-        deltas["d_y"] = _numbers(d_y)
+        deltas["d_y"] = precision.numbers(d_y)
         if precision.is_floating(x):
-            values["x"] = _numbers(x)
+            values["x"] = precision.numbers(x)
     return values, deltas
-
-
-def _numbers(array: Any) -> np.ndarray:
-    return np.asarray(np.asarray(array), np.float64)
 
 
 def sizes(time: str, x: Any) -> dict[str, float]:

@@ -24,9 +24,6 @@ from fnnets.verify.course import Accused, Side
 from fnnets.verify.evidence import Failure, problems
 from fnnets.verify.report import Row
 
-GAP = "gap"
-"""Where a truth keeps the distance to the nearest kink, if it is known."""
-
 
 class Hearing(NamedTuple):
     """Both sides of a case, and the relative error that passes in float64."""
@@ -161,15 +158,11 @@ def _both(side: Side, accused: Accused, i: int, part: str) -> list[Any]:
     found, forward = side.found[i], side.forward[i]
     if part == "marks":
         true = [marks.joined(forward.sites, found.cotangents, match.taps) for match in accused.matches]
-        return [(_host(e), _host(a)) for e, a in zip(accused.deltas, true, strict=True)]
+        return [(precision.numbers(e), precision.numbers(a)) for e, a in zip(accused.deltas, true, strict=True)]
     if isinstance(accused.explicit, Failure) or isinstance(problems(accused.explicit, found.automatic), str):
         return []
     leaves = zip(jax.tree.leaves(accused.explicit), jax.tree.leaves(found.automatic), strict=True)
-    return [(_host(e), _host(a)) for e, a in leaves]
-
-
-def _host(array: Any) -> np.ndarray:
-    return np.asarray(np.real(np.asarray(array)), np.float64)
+    return [(precision.numbers(e), precision.numbers(a)) for e, a in leaves]
 
 
 def _testimony(hearing: Hearing, i: int, marked: list, leaves: list | None) -> list[Any]:
@@ -178,7 +171,7 @@ def _testimony(hearing: Hearing, i: int, marked: list, leaves: list | None) -> l
     if hearing.fine is None or not count:
         return [None] * count
     pairs = [leaf.double for leaf in [*marked, *(leaves or [])]]
-    if hearing.coarse is None and hearing.known.programs.get(GAP) == math.inf:
+    if hearing.coarse is None and hearing.known.gap == math.inf:
         return [None] * count  # what differs where there are no kinks is wrong, whoever is right
     if hearing.coarse is None and all(_is_close(pair, hearing.tolerance) for pair in pairs):
         return [None] * count
@@ -197,7 +190,7 @@ def _is_close(pair: tuple[Any, Any], tolerance: float) -> bool:
 
 def excused(hearing: Hearing, i: int, rows: list[Row]) -> list[Row]:
     """Rows that are wrong just as earlier faults predict, called downstream."""
-    if (hearing.fine is None and hearing.coarse is None) or not any(row.verdict == "wrong" for row in rows):
+    if not any(row.verdict == "wrong" for row in rows):
         return rows
     side, accused = (
         (hearing.known.native, hearing.coarse) if hearing.fine is None else (hearing.known.double, hearing.fine)
@@ -209,9 +202,8 @@ def excused(hearing: Hearing, i: int, rows: list[Row]) -> list[Row]:
         return [row._replace(verdict="downstream") if as_bad else row for row in rows]
     if isinstance(predicted, Failure) or isinstance(problems(predicted, accused[i].explicit), str):
         return rows
-    pairs = zip(
-        rows, map(_host, jax.tree.leaves(accused[i].explicit)), map(_host, jax.tree.leaves(predicted)), strict=True
-    )
+    sides = (map(precision.numbers, jax.tree.leaves(tree)) for tree in (accused[i].explicit, predicted))
+    pairs = zip(rows, *sides, strict=True)
     return [
         row._replace(verdict="downstream") if row.verdict == "wrong" and judge.is_explained(e, p) else row
         for row, e, p in pairs

@@ -18,7 +18,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.extend import core
 
 from fnnets.verify import precision, sites
@@ -46,11 +45,10 @@ def _evaluated(jaxpr: Any, consts: Any, args: Any) -> tuple[list[Any], Any]:
 def _step(equation: Any, inputs: list[Any]) -> tuple[list[Any], Any]:
     name = equation.primitive.name
     if name == "scan" and any(map(_compares, precision.inner(equation))):
-        return _scan(equation, inputs)
+        outs, least = sites.looped(equation, inputs, None, lambda *step: _evaluated(*step[:3]))
+        return outs, least.min()
     if name in INLINED and any(map(_compares, precision.inner(equation))):
-        inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
-        jaxpr, consts = (inner.jaxpr, inner.consts) if hasattr(inner, "consts") else (inner, ())
-        return _evaluated(jaxpr, consts, inputs)
+        return _evaluated(*sites.within(equation), inputs)
     return sites.bound(equation, inputs), _gap(name, inputs)
 
 
@@ -69,16 +67,3 @@ def _compares(jaxpr: Any) -> bool:
         equation.primitive.name in (*COMPARED, *CENTRED) or any(map(_compares, precision.inner(equation)))
         for equation in jaxpr.eqns
     )
-
-
-def _scan(equation: Any, inputs: list[Any]) -> tuple[list[Any], Any]:
-    p = equation.params
-    consts, carry = inputs[: p["num_consts"]], inputs[p["num_consts"] :][: p["num_carry"]]
-
-    def body(carry, x):
-        outs, least = _evaluated(p["jaxpr"].jaxpr, p["jaxpr"].consts, [*consts, *carry, *x])
-        return outs[: p["num_carry"]], (outs[p["num_carry"] :], least)
-
-    xs = inputs[p["num_consts"] + p["num_carry"] :]
-    carry, (ys, least) = lax.scan(body, carry, xs, length=p["length"], reverse=p["reverse"], unroll=p["unroll"])
-    return [*carry, *ys], least.min()

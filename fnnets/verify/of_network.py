@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -122,7 +123,8 @@ def _case(net: Network, params: Any, batch: Any, key: Any, is_known: bool = Fals
         ahead = [met.output, *([] if net.activity is None else [(met.kept, ())])]
         return [*ahead, *visits[::-1], *[(params, (arrays, SHARE * float(net.l2)))] * penalised, (params, arrays)]
 
-    setting = explain.Setting(_sizes(net, batch), batch.mask, _terms(net, params, batch) if penalised else {})
+    terms = partial(_terms, net, params, batch) if penalised else explain.Setting().terms
+    setting = explain.Setting(_sizes(net, batch), batch.mask, terms)
     tests = _tests(net, layers, whole, batch, key, rebuild, len(parts) - len(layers) - penalised)
     return Case("network", (*parts, whole), place, (params, arrays), "net.cost", tests, setting, rebuild)
 
@@ -197,16 +199,15 @@ def _sizes(net: Network, batch: Any) -> dict[str, float]:
     return sizes if batch.dataset_size is None else {**sizes, "n": batch.dataset_size}
 
 
-def _terms(net: Network, params: Any, batch: Any) -> dict[str, dict[str, Any]]:
-    """λ/n w for each leaf of the whole gradient, where it belongs and where not."""
+def _terms(net: Network, params: Any, batch: Any, where: str) -> dict[str, Any]:
+    """λ/n w of a row of the whole gradient, where it belongs and where not."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    found = (pair for name, pair in zip(walk.paths(params, "gradient"), leaves, strict=True) if name == where)
     scale = float(net.l2) / (batch.dataset_size or sequences.count(net.layer.time, batch))
-    found = {}
-    for name, (path, leaf) in zip(
-        walk.paths(params, "gradient"), jax.tree_util.tree_leaves_with_path(params), strict=True
-    ):
-        stray = "" if penalty.is_weight(path) else diagnose.STRAY
-        found[name] = {f"{stray}λ/n w": scale * np.asarray(leaf, np.float64)}
-    return found
+    return {
+        f"{'' if penalty.is_weight(path) else diagnose.STRAY}λ/n w": scale * np.asarray(leaf, np.float64)
+        for path, leaf in found
+    }
 
 
 def _tests(net, layers, whole, batch, key, rebuild, first) -> tuple[properties.Property, ...]:

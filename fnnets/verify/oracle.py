@@ -9,8 +9,8 @@ whole gradient that equals `explained` is wrong only because of them.
 
 | symbol | name in code | shape |
 |---|---|---|
-| 0(l) | `taps[l]`; `taps[0]` is at the input | as y(l) |
-| ∂C/∂y(l) | `d_taps[l]` | as y(l) |
+| 0(l) | `taps[l − 1]` | as y(l) |
+| ∂C/∂y(l) | `d_taps[l − 1]` | as y(l) |
 
 Source: the injection is that of flax's `perturb`.
 """

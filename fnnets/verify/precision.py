@@ -125,6 +125,11 @@ def to_single(tree: Any) -> Any:
     return jax.tree.map(cast, tree)
 
 
+def numbers(array: Any) -> np.ndarray:
+    """An array as NumPy's float64; of complex ones the real part."""
+    return np.asarray(np.real(np.asarray(array)), np.float64)
+
+
 def epsilon(dtype: Any) -> float:
     """The distance from 1 to the next number of `dtype`."""
     return float(jnp.finfo(dtype).eps)

@@ -179,9 +179,8 @@ def calculus(subject: Subject, has_second_order: bool = True) -> Property:
             if not has_second_order:
                 return jnp.stack([jnp.abs(_inner(g, v) - along(at, v)) / _safe((jnp.sqrt(_inner(g, g)) + room) * size)])
             slope, curvature = jax.jvp(lambda at: along(at, v), (at,), (u,))
-            hu, hv = (
-                _row_of(i, jax.vmap(lambda way: jax.jvp(explicit, (at,), (way,))[1])(_stacked(u, v))) for i in (0, 1)
-            )
+            both_ways = jax.vmap(lambda way: jax.jvp(explicit, (at,), (way,))[1])(_stacked(u, v))
+            hu, hv = (_row_of(i, both_ways) for i in (0, 1))
             first = jnp.abs(_inner(g, v) - slope) / _safe((jnp.sqrt(_inner(g, g)) + room) * size)
             total = _safe((jnp.sqrt(_inner(hv, hv)) + room * size) * size + jnp.abs(curvature))
             return jnp.stack(

@@ -86,9 +86,9 @@ def sites(jaxpr: Any, lengths: tuple[int, ...] = ()) -> list[Site]:
             value = equation.outvars[0].aval
             found.append(Site(tag, lengths, value.shape, value.dtype))
         elif _name(equation) == "scan":
-            found += sites(equation.params["jaxpr"].jaxpr, (*lengths, equation.params["length"]))
+            found += sites(within(equation)[0], (*lengths, equation.params["length"]))
         elif _name(equation) in INLINED:
-            found += sites(_inner(equation)[0], lengths)
+            found += sites(within(equation)[0], lengths)
         else:
             _refuse(equation)
     return found
@@ -132,14 +132,21 @@ def bound(equation, inputs) -> list[Any]:
 
 
 def _scan(equation, inputs, given, change) -> tuple[list[Any], list[Any]]:
+    def step(jaxpr, consts, args, here):
+        return evaluate(jaxpr, consts, args, here, change)
+
+    return looped(equation, inputs, given, step)
+
+
+def looped(equation: Any, inputs: list[Any], given: Any, step: Callable[..., Any]) -> tuple[list[Any], Any]:
+    """What a scan gives if `step(jaxpr, consts, args, given of this step)` returns (results, seen); seen is stacked."""
     p = equation.params
     consts, carry = inputs[: p["num_consts"]], inputs[p["num_consts"] :][: p["num_carry"]]
     xs = inputs[p["num_consts"] + p["num_carry"] :]
 
     def body(carry, slices):
         x, here = slices
-        closed = p["jaxpr"]
-        outs, seen = evaluate(closed.jaxpr, closed.consts, [*consts, *carry, *x], here, change)
+        outs, seen = step(*within(equation), [*consts, *carry, *x], here)
         return outs[: p["num_carry"]], (outs[p["num_carry"] :], seen)
 
     settings = {"length": p["length"], "reverse": p["reverse"], "unroll": p["unroll"]}
@@ -148,19 +155,17 @@ def _scan(equation, inputs, given, change) -> tuple[list[Any], list[Any]]:
 
 
 def _call(equation, inputs, given, change) -> tuple[list[Any], list[Any]]:
-    jaxpr, consts = _inner(equation)
-    return evaluate(jaxpr, consts, inputs, given, change)
+    return evaluate(*within(equation), inputs, given, change)
 
 
-def _inner(equation) -> tuple[Any, Any]:
+def within(equation: Any) -> tuple[Any, Any]:
+    """The jaxpr that an equation runs, and its constants."""
     inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
     return (inner.jaxpr, inner.consts) if hasattr(inner, "consts") else (inner, ())
 
 
 def _sites_within(equation) -> list[Site]:
-    if _name(equation) == "scan":
-        return sites(equation.params["jaxpr"].jaxpr)
-    return sites(_inner(equation)[0]) if _name(equation) in INLINED else []
+    return sites(within(equation)[0]) if _name(equation) in ("scan", *INLINED) else []
 
 
 def _name(equation) -> str:

@@ -3,7 +3,7 @@
     statement where                  verdict float32 float64 absolute worst  witness
     4, 6      layer 1 dense .weights ok      1.2e-07 3.1e-16 8.9e-16  [3,17] both
     3, 5      layer 1 dense .biases  wrong   1.0e-02 1.0e-02 2.0e-03  [4]    automatic
-        explicit 0.202, automatic 0.2, central differences 0.2 at [4]
+        explicit 0.202, automatic 0.2, central differences 0.2 at unit 4
 
 `float32` stands for the parameters' dtype; `witness` is whom central differences support. Rows that are not ok
 show the values of their worst element.
@@ -24,29 +24,33 @@ STATEMENT, WHERE, INDEX = 13, 34, 10
 
 def of(report: Report) -> str:
     """The table, its notes below their rows, and the verdict with the first wrong row at the end."""
-    heads = ("statement", "where", "verdict", report.precision, "float64", "absolute", "worst", "witness")
-    cells = [heads, *(_cells(row) for row in report.rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
-    lines = [_line(heads, widths), "-" * (sum(widths) + len(widths) - 1)]
+    columns = heads(report)
+    cells = [columns, *(_cut_cells(row) for row in report.rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(columns))]
+    lines = [_line(columns, widths), "-" * (sum(widths) + len(widths) - 1)]
     for row, line in zip(report.rows, cells[1:], strict=True):
         lines.append(_line(line, widths))
         for note in notes(row):
             lines += textwrap.wrap(note, WIDTH, initial_indent="    ", subsequent_indent="    ")
-    lines += [_property(row) for row in report.properties]
-    return "\n".join([*lines, *textwrap.wrap(_summary(report), WIDTH)])
+    lines += [of_property(row) for row in report.properties]
+    return "\n".join([*lines, *textwrap.wrap(summary(report), WIDTH)])
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def heads(report: Report) -> tuple[str, ...]:
+    """The names of the columns."""
+    return "statement", "where", "verdict", report.precision, "float64", "absolute", "worst", "witness"
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """What stands in the columns, uncut."""
     errors = map(_error, (row.error, row.error_float64, row.absolute))
     index = str(list(row.worst)).replace(" ", "") if row.worst else ""
-    return (
-        _cut(row.statement, STATEMENT),
-        _cut(row.where, WHERE),
-        row.verdict,
-        *errors,
-        _cut(index, INDEX),
-        row.supports,
-    )
+    return row.statement, row.where, row.verdict, *errors, index, row.supports
+
+
+def _cut_cells(row: Row) -> tuple[str, ...]:
+    statement, where, *others, index, supports = cells(row)
+    return _cut(statement, STATEMENT), _cut(where, WHERE), *others, _cut(index, INDEX), supports
 
 
 def notes(row: Row) -> list[str]:
@@ -59,7 +63,8 @@ def notes(row: Row) -> list[str]:
     return found
 
 
-def _property(row: Row) -> str:
+def of_property(row: Row) -> str:
+    """A property in one line."""
     return f"property: {row.where}: {row.verdict}, {row.decided}"
 
 
@@ -81,7 +86,8 @@ def _error(number: float) -> str:
     return f"{number:.1e}" if math.isfinite(number) and number else f"{number:.0f}"
 
 
-def _summary(report: Report) -> str:
+def summary(report: Report) -> str:
+    """The verdict, with the first wrong row, on one line."""
     first, count = report.first_wrong, len(report.rows)
     if first is None:
         judged = [row for row in report.rows if row.verdict == "ok"]
