@@ -7,11 +7,18 @@ The first half of the 1797 digits trains (its last fifth validates), the second 
 other hands wrote the second half. Scikit-learn's SVC(gamma=.001) has 0.9689 right in this split; a shuffled one
 is much easier. The gradient is proven before and after training, then both runs are compared: parameters, accuracy,
 time. Source of the split and its figure: scikit-learn's example "Recognizing hand-written digits".
+
+With `--processes N` the N processes train together, each from its share of every minibatch, and keep checkpoints in
+the results' folder until the end: where one dies, the same command goes on. The figures are those of one process to
+rounding.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import shutil
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,9 +30,11 @@ import numpy as np
 
 import fnnets as fn
 from experiments import results
-from experiments.options import Common, check_seeds
+from experiments.options import Common, arguments, check_seeds
 from experiments.results import Figure, Record
 from fnnets import checks, plots
+from fnnets.data import DataError
+from fnnets.training import processes
 
 SVC = 0.9689
 ROUNDING = 1e-3
@@ -45,6 +54,7 @@ class Options(Common):
         learning_rate: step size eta of the descent.
         momentum: decay mu of the velocity.
         l2: weight penalty lambda.
+        processes: processes on this machine that train together; 0 joins those that a scheduler has started.
     """
 
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -53,8 +63,10 @@ class Options(Common):
     learning_rate: float = 0.1
     momentum: float = 0.9
     l2: float = 0.0
+    processes: int = 1
 
     def __post_init__(self):
+        checks.count(self.processes, "processes", "give the number of processes, or 0 to join a scheduler's", least=0)
         check_seeds(self.seeds)
         checks.count(self.epochs, "epochs", "give the number of passes")
         checks.count(self.hidden, "hidden", "give the number of units")
@@ -69,14 +81,43 @@ class Run(NamedTuple):
 
 def run(options: Options) -> int:
     """Prove, train, compare, write; 1 where the gradient is not proven or the two runs part."""
+    if options.processes > 1 and not processes.launched():
+        command = [sys.executable, "-m", "experiments", "digits", *arguments(options)]
+        return processes.launch(command, options.processes)
+    return _compare(options) if options.processes == 1 else _together(options)
+
+
+def _together(options: Options) -> int:
+    """As one of several processes, which must not wait for the others where it fails."""
+    processes.join()
+    try:
+        return _compare(options)
+    except (DataError, ImportError, OSError) as error:
+        processes.leave(f"digits: {error}", 2)
+    except KeyboardInterrupt:
+        processes.leave("digits: interrupted; the same command goes on from the last checkpoint", 130)
+
+
+def _compare(options: Options) -> int:
+    """All runs of both gradients; process 0 judges them."""
     begin = time.perf_counter()
-    train, validation, test = data()
     net, optimizer = network(options)
-    compilation = {gradient: _compile(net, optimizer, train, validation, gradient) for gradient in GRADIENTS}
+    compilation = {gradient: _compile(net, optimizer, gradient) for gradient in GRADIENTS}
     runs: dict[str, list[Run]] = {gradient: [] for gradient in GRADIENTS}
     for seed in options.seeds:
         for gradient in GRADIENTS:
-            runs[gradient].append(_train(net, optimizer, train, validation, gradient, seed, options))
+            runs[gradient].append(_train(net, optimizer, gradient, seed, options))
+    if not processes.is_first():
+        return 0
+    status = _judge(net, runs, compilation, begin, options)
+    if _checkpoints(options).exists():  # of a run that has finished: the next one begins afresh
+        shutil.rmtree(_checkpoints(options))
+    return status
+
+
+def _judge(net, runs, compilation, begin, options: Options) -> int:
+    """What process 0 does with the runs: prove, compare, write, print."""
+    train, _, test = data()
     proofs = _prove(net, train, options.seeds[0], runs["explicit"][0].result.params)
     difference = max(_difference(*pair) for pair in zip(runs["explicit"], runs["automatic"], strict=True))
     figures = _figures(net, test, runs, compilation, difference)
@@ -90,6 +131,7 @@ def run(options: Options) -> int:
     return 0 if all(proof.ok for proof in proofs.values()) and difference < ROUNDING else 1
 
 
+@functools.cache
 def data() -> tuple[fn.Batch, fn.Batch, fn.Batch]:
     """Training, validation and test digits: 718, 180 and 899, in the source's order.
 
@@ -106,28 +148,42 @@ def network(options: Options) -> tuple[fn.Network, Any]:
     return net, fn.training.momentum(options.learning_rate, options.momentum)
 
 
-def _compile(net, optimizer, train, validation, gradient) -> float:
+def _compile(net, optimizer, gradient) -> float:
     """Seconds that the first epoch takes longer than the second; what all runs share is compiled before."""
     seconds = []
     for epochs in (0, 1, 1):
         begin = time.perf_counter()
-        fn.training.fit(
-            net, optimizer, train, key=jax.random.key(0), epochs=epochs, validation=validation, gradient=gradient,
-            progress="silent",
-        )  # fmt: skip
+        _fit(net, optimizer, gradient=gradient, key=jax.random.key(0), epochs=epochs, progress="silent")
         seconds.append(time.perf_counter() - begin)
     return seconds[1] - seconds[2]
 
 
-def _train(net, optimizer, train, validation, gradient, seed, options) -> Run:
+def _train(net, optimizer, gradient, seed, options) -> Run:
     begin = time.perf_counter()
-    result = fn.training.fit(
-        net, optimizer, train, key=jax.random.key(seed), epochs=options.epochs, validation=validation,
-        gradient=gradient, progress=options.progress,
+    place = _checkpoints(options) / f"{gradient}-{seed}" if processes.count() > 1 else None
+    result = _fit(
+        net, optimizer, gradient=gradient, key=jax.random.key(seed), epochs=options.epochs, progress=options.progress,
+        checkpoint=place,
     )  # fmt: skip
     if result.stopped.startswith("interrupted"):
         raise KeyboardInterrupt
-    return Run(result, time.perf_counter() - begin)
+    params = jax.tree.map(jnp.asarray, jax.device_get(result.params))  # on this process's own device
+    return Run(result._replace(params=params), time.perf_counter() - begin)
+
+
+def _fit(net, optimizer, **settings) -> fn.training.Result:
+    """`fit` in one process from arrays; in several from a stream, of which each reads its rows, in the same order."""
+    train, validation, _ = data()
+    if processes.count() == 1:
+        return fn.training.fit(net, optimizer, train, validation=validation, **settings)
+    source = fn.data.stream(train.inputs, train.targets)
+    return fn.training.fit(
+        net, optimizer, source, validation=validation, devices="all", monitor_training=True, **settings
+    )
+
+
+def _checkpoints(options: Options) -> Path:
+    return options.out / "digits" / "checkpoints"
 
 
 def _prove(net, train, seed, trained) -> dict[str, Any]:

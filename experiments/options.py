@@ -9,7 +9,7 @@ import contextlib
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,6 +61,22 @@ def parse(options: type, arguments: Sequence[str], name: str) -> Any:
         if end.code in (0, None):
             raise
     raise OptionError(f"{name}: {_one_line(complaint.getvalue())}; see python -m experiments {name} --help")
+
+
+def arguments(options: Any) -> list[str]:
+    """The command line that `parse` makes these options from, for a process that is to run with the same ones.
+
+    >>> arguments(Common(out=Path("elsewhere")))
+    ['--out', 'elsewhere', '--progress', 'auto']
+    """
+    words: list[str] = []
+    for field in fields(options):
+        value, name = getattr(options, field.name), field.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no-{name}")
+        elif value is not None:
+            words += [f"--{name}", *map(str, value if isinstance(value, tuple) else [value])]
+    return words
 
 
 def check_seeds(seeds: tuple[int, ...]) -> None:

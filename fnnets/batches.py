@@ -21,7 +21,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks, sequences
+from fnnets import checks, devices, sequences
 
 GIVEN, INPUTS, SAMPLES = "given", "inputs", "samples"
 
@@ -54,7 +54,9 @@ def prepared(net: Any, batch: Any, params: Any) -> tuple[Any, int]:
         targets=None if batch.targets is None else _cast_targets(batch.targets, params),
         dataset_size=n if batch.dataset_size is None else batch.dataset_size,
     )
-    return (stacked(batch) if net.targets == SAMPLES else batch), n
+    if net.targets == SAMPLES:  # an activity reads the data's rows, the first n
+        batch = stacked(batch) if net.activity is not None else stacked(batch, devices.parts())
+    return batch, n
 
 
 def cast(inputs: Any, params: Any) -> Any:
@@ -63,21 +65,33 @@ def cast(inputs: Any, params: Any) -> Any:
     return jnp.asarray(inputs, leaves[0].dtype) if leaves else jnp.asarray(inputs)
 
 
-def stacked(batch: Any) -> Any:
+def stacked(batch: Any, parts: int = 1) -> Any:
     """Data and samples one after the other, with the signs of their phases for targets.
+
+    With several parts each has its share of the data and then its share of the samples, so that devices which hold
+    both exchange nothing; rows of zeros with the sign 0, which count for nothing, fill up the last parts.
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> both = stacked(fn.Batch(jnp.ones((2, 2)), jnp.zeros((2, 2))))
     >>> both.inputs.shape, both.targets.ravel().tolist()
     ((4, 2), [2.0, 2.0, -2.0, -2.0])
+    >>> stacked(fn.Batch(jnp.ones((3, 2)), jnp.zeros((2, 2))), parts=2).targets.ravel().tolist()
+    [2.0, 2.0, -3.0, 2.0, 0.0, -3.0]
     """
-    v, samples = batch.inputs, batch.targets
-    n, m = len(v), 0 if samples is None else len(samples)
-    signs = jnp.full((n, 1), (n + m) / n, v.dtype)
-    if m == 0:
-        return batch._replace(targets=signs)
-    signs = jnp.concatenate([signs, jnp.full((m, 1), -(n + m) / m, v.dtype)])
-    return batch._replace(inputs=jnp.concatenate([v, samples]), targets=signs)
+    has_samples = batch.targets is not None and len(batch.targets) > 0
+    phases = [(1, batch.inputs), *([(-1, batch.targets)] if has_samples else [])]
+    rows = sum(-(-len(v) // parts) * parts for _, v in phases)
+    signs = [jnp.full((len(v), 1), sign * rows / len(v), batch.inputs.dtype) for sign, v in phases]
+    return batch._replace(inputs=_dealt([v for _, v in phases], parts), targets=_dealt(signs, parts))
+
+
+def _dealt(arrays, parts: int):
+    """The rows of all arrays, a part's share of each side by side; filled up with zeros where `parts` do not divide."""
+    if parts == 1:
+        return jnp.concatenate(arrays)
+    full = [jnp.pad(array, ((0, -len(array) % parts), (0, 0))) for array in arrays]
+    shares = [array.reshape(parts, -1, array.shape[1]) for array in full]
+    return jnp.concatenate(shares, axis=1).reshape(-1, arrays[0].shape[1])
 
 
 def _with_samples(net, batch, name):

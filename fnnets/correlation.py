@@ -34,6 +34,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from fnnets import devices
 from fnnets.windows import Window, spread
 
 if TYPE_CHECKING:
@@ -114,13 +115,18 @@ def input_gradient(
 
 def pays_weights_gradient(x_shape: tuple[int, ...]) -> bool:
     """Whether P δ is the faster one: on every CPU, where XLA has no good code for windows as large as images."""
-    return jax.default_backend() == "cpu" and 0 not in x_shape
+    return _is_one_cpu() and 0 not in x_shape
 
 
 def pays_input_gradient(delta_shape: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     """Whether δ Wᵀ is the faster one: on a CPU, if there are far fewer positions than pixels to correlate at."""
     is_sparse = math.prod(delta_shape[1:3]) < 0.6 * math.prod(shape)
-    return jax.default_backend() == "cpu" and 0 not in delta_shape and is_sparse
+    return _is_one_cpu() and 0 not in delta_shape and is_sparse
+
+
+def _is_one_cpu() -> bool:
+    """Examples that are cut over devices would be gathered block by block."""
+    return jax.default_backend() == "cpu" and not devices.is_cut()
 
 
 def _patches(x: Any, window: Window):

@@ -46,6 +46,16 @@ def axes(time: str) -> Axes:
     return Axes(int(time != ""), int(time == "kept"))
 
 
+def axes_of_fields(time: str) -> tuple[int, int, int]:
+    """The axes of examples of a batch's inputs, targets and mask.
+
+    >>> axes_of_fields("dropped")
+    (1, 0, 1)
+    """
+    where = axes(time)
+    return where.inputs, where.targets, where.inputs
+
+
 def count(time: str, batch: Any) -> int:
     """N, the number of examples in a batch.
 

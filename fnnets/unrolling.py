@@ -42,7 +42,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fnnets import taps
+from fnnets import devices, taps
 
 SEGMENT_BYTES, ONE_SEGMENT_BYTES = 3 << 20, 8 << 20
 FEW_FEATURES = 8
@@ -118,7 +118,7 @@ def segment_length(cell: Cell, chosen: Options, x) -> int:
     steps, n, _ = x.shape
     if chosen.checkpoint_every:
         return min(chosen.checkpoint_every, steps)
-    if jax.default_backend() != "cpu":
+    if jax.default_backend() != "cpu" or devices.is_cut():  # a contraction is an all-reduce, better one than many
         return steps
     size = steps * n * cell.width * x.dtype.itemsize
     count = -(-size // SEGMENT_BYTES) if size > ONE_SEGMENT_BYTES else 1

@@ -13,6 +13,7 @@ import tyro  # noqa: F401
 # XLA ends the process at a flag that it does not know, so other releases do without.
 FAST_COMPILATION = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 KNOWN_SINCE, KNOWN_UNTIL = (0, 10), (0, 11)
+DEVICES = "--xla_force_host_platform_device_count=8"  # arrays lie on the first unless a test takes more
 
 
 def pytest_addoption(parser):
@@ -25,6 +26,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     """Share what is compiled, and install the shape checker before fnnets is imported."""
+    _set_flag(DEVICES)
     # Most of the suite's time is compilation; a second run, or another worker, finds the programs here.
     if config.pluginmanager.hasplugin("cacheprovider"):
         jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
@@ -34,10 +36,8 @@ def pytest_configure(config):
         # The laws do not depend on it, and it is much of the compilation. With --check-shapes, which repeats the
         # contract, programs are compiled as users have them.
         jax.config.update("jax_disable_most_optimizations", True)
-        flags = os.environ.get("XLA_FLAGS", "")  # read when the first program is compiled, thus still in time
-        is_known = KNOWN_SINCE <= jax.__version_info__ < KNOWN_UNTIL
-        if is_known and FAST_COMPILATION not in flags:  # a worker has its controller's
-            os.environ["XLA_FLAGS"] = f"{FAST_COMPILATION} {flags}".strip()
+        if KNOWN_SINCE <= jax.__version_info__ < KNOWN_UNTIL:
+            _set_flag(FAST_COMPILATION)
         return
     import jaxtyping
 
@@ -46,6 +46,13 @@ def pytest_configure(config):
     for name in ("Array", "Bool", "Float", "Int", "Num", "PyTree", "UInt32"):
         setattr(builtins, name, getattr(jaxtyping, name))
     jaxtyping.install_import_hook("fnnets", "beartype.beartype")
+
+
+def _set_flag(flag):
+    """Read when the first program is compiled, thus still in time; a worker has its controller's flags already."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if flag not in flags:
+        os.environ["XLA_FLAGS"] = f"{flag} {flags}".strip()
 
 
 @pytest.fixture(autouse=True)

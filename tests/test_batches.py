@@ -20,6 +20,18 @@ def test_the_mean_over_both_phases_is_the_difference_of_their_means():
     np.testing.assert_allclose(np.mean(both.targets * both.inputs), z[:3].mean() - z[3:].mean(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("parts", [2, 3, 8])
+def test_phases_dealt_to_parts_have_the_same_mean(parts):
+    """Rows that fill up count for nothing, and each part has its share of both phases."""
+    z = numbers(8, 1)
+    batch = fn.Batch(jnp.asarray(z[:3]), jnp.asarray(z[3:]))
+    plain, dealt = fn.batches.stacked(batch), fn.batches.stacked(batch, parts)
+    mean = np.mean(dealt.targets * dealt.inputs)
+    np.testing.assert_allclose(mean, np.mean(plain.targets * plain.inputs), rtol=1e-5)
+    assert len(dealt.inputs) % parts == 0
+    assert {int(row) for row in np.sign(dealt.targets.reshape(parts, -1)[0])} == {1, -1}
+
+
 def test_without_samples_the_cost_is_the_mean_free_energy_of_the_data():
     params, v = RBM.init(jax.random.key(0)), numbers(5, 4)
     expected = fn.networks.energies.free_energy(RBM, params, v).mean()

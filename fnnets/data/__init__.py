@@ -9,6 +9,7 @@ from fnnets.data.preprocessing import Standardisation, Whitening, standardisatio
 from fnnets.data.reber import embedded_reber, legal_next, reber_strings
 from fnnets.data.scenes import Scenes, crops, scenes
 from fnnets.data.sequences import bucket, digits_as_pixels, digits_as_rows, pad, unpad
+from fnnets.data.sources import Source, memory_map, stream
 from fnnets.data.splits import bootstrap, k_fold, split
 from fnnets.data.tasks import adding, copying, copying_baseline, long_lag, temporal_order
 from fnnets.data.text import Vocabulary, one_hot, python_topics, segments, shakespeare, streams, vocabulary
@@ -18,6 +19,7 @@ __all__ = [
     "DataNotFoundError",
     "Mnist",
     "Scenes",
+    "Source",
     "Standardisation",
     "Vocabulary",
     "Whitening",
@@ -36,6 +38,7 @@ __all__ = [
     "k_fold",
     "legal_next",
     "long_lag",
+    "memory_map",
     "mnist",
     "nudge",
     "one_hot",
@@ -51,6 +54,7 @@ __all__ = [
     "shift",
     "split",
     "standardisation",
+    "stream",
     "streams",
     "temporal_order",
     "translate",

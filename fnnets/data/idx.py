@@ -27,6 +27,7 @@ from fnnets.data.errors import DataError, DataNotFoundError
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_RANK = 32  # what any NumPy takes
+LONGEST_HEADER = 4 + 4 * MAX_RANK
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
@@ -53,36 +54,68 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """
     file = Path(path)
     content = _content(file)
-    if len(content) < 4:
-        raise DataError(_truncated(file, len(content), "at least 4"))
-    kind, rank = content[2], content[3]
-    if content[:2] != b"\0\0" or kind not in DTYPES or not 1 <= rank <= MAX_RANK:
-        raise DataError(
-            f"{file} begins with the magic {content[:4].hex(' ')}, expected 00 00, a type (08 … 0e) and a rank: "
-            "it is no IDX file; give MNIST's original files"
-        )
-    header = 4 + 4 * rank
-    if len(content) < header:
-        raise DataError(_truncated(file, len(content), f"at least {header}"))
-    sizes = tuple(np.frombuffer(content[4:header], ">u4").tolist())
-    return _elements(file, content, header, np.dtype(DTYPES[kind]), sizes)
-
-
-def _elements(file, content, header, dtype, sizes):
-    expected = header + math.prod(sizes) * dtype.itemsize
-    if len(content) < expected:
-        raise DataError(_truncated(file, len(content), f"{expected} for sizes {sizes} of {dtype.name}"))
-    if len(content) > expected:
-        raise DataError(
-            f"{file} holds {len(content)} bytes, expected {expected} for sizes {sizes} of {dtype.name}: "
-            f"{len(content) - expected} too many; get the file again"
-        )
+    header, dtype, sizes = _header(file, content[:LONGEST_HEADER], len(content))
     try:
         return np.frombuffer(content, dtype, offset=header).reshape(sizes).astype(dtype.newbyteorder("="))
     except ValueError as error:  # no elements, but sizes whose product overflows
         raise DataError(
             f"{file} has sizes {sizes}, expected some that an array can have ({error}); get it again"
         ) from None
+
+
+def map_idx(path: str | os.PathLike[str]) -> np.ndarray:
+    """The array in a plain IDX file, memory-mapped: read-only, in the file's byte order.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataNotFoundError: there is no such file.
+        DataError: as for `read_idx`; or it is gzipped, and so cannot be mapped.
+
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "two-rows-idx2-ubyte")
+    ...     _ = path.write_bytes(bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6]))
+    ...     map_idx(path)[1].tolist()
+    [4, 5, 6]
+    """
+    file = Path(path)
+    try:
+        with file.open("rb") as opened:
+            begin = opened.read(LONGEST_HEADER)
+        length = file.stat().st_size
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    if begin[:2] == b"\x1f\x8b":
+        raise DataError(f"{file} is gzipped, expected a plain file to map; unpack it with gunzip first")
+    header, dtype, sizes = _header(file, begin, length)
+    return np.memmap(file, dtype, "r", header, sizes)
+
+
+def _header(file, begin: bytes, length: int) -> tuple[int, np.dtype, tuple[int, ...]]:
+    """The header's length, the dtype and the sizes, of a file that begins so and has so many bytes."""
+    if length < 4:
+        raise DataError(_truncated(file, length, "at least 4"))
+    kind, rank = begin[2], begin[3]
+    if begin[:2] != b"\0\0" or kind not in DTYPES or not 1 <= rank <= MAX_RANK:
+        raise DataError(
+            f"{file} begins with the magic {begin[:4].hex(' ')}, expected 00 00, a type (08 … 0e) and a rank: "
+            "it is no IDX file; give MNIST's original files"
+        )
+    header, dtype = 4 + 4 * rank, np.dtype(DTYPES[kind])
+    if length < header:
+        raise DataError(_truncated(file, length, f"at least {header}"))
+    sizes = tuple(np.frombuffer(begin[4:header], ">u4").tolist())
+    expected = header + math.prod(sizes) * dtype.itemsize
+    if length < expected:
+        raise DataError(_truncated(file, length, f"{expected} for sizes {sizes} of {dtype.name}"))
+    if length > expected:
+        raise DataError(
+            f"{file} holds {length} bytes, expected {expected} for sizes {sizes} of {dtype.name}: "
+            f"{length - expected} too many; get the file again"
+        )
+    return header, dtype, sizes
 
 
 def _truncated(file, came, expected):
@@ -93,10 +126,8 @@ def _content(file: Path) -> bytes:
     """The file's bytes, unpacked if they are gzipped (an IDX file begins with 0, a gzip stream with 1f 8b)."""
     try:
         raw = file.read_bytes()
-    except FileNotFoundError:
-        raise DataNotFoundError(f"{file} does not exist; give the path of an IDX file, plain or .gz") from None
     except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror}); give the path of a readable IDX file") from None
+        raise _unreadable(file, error) from None
     if raw[:2] != b"\x1f\x8b":
         return raw
     try:
@@ -106,3 +137,9 @@ def _content(file: Path) -> bytes:
     except (gzip.BadGzipFile, zlib.error) as error:
         message = f"{file} is damaged: its gzip stream cannot be unpacked ({error}), expected an intact one"
     raise DataError(f"{message}; get the file again")
+
+
+def _unreadable(file: Path, error: OSError) -> DataError:
+    if isinstance(error, FileNotFoundError):
+        return DataNotFoundError(f"{file} does not exist; give the path of an IDX file, plain or .gz")
+    return DataError(f"{file} cannot be read ({error.strerror}); give the path of a readable IDX file")

@@ -1,5 +1,7 @@
 """How parameters move: minibatch descent in one jitted scan, early stopping, model selection."""
 
+from fnnets.training import processes
+from fnnets.training.checkpoint import Checkpoint
 from fnnets.training.epoch import TrainingState, start
 from fnnets.training.fit import Result, fit
 from fnnets.training.history import History
@@ -10,6 +12,7 @@ from fnnets.training.pretraining import Pretrained, machines_for, pretrain
 from fnnets.training.selection import SearchResult, grid, log_uniform, sample, search, uniform
 
 __all__ = [
+    "Checkpoint",
     "History",
     "ManyResult",
     "Metrics",
@@ -25,6 +28,7 @@ __all__ = [
     "machines_for",
     "momentum",
     "pretrain",
+    "processes",
     "sample",
     "search",
     "start",

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
 from fnnets import batches, checks, sequences
 from fnnets.core import Batch, Network
+from fnnets.data import sources
+from fnnets.data.sources import Source
 from fnnets.training.metrics import are_classes
+
+HEAD = 1000  # examples of a source that are looked at before it is read
 
 
 def check_settings(net, optimizer, epochs, batch_size, patience, select) -> None:
@@ -16,7 +22,8 @@ def check_settings(net, optimizer, epochs, batch_size, patience, select) -> None
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         raise TypeError(f"fit: optimizer is {optimizer!r}, expected an optax transformation; try optax.adam(1e-3)")
     checks.count(epochs, "fit: epochs", "give the number of passes through the data", least=0)
-    checks.count(batch_size, "fit: batch_size", "give the number of examples in a minibatch")
+    if batch_size is not None:
+        checks.count(batch_size, "fit: batch_size", "give the number of examples in a minibatch")
     if patience is not None:
         checks.count(patience, "fit: patience", "give a number of epochs, or None for no early stopping")
         if net.targets == batches.SAMPLES:
@@ -29,7 +36,7 @@ def check_settings(net, optimizer, epochs, batch_size, patience, select) -> None
 
 
 def prepare(
-    net: Network, train: Batch, validation: Batch | None, batch_size: int, monitor_training: bool
+    net: Network, train: Any, validation: Batch | None, batch_size: int, monitor_training: bool
 ) -> tuple[Batch, dict[str, Batch]]:
     """The training data and the monitored sets, checked against the network, on the device, with n filled in."""
     train = _checked(net, train, "fit: train")
@@ -43,6 +50,31 @@ def prepare(
     judged = {"training": train} if monitor_training else {}
     if validation is not None:
         judged["validation"] = _checked(net, validation, "fit: validation")._replace(dataset_size=train.dataset_size)
+    return train, judged
+
+
+def prepare_stream(
+    net: Network, train: Any, validation: Batch | None, batch_size: int | None, size: int, monitor_training: bool
+) -> tuple[Any, dict[str, Any]]:
+    """The same for what streams, of which the first examples are checked; an iterable is checked as it is read."""
+    if isinstance(train, Source):
+        examples = _check_source(net, train, size)
+    else:
+        examples = None
+        if not (callable(train) or hasattr(train, "__iter__")):
+            raise TypeError(
+                f"fit: train is of type {type(train).__name__}, expected fnnets.Batch, a source from "
+                "fnnets.data.stream, an iterable of batches, or a function epoch -> iterable"
+            )
+        if batch_size is not None:
+            raise ValueError(f"fit: batch_size is {batch_size}, but train gives batches of its own; leave it out")
+        if monitor_training:
+            raise ValueError("fit: monitor_training is True, but train is an iterable; give examples as validation=…")
+    judged = {"training": train} if monitor_training else {}
+    if validation is not None:
+        judged["validation"] = _checked(net, validation, "fit: validation")
+        if examples is not None:
+            judged["validation"] = judged["validation"]._replace(dataset_size=examples)
     return train, judged
 
 
@@ -70,6 +102,27 @@ def derive(net: Network, gradient):
         f"fit: gradient is {gradient!r}, expected 'explicit', 'automatic' or a function "
         "(params, batch, key) -> d_params; choose one"
     )
+
+
+def _check_source(net: Network, source: Source, batch_size: int) -> int:
+    """N of a source, whose first examples are as the network takes them."""
+    examples = sequences.count(net.layer.time, source)
+    axes = sequences.axes_of_fields(net.layer.time)
+    for name, axis in zip(sources.FIELDS, axes, strict=True):
+        array = getattr(source, name)
+        if array is not None and (array.ndim <= axis or array.shape[axis] != examples):
+            raise ValueError(
+                f"fit: train.{name} has shape {array.shape}, expected {examples} examples along axis {axis}, as the "
+                "inputs have; give all of them the same examples"
+            )
+    if batch_size > examples:
+        raise ValueError(
+            f"fit: batch_size is {batch_size}, expected at most the {examples} training examples; "
+            f"batch_size={examples} is full-batch descent"
+        )
+    head = Batch(*sources.head(source, axes, HEAD))
+    batches.checked(net, head if source.transform is None else source.transform(head), "fit: train")
+    return examples
 
 
 def _checked(net, batch, name) -> Batch:

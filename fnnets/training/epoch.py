@@ -25,6 +25,7 @@ import optax
 
 from fnnets import sequences
 from fnnets.core import Batch, Network
+from fnnets.training import sharding
 from fnnets.training.metrics import Metrics, evaluate
 from fnnets.training.shuffle import shuffle
 
@@ -53,6 +54,8 @@ class TrainingState(NamedTuple):
         epoch: number of finished epochs, int32.
         best: the best parameters on validation data, as far as there is any.
         memory: what a network's sampler keeps from step to step, such as persistent chains; () where it keeps nothing.
+        position: minibatches of the running epoch that are done, int32; 0 at an epoch's end, where only streams stop
+            before it.
     """
 
     params: Any
@@ -61,6 +64,7 @@ class TrainingState(NamedTuple):
     epoch: Int[Array, ""]
     best: Best
     memory: Any = ()
+    position: Int[Array, ""] = 0  # type: ignore[assignment]
 
 
 class EpochReport(NamedTuple):
@@ -82,19 +86,17 @@ def start(net: Network, optimizer: optax.GradientTransformation, key, params=Non
     params = jax.tree.map(jnp.array, net.init(init_key) if params is None else params)  # buffers of the state's own
     best = Best(jax.tree.map(jnp.copy, params), jnp.asarray(jnp.inf, jnp.float32), jnp.asarray(0, jnp.int32))
     memory = () if net.sampler is None else net.sampler.start(params, jax.random.fold_in(run_key, SAMPLER))
-    return TrainingState(params, optimizer.init(params), run_key, jnp.asarray(0, jnp.int32), best, memory)
+    zeros = [jnp.asarray(0, jnp.int32) for _ in range(2)]  # two buffers, as both are given away
+    return TrainingState(params, optimizer.init(params), run_key, zeros[0], best, memory, zeros[1])
 
 
-def epoch(
-    net: Network, optimizer: optax.GradientTransformation, gradient: Callable[..., Any], batch_size: int
-) -> Callable[[TrainingState, Batch], TrainingState]:
-    """The function that takes a state through every example of a data set once.
+def updating(net: Network, optimizer: optax.GradientTransformation, gradient: Callable[..., Any]) -> Callable[..., Any]:
+    """The function `((params, optimizer_state, memory), batch, key) -> the same after one minibatch`.
 
     Args:
         net: the network.
         optimizer: an optax transformation.
         gradient: `(params, batch, key) -> ∂C/∂params`.
-        batch_size: examples in a minibatch.
     """
 
     def derive(params, memory, batch, key):
@@ -109,21 +111,42 @@ def epoch(
         updates, optimizer_state = optimizer.update(d_params, optimizer_state, params)
         return optax.apply_updates(params, updates), optimizer_state, memory
 
+    return update
+
+
+def keys(state: TrainingState) -> tuple[Array, Array]:
+    """The keys of the running epoch: of its order, and of its steps, to be folded with their number."""
+    order_key, step_key = jax.random.split(jax.random.fold_in(state.key, state.epoch))
+    return order_key, step_key
+
+
+def epoch(
+    net: Network, optimizer: optax.GradientTransformation, gradient: Callable[..., Any], batch_size: int
+) -> Callable[[TrainingState, Batch], TrainingState]:
+    """The function that takes a state through every example of a data set once.
+
+    Args:
+        net, optimizer, gradient: as for `updating`.
+        batch_size: examples in a minibatch.
+    """
+    update = updating(net, optimizer, gradient)
+
     def run(state: TrainingState, train: Batch) -> TrainingState:
         n = sequences.count(net.layer.time, train)
-        order_key, step_key = jax.random.split(jax.random.fold_in(state.key, state.epoch))
-        order = shuffle(order_key, n)
+        order_key, step_key = keys(state)
+        order = sharding.whole(shuffle(order_key, n))
         steps, rest = divmod(n, batch_size)
 
         def step(moving, position_and_indices):
             position, indices = position_and_indices
-            return update(moving, take(net, train, indices), jax.random.fold_in(step_key, position)), None
+            batch = sharding.cut(net, take(net, train, indices))
+            return update(moving, batch, jax.random.fold_in(step_key, position)), None
 
-        whole = order[: steps * batch_size].reshape(steps, batch_size)
+        whole = sharding.whole(order[: steps * batch_size].reshape(steps, batch_size))
         moving = state.params, state.optimizer_state, state.memory
         moving, _ = jax.lax.scan(step, moving, (jnp.arange(steps), whole))
         if rest:
-            moving, _ = step(moving, (steps, order[n - rest :]))
+            moving, _ = step(moving, (steps, sharding.whole(order[n - rest :])))
         params, optimizer_state, memory = moving
         return state._replace(params=params, optimizer_state=optimizer_state, epoch=state.epoch + 1, memory=memory)
 
@@ -147,17 +170,42 @@ def advance(
         monitored: for each name in `data`, whether its targets are classes.
         select: "cost" or "accuracy", by which the best parameters on "validation" are kept.
     """
-    run = epoch(net, optimizer, gradient, batch_size)
+    run, judge = epoch(net, optimizer, gradient, batch_size), judging(net, monitored, select)
 
     def judged(state: TrainingState, train: Batch, data: dict[str, Batch]) -> tuple[TrainingState, EpochReport]:
-        new = run(state, train)
-        metrics = {name: evaluate(net, new.params, data[name], classes) for name, classes in monitored.items()}
-        finite = _all_finite((new.params, [each.cost for each in metrics.values()]))
-        if "validation" in metrics:
-            new = new._replace(best=_better(new, metrics["validation"], select))
-        return jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state), EpochReport(finite, metrics)
+        new, report = judge(run(state, train), data)
+        return keep_if(report.finite, new, state), report
 
     return judged
+
+
+def judging(
+    net: Network, monitored: Mapping[str, bool], select: str
+) -> Callable[[TrainingState, dict[str, Batch]], tuple[TrainingState, EpochReport]]:
+    """The judgement at an epoch's end, `(state, data) -> (state, report)`: metrics, and the best parameters so far.
+
+    Args:
+        net, monitored, select: as for `advance`.
+    """
+
+    def judged(new: TrainingState, data: dict[str, Batch]) -> tuple[TrainingState, EpochReport]:
+        metrics = {name: evaluate(net, new.params, data[name], classes) for name, classes in monitored.items()}
+        finite = all_finite((new.params, [each.cost for each in metrics.values()]))
+        if "validation" in metrics:
+            new = new._replace(best=_better(new, metrics["validation"], select))
+        return new, EpochReport(finite, metrics)
+
+    return judged
+
+
+def keep_if(good: Bool[Array, ""], new: Any, old: Any) -> Any:
+    """`new`, or `old` where it is not good."""
+    return jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
+
+
+def all_finite(tree: Any) -> Bool[Array, ""]:
+    """Whether every number of every leaf is finite."""
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
 
 
 def take(net: Network, batch: Batch, indices) -> Batch:
@@ -176,8 +224,4 @@ def take(net: Network, batch: Batch, indices) -> Batch:
 def _better(state: TrainingState, metrics: Metrics, select: str) -> Best:
     score = jnp.asarray(metrics.cost if metrics.accuracy is None or select == "cost" else -metrics.accuracy)
     now = Best(state.params, score.astype(jnp.float32), state.epoch)
-    return jax.tree.map(lambda a, b: jnp.where(score < state.best.score, a, b), now, state.best)
-
-
-def _all_finite(tree):
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
+    return keep_if(score < state.best.score, now, state.best)

@@ -2,14 +2,18 @@
 
     state ← epoch(state, examples)           one `lax.scan` over a fresh random partition into minibatches
 
-Full-batch descent is `batch_size=len(inputs)`, online descent `batch_size=1`: it is all the same function.
+Full-batch descent is `batch_size=len(inputs)`, online descent `batch_size=1`: it is all the same function. Examples
+that stream come in chunks instead (`streamed`), several devices share each minibatch (`sharding`), and states are kept
+on disk (`checkpoint`): the state, its keys and the loop below are the same.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -18,15 +22,21 @@ import optax
 
 from fnnets import checks
 from fnnets.core import Batch, Network
-from fnnets.training.boundary import check_selection, check_settings, derive, prepare
-from fnnets.training.epoch import EpochReport, TrainingState, advance, start
+from fnnets.data.sources import Source
+from fnnets.training import checkpoint as checkpoints
+from fnnets.training import processes, runs, sharding
+from fnnets.training.boundary import check_selection, check_settings, prepare, prepare_stream
+from fnnets.training.checkpoint import Checkpoint, Keeper
+from fnnets.training.epoch import EpochReport, TrainingState, start
 from fnnets.training.history import History, history
 from fnnets.training.interrupt import interruptible
-from fnnets.training.metrics import are_classes
 from fnnets.training.progress import Kind
 from fnnets.training.progress import progress as show_progress
 
 if TYPE_CHECKING:
+    import os
+
+    from jax.sharding import Mesh
     from jaxtyping import Array
 
 
@@ -49,19 +59,23 @@ class Result(NamedTuple):
 def fit(
     net: Network,
     optimizer: optax.GradientTransformation,
-    train: Batch,
+    train: Batch | Source | Iterable[Any] | Callable[[int], Iterable[Any]],
     *,
     key: Array | None = None,
     epochs: int = 30,
-    batch_size: int = 10,
+    batch_size: int | None = None,
     validation: Batch | None = None,
     params: Any = None,
     state: TrainingState | None = None,
     gradient: str | Callable[..., Any] = "explicit",
     patience: int | None = None,
     select: str = "cost",
-    monitor_training: bool = True,
+    monitor_training: bool | None = None,
     progress: Kind = "auto",
+    checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
+    mesh: Mesh | None = None,
+    devices: str | None = None,
+    wide: int | None = None,
 ) -> Result:
     """Train a network on examples, the same for the same key, bit for bit on one machine.
 
@@ -71,10 +85,13 @@ def fit(
     Args:
         net: the network.
         optimizer: any optax transformation; `fn.training.momentum` is that of the notes.
-        train: the examples, (N, …) inputs and their targets.
+        train: the examples, (N, …) inputs and their targets; or what streams: a source from `fnnets.data.stream`, an
+            iterable of batches (`Batch`, tuples of inputs and targets, dicts of both) that can be iterated again in
+            each epoch, or a function epoch -> iterable, of the epochs done so far.
         key: PRNG key: initial parameters, orders, dropout. Needed unless `state` is given.
-        epochs: passes through the data, from here on.
-        batch_size: examples in a minibatch; a short last one is used, not dropped.
+        epochs: passes through the data, from here on; with a checkpoint, from where its run began.
+        batch_size: examples in a minibatch, 10 unless given; a short last one is used, not dropped. Iterables have
+            their own.
         validation: examples to judge by after each epoch; they are never trained on.
         params: initial parameters in place of `net.init`; they are left as they are.
         state: an earlier result's state to go on from, in place of `key` and `params`.
@@ -82,11 +99,20 @@ def fit(
         patience: epochs without a better validation score after which training stops; then the best
             parameters are returned.
         select: "cost" or "accuracy": the validation score that patience looks at.
-        monitor_training: judge the training data after each epoch too, which costs a forward pass through it.
+        monitor_training: judge the training data after each epoch too, which costs a forward pass through it. None
+            does so for arrays, and not for what streams.
         progress: "auto", "bar", "lines" or "silent".
+        checkpoint: a directory, or a `Checkpoint` that also says when and how many: where the state is saved, and where
+            an earlier call with the same arguments stopped. This one goes on from there.
+        mesh: devices that share each minibatch, an axis "data" of them; None is one device.
+        devices: "all" makes a mesh of all devices, of all processes.
+        wide: on a mesh with an axis "model" too, the rows from which a weight matrix is cut over it.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong kind, shape or range; NaN in the data.
+        TypeError, ValueError: an argument of the wrong kind, shape or range; NaN in the data; a checkpoint of another
+            run; processes that disagree.
+        DataError: a stream that cannot be read.
+        OSError: a checkpoint that cannot be written.
 
     >>> import jax, fnnets as fn
     >>> x = jax.random.normal(jax.random.key(0), (40, 2))
@@ -98,16 +124,28 @@ def fit(
     (True, 'finished 20 epochs')
     """
     check_settings(net, optimizer, epochs, batch_size, patience, select)
-    train, judged = prepare(net, train, validation, batch_size, monitor_training)
+    settings, placed = checkpoints.settings(checkpoint), sharding.placement(mesh, devices, wide)
+    size = 10 if batch_size is None else batch_size
+    if is_array := hasattr(train, "dataset_size"):  # which no stream has
+        train, judged = prepare(net, train, validation, size, monitor_training is not False)
+    else:
+        train, judged = prepare_stream(net, train, validation, batch_size, size, monitor_training is True)
     check_selection(judged, patience, select)
-    state = _begin(net, optimizer, key, params, state)
-    classes = tuple((name, are_classes(part.targets, part.mask)) for name, part in judged.items())
-    step = _compiled(net, optimizer, gradient, batch_size, classes, select)
-    state, reports, stopped = _loop(step, state, train, judged, epochs, patience, progress)
+    has_start = state is not None or params is not None
+    state = _begin(net, optimizer, key, params, state, is_array)
+    chosen = runs.Chosen(net, optimizer, gradient, size, select, placed)
+    identity = functools.cache(functools.partial(runs.identity, chosen, train, judged, state, has_start))
+    if jax.process_count() > 1:
+        processes.agree(identity())
+    if placed is not None:
+        state = sharding.place(state, sharding.of_state(placed, optimizer, state))
+    run, end = runs.of(chosen, train, judged), int(state.epoch) + epochs
+    with _keeping(settings, identity, state) as keeper, sharding.within(placed):
+        state, reports, stopped = _loop(run, state, keeper, end, epochs, patience, progress)
     return Result(state.best.params if patience is not None else state.params, history(reports), state, stopped)
 
 
-def _begin(net, optimizer, key, params, state) -> TrainingState:
+def _begin(net, optimizer, key, params, state, is_array) -> TrainingState:
     """A fresh state, or a copy of the given one, whose buffers the epochs may take over."""
     if state is None:
         checks.is_key(key, "fit: key")
@@ -115,37 +153,73 @@ def _begin(net, optimizer, key, params, state) -> TrainingState:
     if key is not None or params is not None:
         raise ValueError("fit: state is given together with key or params, expected state alone; it holds both")
     checks.is_instance(state, TrainingState, "fit: state", "take it from an earlier result's .state")
+    if is_array and int(state.position) != 0:
+        raise ValueError(
+            f"fit: state stands after {int(state.position)} minibatches of an epoch, expected 0 for arrays in memory; "
+            "go on with the stream that it comes from"
+        )
     return jax.tree.map(jnp.copy, state)
 
 
-def _loop(step, state, train, judged, epochs, patience, kind):
-    reports: list[EpochReport] = []
-    with show_progress(kind, epochs, "fit") as show, interruptible() as interrupted:
-        for _ in range(epochs):
-            state, report = step(state, train, judged)
+@contextlib.contextmanager
+def _keeping(settings: Checkpoint | None, identity, state) -> Iterator[Keeper | None]:
+    if settings is None:
+        yield None
+        return
+    with checkpoints.keeping(settings, identity(), state) as keeper:
+        yield keeper
+
+
+def _loop(run: runs.Run, state, keeper: Keeper | None, end, epochs, patience, kind):
+    """From the state, or where the directory's run has come to, to the end; (state, reports, why it ended)."""
+    saved = None if keeper is None else keeper.restore()
+    state, reports = (state, []) if saved is None else (saved.state, list(saved.reports))
+    shown: Kind = kind if processes.is_first() else "silent"
+    if saved is not None and shown != "silent":
+        print(f"fit: goes on after {_place(state)}, from its checkpoint", file=sys.stderr, flush=True)
+    with show_progress(shown, max(0, end - int(state.epoch)), "fit") as show, interruptible() as interrupted:
+
+        def pause(state):
+            if keeper is not None and keeper.due(state, False):
+                keeper.save(state, reports)
+            return "interrupted" if processes.anywhere(interrupted()) else None
+
+        while not (stopped := _over(state, end, epochs, patience)):
+            state, report, why = run(state, pause)
             report = jax.device_get(report)
-            if not report.finite:
-                return state, reports, _diverged(int(state.epoch) + 1)
-            reports.append(report)
-            show(_line(int(state.epoch), report))
-            if interrupted():
-                return state, reports, f"interrupted after epoch {int(state.epoch)}"
-            if patience is not None and int(state.epoch) - int(state.best.epoch) >= patience:
-                return state, reports, f"no better for {patience} epochs; best epoch {int(state.best.epoch)}"
-    return state, reports, f"finished {epochs} epochs"
+            if why is None and (report is None or not report.finite):
+                return state, reports, _diverged(state)
+            if report is not None:
+                reports.append(report)
+                show(_line(int(state.epoch), report))
+                why = "interrupted" if processes.anywhere(interrupted()) else None
+            if why:
+                stopped = f"interrupted after {_place(state)}"
+                break
+            if keeper is not None and keeper.due(state, True):
+                keeper.save(state, reports)
+    if keeper is not None:
+        keeper.save(state, reports)
+    return state, reports, stopped
 
 
-@functools.lru_cache(maxsize=32)
-def _compiled(net, optimizer, gradient, batch_size, monitored, select):
-    """The jitted epoch; the same settings compile once a process."""
-    run = advance(net, optimizer, derive(net, gradient), batch_size, dict(monitored), select)
-    return jax.jit(run, donate_argnums=0)
+def _over(state, end: int, epochs: int, patience: int | None) -> str | None:
+    """Why there is nothing more to do, in words."""
+    epoch = int(state.epoch)
+    if patience is not None and epoch - int(state.best.epoch) >= patience and int(state.position) == 0:
+        return f"no better for {patience} epochs; best epoch {int(state.best.epoch)}"
+    return f"finished {epochs} epochs" if epoch >= end else None
 
 
-def _diverged(epoch: int) -> str:
+def _place(state) -> str:
+    position = int(state.position)
+    return f"{position} minibatches of epoch {int(state.epoch) + 1}" if position else f"epoch {int(state.epoch)}"
+
+
+def _diverged(state: TrainingState) -> str:
     text = (
-        f"the cost or a parameter became NaN or infinite in epoch {epoch}; "
-        f"the parameters are those of epoch {epoch - 1}. "
+        f"the cost or a parameter became NaN or infinite in epoch {int(state.epoch) + 1}; "
+        f"the parameters are those of {_place(state)}. "
         "Try a smaller learning rate, optax.clip_by_global_norm, or smaller initial weights"
     )
     warnings.warn(text, RuntimeWarning, stacklevel=4)

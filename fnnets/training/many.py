@@ -3,17 +3,29 @@
     state_k ← epoch(state_k, examples),  k = 1 … K       one compiled program, each member with its own order
 
 Each member equals its own `fit` to rounding: same key, same hyperparameters, same epochs.
+
+| where | how members run together |
+|---|---|
+| an accelerator | all in one vmapped program |
+| a CPU | in vmapped groups whose states fit a core's cache; threads, one a core, take the groups in turn |
+| a mesh with the axis "members" | each device runs its share alone, under `shard_map`: no message between them |
+
+On a CPU the products of a minibatch are as small under vmap as without, and states that leave the cache are read from
+memory at each step. Groups that fit it cost what as many fits cost, and cores that share no work do not wait.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from fnnets import checks
 from fnnets.core import Batch, Network
@@ -29,6 +41,9 @@ if TYPE_CHECKING:
     from jaxtyping import Array
 
 Build = Callable[..., tuple[Network, optax.GradientTransformation]]
+Step = Callable[..., tuple[TrainingState, Any]]
+MEMBERS = "members"  # the axis of a mesh
+CACHE = 1 << 20  # bytes of a group's states that a core keeps near, half of what it mostly has
 
 
 class ManyResult(NamedTuple):
@@ -60,10 +75,13 @@ def fit_many(
     select: str = "cost",
     monitor_training: bool = True,
     progress: Kind = "auto",
+    mesh: Mesh | None = None,
+    devices: str | None = None,
 ) -> ManyResult:
     """Train K members at once: an ensemble over keys, or a sweep over numbers.
 
     Ctrl-C ends training after the running epoch and returns what was learnt; the history is then shorter.
+    `fn.networks.ensemble` has the members' mean prediction and their vote.
 
     Args:
         build: `(**hyperparameters) -> (network, optimizer)`; called while JAX traces, with one member's numbers,
@@ -72,9 +90,12 @@ def fit_many(
         keys: (K,) PRNG keys, one a member: `jax.random.split(key, K)`.
         hyperparameters: for each argument of `build`, K numbers.
         epochs, batch_size, validation, gradient, select, monitor_training, progress: as for `fit`.
+        mesh: devices that share the members, one axis "members" of them, which divides K; None is one device.
+        devices: "all" makes a mesh of all devices.
 
     Raises:
-        TypeError, ValueError: as for `fit`; hyperparameters that are not K numbers each.
+        TypeError, ValueError: as for `fit`; hyperparameters that are not K numbers each; a mesh with other axes, with
+            devices of other processes, or with a number of devices that does not divide K.
 
     >>> import jax, fnnets as fn
     >>> x = jax.random.normal(jax.random.key(0), (40, 2))
@@ -87,6 +108,7 @@ def fit_many(
     (2, 3)
     """
     columns = _columns(keys, hyperparameters or {})
+    placed = _placed(mesh, devices, len(keys))
     net, optimizer = build(**{name: column[0] for name, column in columns.items()})
     check_settings(net, optimizer, epochs, batch_size, None, select)
     train, judged = prepare(net, train, validation, batch_size, monitor_training)
@@ -97,18 +119,126 @@ def fit_many(
         net, optimizer = build(**numbers)
         return advance(net, optimizer, derive(net, gradient), batch_size, classes, select)(state, train, judged)
 
-    together = jax.jit(jax.vmap(step, in_axes=(0, 0, None, None)), donate_argnums=1)
     state = jax.vmap(lambda numbers, key: start(*build(**numbers), key))(columns, keys)
+    run, states = _grouped(step, placed, columns, state, train, judged)
+    state, reports = _loop(run, states, epochs, progress)
+    diverged = ~np.all([np.ones(len(keys), bool)] + [report.finite for report in reports], axis=0)
+    return ManyResult(state.params, history(reports), state, diverged)
+
+
+def _loop(run, states: list[TrainingState], epochs: int, kind: Kind) -> tuple[TrainingState, list[Any]]:
+    """Every group through all epochs; the state of all members, and their reports."""
     reports = []
-    with show_progress(progress, epochs, "fit_many") as show, interruptible() as interrupted:
+    with (
+        show_progress(kind, epochs, "fit_many") as show,
+        interruptible() as interrupted,
+        ThreadPoolExecutor(min(len(states), os.cpu_count() or 1), "fit_many") as threads,
+    ):
         for epoch in range(1, epochs + 1):
-            state, report = together(columns, state, train, judged)
-            reports.append(jax.device_get(report))
+            outcomes = list(threads.map(run, range(len(states)), states))
+            states = [state for state, _ in outcomes]
+            reports.append(jax.tree.map(lambda *parts: np.concatenate(parts), *[report for _, report in outcomes]))
             show(_line(epoch, reports[-1]))
             if interrupted():
                 break
-    diverged = ~np.all([np.ones(len(keys), bool)] + [report.finite for report in reports], axis=0)
-    return ManyResult(state.params, history(reports), state, diverged)
+    return states[0] if len(states) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *states), reports
+
+
+def _grouped(step: Step, placed: Mesh | None, columns, state, train, judged):
+    """`(run, states)`: the states of the groups that run one by one, and `run(i, state) -> (state, report)`.
+
+    All is traced and compiled here: which precision the caller has set is known in its thread alone.
+    """
+    members, together = len(state.epoch), jax.vmap(step, in_axes=(0, 0, None, None))
+    size, bytes_each = members, sum(leaf.nbytes for leaf in jax.tree.leaves(state)) // members
+    if placed is None:
+        size = _group(members, bytes_each, jax.default_backend())
+    else:
+        alone = _group(members // placed.size, bytes_each, placed.devices.flat[0].platform)
+        together = _sharded(placed, together, alone)
+        split = NamedSharding(placed, PartitionSpec(MEMBERS))
+        columns, state = jax.device_put((columns, state), split)
+    train, judged = _everywhere(placed, train, judged)
+    cuts = [slice(i, i + size) for i in range(0, members, size)]
+    columns, states = (
+        [jax.tree.map(lambda leaf, cut=cut: leaf[cut], tree) for cut in cuts] for tree in (columns, state)
+    )
+    program = jax.jit(together, donate_argnums=1).lower(columns[0], states[0], train, judged).compile()
+
+    def run(i, state):
+        state, report = program(columns[i], state, train, judged)
+        return state, jax.device_get(report)
+
+    return run, states
+
+
+def _everywhere(placed: Mesh | None, train: Batch, judged: dict[str, Batch]) -> tuple[Batch, dict[str, Batch]]:
+    """The data as arrays, on every device; numbers too, as they have another dtype in threads of another precision."""
+
+    def put(batch):
+        batch = jax.tree.map(jnp.asarray, batch)
+        return batch if placed is None else jax.device_put(batch, NamedSharding(placed, PartitionSpec()))
+
+    shared = put(train)
+    return shared, {name: shared if part is train else put(part) for name, part in judged.items()}
+
+
+def _sharded(placed: Mesh, together: Step, size: int) -> Step:
+    """`together`, with each device running its members alone, `size` at a time."""
+
+    def alone(columns, state, train, judged):
+        def group(numbers_and_state):
+            return together(*numbers_and_state, train, judged)
+
+        cut = jax.tree.map(lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), (columns, state))
+        done = jax.lax.map(group, cut)
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), done)
+
+    split, shared = PartitionSpec(MEMBERS), PartitionSpec()
+    return jax.shard_map(
+        alone, mesh=placed, in_specs=(split, split, shared, shared), out_specs=split, check_vma=False
+    )  # nothing is equal on all devices, so there is nothing to check
+
+
+def _group(members: int, bytes_each: int, platform: str) -> int:
+    """How many members run in one vmap: all, or on a CPU as many as fit the cache, of the divisors of their number.
+
+    >>> _group(6, 400_000, "cpu"), _group(6, 400_000, "gpu"), _group(7, 400_000, "cpu"), _group(7, 4_000, "cpu")
+    (2, 6, 1, 7)
+    """
+    if platform != "cpu":
+        return members
+    fitting = min(members, max(1, CACHE // max(1, bytes_each)))
+    return next(size for size in range(fitting, 0, -1) if members % size == 0)
+
+
+def _placed(mesh: Mesh | None, devices: str | None, members: int) -> Mesh | None:
+    """The mesh that was asked for, checked; None is one device."""
+    if mesh is not None and devices is not None:
+        raise ValueError("fit_many: mesh and devices are both given, expected one; devices='all' makes a mesh of all")
+    if devices not in (None, "all"):
+        raise ValueError(f"fit_many: devices is {devices!r}, expected 'all' or None; for some devices give a mesh")
+    if devices == "all":
+        mesh = Mesh(np.array(jax.devices()), (MEMBERS,))
+    if mesh is None:
+        return None
+    checks.is_instance(mesh, Mesh, "fit_many: mesh", 'make one with jax.make_mesh((4,), ("members",))')
+    if tuple(mesh.axis_names) != (MEMBERS,):
+        raise ValueError(
+            f"fit_many: mesh has the axes {tuple(mesh.axis_names)}, expected 'members' alone; "
+            'make one with jax.make_mesh((4,), ("members",))'
+        )
+    if any(device.process_index != jax.process_index() for device in mesh.devices.flat):
+        raise ValueError(
+            "fit_many: mesh holds devices of other processes, expected this one's; give each process keys of its own "
+            "and Mesh(np.array(jax.local_devices()), ('members',))"
+        )
+    if members % mesh.size:
+        raise ValueError(
+            f"fit_many: keys are {members}, which the {mesh.size} devices of the axis 'members' do not divide; "
+            f"give {members + -members % mesh.size} keys, or a mesh of {np.gcd(members, mesh.size)} devices"
+        )
+    return Mesh(mesh.devices, (MEMBERS,), axis_types=(AxisType.Auto,))
 
 
 def _columns(keys, hyperparameters) -> dict[str, Array]:

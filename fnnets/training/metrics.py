@@ -22,6 +22,7 @@ import numpy as np
 
 from fnnets import sequences
 from fnnets.core import Batch, Network
+from fnnets.training import sharding
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -60,14 +61,14 @@ def evaluate(net: Network, params, batch: Batch, classes: bool | None = None) ->
     time = net.layer.time
     examples, chunk = sequences.count(time, batch), _chunk(time, batch)
     chunks, rest = divmod(examples, chunk)
-    sums = []
+    parts = []
     if chunks:
         starts = chunk * jnp.arange(chunks)
-        whole = jax.lax.map(lambda start: _sums(net, params, batch, start, chunk, classes), starts)
-        sums.append(whole.sum(axis=0))
+        whole = jax.lax.map(lambda start: sums(net, params, _part(net, batch, start, chunk), classes), starts)
+        parts.append(whole.sum(axis=0))
     if rest or not chunks:
-        sums.append(_sums(net, params, batch, examples - rest, rest, classes))
-    cost, accuracy = sum(sums) / examples
+        parts.append(sums(net, params, _part(net, batch, examples - rest, rest), classes))
+    cost, accuracy = sum(parts) / examples
     return Metrics(cost, accuracy if classes else None)
 
 
@@ -98,10 +99,17 @@ def are_classes(targets, mask=None) -> bool:
     return is_binary and values.ndim > 1 and (values.shape[-1] == 1 or bool(np.all(values.sum(axis=-1) == 1)))
 
 
-def _sums(net, params, batch, start, size, classes):
-    """The chunk's size times its cost, and the number of its examples that are right, or the sum of their shares."""
-    part = sequences.span(net.layer.time, batch, start, size)
-    cost = net.cost(params, part._replace(dataset_size=_size(net, batch)))
+def sums(net: Network, params, part: Batch, classes: bool):
+    """The number of examples times their cost, and the number of those that are right, or the sum of their shares.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> net = fn.feedforward([2, 2], objective=fn.objectives.softmax_log_likelihood)
+    >>> params = jax.tree.map(jnp.zeros_like, net.init(jax.random.key(0)))
+    >>> batch = fn.Batch(jnp.ones((4, 2)), jnp.array([0, 0, 0, 1]))
+    >>> [round(float(value), 4) for value in sums(net, params, batch, True)]                   # 4 log 2 nats, 3 right
+    [2.7726, 3.0]
+    """
+    size, cost = sequences.count(net.layer.time, part), net.cost(params, part)
     dtype = cost.dtype if jnp.finfo(cost.dtype).bits >= 32 else jnp.float32  # sums of many need more than 16 bits
     right = jnp.asarray(0, dtype)
     if classes:
@@ -110,9 +118,14 @@ def _sums(net, params, batch, start, size, classes):
     return jnp.stack([size * cost.astype(dtype), right])
 
 
+def _part(net, batch, start, size):
+    part = sharding.cut(net, sequences.span(net.layer.time, batch, start, size))
+    return part._replace(dataset_size=_size(net, batch))
+
+
 def _right(a, targets):
     if jnp.issubdtype(targets.dtype, jnp.integer):
-        return jnp.argmax(a, axis=-1) == targets
+        return jnp.argmax(a, axis=-1).astype(targets.dtype) == targets
     if a.shape[-1] == 1:
         return ((a > 0.5) == (targets > 0.5))[..., 0]
     return jnp.argmax(a, axis=-1) == jnp.argmax(targets, axis=-1)

@@ -11,6 +11,7 @@ import optax
 import pytest
 
 import fnnets as fn
+from fnnets.training import runs
 from fnnets.training.epoch import take
 from fnnets.training.shuffle import shuffle
 from tests.training.interrupting import Interrupting
@@ -165,7 +166,7 @@ def test_a_second_ctrl_c_raises():
 
 
 def test_the_same_settings_compile_once(monkeypatch):
-    module = importlib.import_module("fnnets.training.fit")
+    module = importlib.import_module("fnnets.training.runs")
     fit(epochs=1)
     monkeypatch.setattr(module, "derive", lambda net, gradient: pytest.fail("compiled again"))
     fit(epochs=2)
@@ -175,10 +176,8 @@ def test_the_same_settings_compile_once(monkeypatch):
 
 def test_nothing_is_transferred_between_steps():
     """The jitted epoch gets its data and state once: inside, a transfer would raise."""
-    from fnnets.training.fit import _compiled
-
     train = jax.device_put(blobs(40)._replace(dataset_size=40))
-    step = _compiled(NET, DESCENT, "explicit", 10, (("training", True),), "cost")
+    step = runs._epoch(runs.Chosen(NET, DESCENT, "explicit", 10, "cost", None), (("training", True),))
     state = fn.training.start(NET, DESCENT, KEY)
     state, _ = step(state, train, {"training": train})
     with jax.transfer_guard("disallow"):
@@ -187,11 +186,9 @@ def test_nothing_is_transferred_between_steps():
 
 
 def test_the_state_is_donated():
-    from fnnets.training.fit import _compiled
-
     train = jax.device_put(blobs(40)._replace(dataset_size=40))
     state = fn.training.start(NET, DESCENT, KEY)
-    _compiled(NET, DESCENT, "explicit", 10, (), "cost")(state, train, {})
+    runs._epoch(runs.Chosen(NET, DESCENT, "explicit", 10, "cost", None), ())(state, train, {})
     assert state.params[0].weights.is_deleted()
 
 

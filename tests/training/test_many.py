@@ -1,15 +1,148 @@
 """Each member of fit_many equals its own fit to rounding."""
 
+import re
+import threading
+
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 import fnnets as fn
+from fnnets.training import many
 from tests.training.test_fit import KEY, NET, Interrupting, blobs
 from tests.training.test_fit_of_sequences import echoes
 
 KEYS = jax.random.split(KEY, 3)
 QUIET = {"epochs": 3, "batch_size": 10, "progress": "silent"}
+
+
+COLLECTIVES = (
+    r"\b(all-reduce|all-gather|collective-permute|all-to-all|reduce-scatter|collective-broadcast)(?:-start)?\("
+)
+
+
+def mesh(count, axis="members"):
+    return Mesh(np.array(jax.devices()[:count]), (axis,))
+
+
+def build(rate, l2):
+    net = fn.feedforward([4, 5, 3], objective=fn.objectives.softmax_log_likelihood, l2=l2, dropout=0.8)
+    return net, fn.training.momentum(rate, 0.5)
+
+
+def sweep(count):
+    return {"rate": list(np.linspace(0.1, 0.4, count)), "l2": list(np.linspace(0.0, 2.0, count))}
+
+
+def programs(monkeypatch):
+    """The texts of the programs that are compiled from here on."""
+    texts, compile_ = [], jax.stages.Lowered.compile
+
+    def noting(self, *args, **kwargs):
+        compiled = compile_(self, *args, **kwargs)
+        texts.append(compiled.as_text())
+        return compiled
+
+    monkeypatch.setattr(jax.stages.Lowered, "compile", noting)
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("count", "placing", "cache"),
+    [
+        (6, {}, many.CACHE),
+        (6, {}, 0),  # groups of one
+        (6, {}, 4_000),  # groups of two or three
+        (8, {"devices": "all"}, many.CACHE),
+        (6, {"mesh": 2}, many.CACHE),
+        (6, {"mesh": 2}, 0),
+        (2, {"mesh": 1}, many.CACHE),
+    ],
+)
+def test_members_equal_their_own_fits_wherever_they_run(monkeypatch, count, placing, cache):
+    """Sharded or not, in groups or all at once: in float64 to 1e-12. The last minibatch is short."""
+    monkeypatch.setattr(many, "CACHE", cache)
+    placing = {"mesh": mesh(placing["mesh"])} if "mesh" in placing else placing
+    settings = QUIET | {"epochs": 2}
+    with jax.enable_x64(True):
+        train, keys, numbers = blobs(43), jax.random.split(KEY, count), sweep(count)
+        together = fn.training.fit_many(build, train, keys=keys, hyperparameters=numbers, **settings, **placing)
+        for k in range(0, count, 3):
+            own = build(numbers["rate"][k], numbers["l2"][k])
+            alone = fn.training.fit(*own, train, key=keys[k], **settings)
+            member = jax.tree.map(lambda leaf, k=k: leaf[k], together.state)
+            pairs = zip(jax.tree.leaves(member), jax.tree.leaves(alone.state), strict=True)
+            for a, b in pairs:
+                if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
+                    a, b = jax.random.key_data(a), jax.random.key_data(b)
+                assert a.dtype == b.dtype
+                np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(together.history.cost[:, k], alone.history.cost, rtol=1e-12)
+            np.testing.assert_allclose(together.history.accuracy[:, k], alone.history.accuracy)
+    assert together.params[0].weights.dtype == "float64"
+    assert together.history.cost.shape == (2, count)
+    assert together.diverged.shape == (count,)
+
+
+def test_groups_run_in_threads_side_by_side(monkeypatch):
+    """Each of two groups waits until the other has begun: one after the other they would wait for ever."""
+    monkeypatch.setattr(many, "CACHE", 0)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    both, grouped = threading.Barrier(2, timeout=20), many._grouped
+
+    def meeting(*args):
+        run, states = grouped(*args)
+
+        def met(i, state):
+            both.wait()
+            return run(i, state)
+
+        return met, states
+
+    monkeypatch.setattr(many, "_grouped", meeting)
+    descent = fn.training.momentum(0.3)
+    result = fn.training.fit_many(lambda: (NET, descent), blobs(40), keys=KEYS[:2], **QUIET)
+    assert result.state.epoch.tolist() == [3, 3]
+
+
+def test_devices_exchange_nothing(monkeypatch):
+    texts = programs(monkeypatch)
+    fn.training.fit_many(
+        build, blobs(40), keys=jax.random.split(KEY, 8), hyperparameters=sweep(8), devices="all", **QUIET
+    )
+    assert "num_partitions=8" in texts[-1]  # it is the sharded epoch that is read
+    assert [re.findall(COLLECTIVES, text) for text in texts] == [[]] * len(texts)
+
+
+def test_an_exchange_would_be_seen(monkeypatch):
+    """The test of the test: a step that looks at the other members."""
+    advance = many.advance
+
+    def looking(*args):
+        step = advance(*args)
+
+        def looks(state, train, judged):
+            state, report = step(state, train, judged)
+            return state, report._replace(finite=jax.lax.pmin(report.finite.astype("int32"), "members") > 0)
+
+        return looks
+
+    monkeypatch.setattr(many, "advance", looking)
+    texts = programs(monkeypatch)
+    fn.training.fit_many(lambda: (NET, fn.training.momentum(0.1)), blobs(40), keys=KEYS[:2], mesh=mesh(2), **QUIET)
+    assert "all-reduce" in re.findall(COLLECTIVES, texts[-1])
+
+
+def test_the_state_lies_cut_over_the_devices(standard_promotion):
+    keys = jax.random.split(KEY, 8)
+    result = fn.training.fit_many(lambda: (NET, optax.adam(0.1)), blobs(40), keys=keys, devices="all", **QUIET)
+    for leaf in jax.tree.leaves(result.params):
+        assert leaf.sharding.spec == P("members")
+        assert leaf.addressable_shards[0].data.shape[0] == 1
 
 
 def test_members_over_keys_equal_their_own_fits():
@@ -77,11 +210,20 @@ def test_ctrl_c_returns_what_was_learnt(monkeypatch):
         ({"hyperparameters": {"rate": [0.1]}}, ValueError, r"hyperparameters\['rate'\] has shape \(1,\)"),
         ({"hyperparameters": {"rate": [0.1, np.nan, 0.2]}}, ValueError, "NaN"),
         ({"batch_size": 100}, ValueError, "batch_size is 100"),
+        ({"devices": "all"}, ValueError, "keys are 3, which the 8 devices .* do not divide; give 8 keys"),
+        ({"mesh": 2}, ValueError, "keys are 3, which the 2 devices .* or a mesh of 1 devices"),
+        ({"devices": "gpu"}, ValueError, "devices is 'gpu', expected 'all' or None"),
+        ({"mesh": "data"}, ValueError, r"mesh has the axes \('data',\), expected 'members' alone"),
+        ({"mesh": 3, "devices": "all"}, ValueError, "mesh and devices are both given"),
+        ({"mesh": 3.0}, TypeError, "mesh is 3.0 of type float, expected Mesh"),
     ],
 )
 def test_bad_arguments_are_refused(settings, error, message):
     def build(rate=0.1):
         return NET, fn.training.momentum(rate)
 
+    if isinstance(settings.get("mesh"), int | str):
+        at = settings["mesh"]
+        settings = settings | {"mesh": mesh(at) if isinstance(at, int) else mesh(3, at)}
     with pytest.raises(error, match=message):
         fn.training.fit_many(build, blobs(40), **({"keys": KEYS} | QUIET | settings))

@@ -1,0 +1,196 @@
+"""Examples that are read while training goes on: rows of arrays that need not fit into memory, shuffled by blocks.
+
+    blocks    0 … b−1, b … 2b−1, …              b consecutive examples each, the last one short
+    pools     p blocks each, in a random order of all blocks
+    order     pool after pool, the examples of each in a random order
+
+Two examples of one block thus always come within the same p · b examples of an epoch: it is no uniform permutation
+unless one pool holds everything, and then it is the order of an epoch in memory, number for number. Where a file is
+sorted by class, take small blocks and large pools, or shuffle the file once. What is read at a time lies in p
+places of the file, b examples long.
+
+| symbol | name in code | shape |
+|---|---|---|
+| n | `n` | () |
+| b, p | `source.block`, `source.pool` | () |
+| order | `fnnets.training.shuffle.orders`, pool after pool | (n,) |
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from fnnets import checks
+from fnnets.data.errors import DataError
+from fnnets.data.idx import map_idx
+
+BLOCK, POOL = 1024, 64
+FIELDS = ("inputs", "targets", "mask")
+
+
+class Source(NamedTuple):
+    """What `stream` makes: arrays or memory-mapped files of examples, and how they are shuffled.
+
+    Attributes:
+        inputs, targets, mask: as in `fnnets.Batch`, NumPy arrays or memory maps.
+        block: consecutive examples that stay near one another.
+        pool: blocks whose examples are mixed.
+        transform: `Batch -> Batch` in JAX, applied to each minibatch on the device; None leaves it as it is.
+    """
+
+    inputs: Any
+    targets: Any = None
+    mask: Any = None
+    block: int = BLOCK
+    pool: int = POOL
+    transform: Callable[[Any], Any] | None = None
+
+
+def stream(
+    inputs: Any,
+    targets: Any = None,
+    mask: Any = None,
+    *,
+    block: int = BLOCK,
+    pool: int = POOL,
+    transform: Callable[[Any], Any] | None = None,
+) -> Source:
+    """Examples for `fit` that are read by rows while it trains, and need not fit into memory.
+
+    Args:
+        inputs: (N, …) array or memory map, or the path of a .npy or IDX file to map; sequences are (T, N, …).
+        targets: the same for the targets; None for networks that need none.
+        mask: the same for the (T, N) mask of sequences.
+        block: consecutive examples that stay near one another in every order.
+        pool: blocks that are mixed; block · pool ≥ N is the order of data in memory.
+        transform: a function of JAX for each minibatch on the device, such as the scaling of bytes.
+
+    Raises:
+        DataError: a file that is not there, damaged, or neither .npy nor IDX.
+        TypeError, ValueError: no arrays; a block or pool that is no int ≥ 1.
+
+    >>> import numpy as np
+    >>> pixels = np.arange(12, dtype=np.uint8).reshape(6, 2)
+    >>> stream(pixels, np.arange(6), block=2).inputs.shape
+    (6, 2)
+    """
+    checks.count(block, "stream: block", "give the number of consecutive examples that stay together")
+    checks.count(pool, "stream: pool", "give the number of blocks that are mixed")
+    if transform is not None and not callable(transform):
+        raise TypeError(f"stream: transform is {transform!r}, expected a function Batch -> Batch, or None")
+    named = {"inputs": inputs, "targets": targets, "mask": mask}
+    if inputs is None:
+        raise ValueError("stream: inputs is None, expected an array, or the path of a .npy or IDX file")
+    arrays = {name: None if value is None else _array(value, f"stream: {name}") for name, value in named.items()}
+    return Source(**arrays, block=block, pool=pool, transform=transform)
+
+
+def memory_map(path: str | os.PathLike[str]) -> np.ndarray:
+    """The array in a .npy or plain IDX file, mapped and not read; told apart by the content, not by the name.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataNotFoundError: there is no such file.
+        DataError: it is truncated, gzipped, of objects, or neither .npy nor IDX.
+
+    >>> import tempfile, numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(folder + "/x.npy", np.eye(3))
+    ...     float(memory_map(folder + "/x.npy").sum())
+    3.0
+    """
+    file = Path(path)
+    try:
+        with file.open("rb") as opened:
+            magic = opened.read(6)
+    except OSError:
+        return map_idx(file)  # which says what is wrong
+    if magic != b"\x93NUMPY":
+        return map_idx(file)
+    try:
+        return np.load(file, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{file} cannot be mapped ({error}); get it again, or save numbers with np.save") from None
+
+
+def take(array: np.ndarray, rows: np.ndarray, axis: int) -> np.ndarray:
+    """Rows (K, b) of `array` along `axis`, as (K, …, b, …) in the machine's byte order.
+
+    >>> take(np.arange(6.0).reshape(2, 3), np.array([[2], [0]]), axis=1).tolist()
+    [[[2.0], [5.0]], [[0.0], [3.0]]]
+    """
+    found = np.take(np.asarray(array), rows.ravel(), axis=axis)
+    found = found.reshape(*array.shape[:axis], *rows.shape, *array.shape[axis + 1 :])
+    found = np.moveaxis(found, axis, 0)
+    return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
+
+
+def head(source: Source, axes: tuple[int, ...], count: int) -> list[Any]:
+    """The first `count` examples, each field along its axis; None where there is none."""
+    found = []
+    for name, axis in zip(FIELDS, axes, strict=True):
+        array = getattr(source, name)
+        if array is not None:
+            check_whole(array, name)
+            array = take(array, np.arange(min(count, array.shape[axis]))[None], axis)[0]
+        found.append(array)
+    return found
+
+
+def read_ahead(array: Any, rows: np.ndarray) -> None:
+    """Have the system fetch the blocks that hold `rows` of a memory map, in the order of the file."""
+    mapped = _map_of(array)
+    if mapped is None or not hasattr(mapped, "madvise"):
+        return
+    rows = np.sort(rows)
+    breaks = np.flatnonzero(np.diff(rows) > 1) + 1
+    first = np.asarray(array).ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
+    for run in np.split(rows, breaks):
+        begin = first + int(run[0]) * array.strides[0]
+        aligned = begin - begin % mmap.PAGESIZE
+        mapped.madvise(mmap.MADV_WILLNEED, aligned, begin + len(run) * array.strides[0] - aligned)
+
+
+def let_go(array: Any) -> None:
+    """Give the pages of a memory map back to the system, so that memory does not grow with what was read."""
+    mapped = _map_of(array)
+    if mapped is not None and hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def check_whole(array: Any, name: str) -> None:
+    """Raise a DataError where the file of a memory map has become shorter: to read on would end the process."""
+    mapped, file = _map_of(array), getattr(array, "filename", None)
+    if mapped is None or file is None:
+        return
+    last = np.asarray(array).ctypes.data + array.nbytes - np.frombuffer(mapped, np.uint8).ctypes.data
+    offset = getattr(array, "offset", 0)
+    begin = offset - offset % mmap.ALLOCATIONGRANULARITY
+    try:
+        size = os.path.getsize(file)
+    except OSError as error:
+        raise DataError(f"{name}: {file} cannot be read any more ({error.strerror}); get it again") from None
+    if size < begin + last:
+        raise DataError(f"{name}: {file} holds {size} bytes, expected {begin + last}: it was cut short; get it again")
+
+
+def _array(value, name) -> Any:
+    if isinstance(value, str | os.PathLike):
+        return memory_map(value)
+    value = checks.array(value, name)
+    return np.asarray(value) if isinstance(value, jax.Array) else value
+
+
+def _map_of(array: Any) -> mmap.mmap | None:
+    while array is not None and not isinstance(array, mmap.mmap):
+        array = getattr(array, "base", None)
+    return array

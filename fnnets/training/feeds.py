@@ -1,0 +1,269 @@
+"""What a stream feeds training with: chunks of minibatches, read in another thread while the last chunk trains.
+
+    source      rows of arrays or memory maps, in the order of `orders`; a process reads the rows of its own devices
+    iterable    batches as they come, those of one shape together; in several processes each gives its own part
+
+| symbol | name in code | shape |
+|---|---|---|
+| a chunk of K minibatches | `chunk.batch` | (K, …), the minibatch's axes after the first |
+| minibatches before it in the epoch | `chunk.first` | () |
+
+A minibatch that the devices do not divide is filled up with zeros, which are cut off again on the devices.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from fnnets import batches, sequences
+from fnnets.core import Batch, Network
+from fnnets.data import sources
+from fnnets.data.errors import DataError
+from fnnets.data.sources import FIELDS, Source
+from fnnets.devices import DATA
+from fnnets.training import processes
+from fnnets.training.sharding import Placement
+from fnnets.training.shuffle import orders
+
+CHUNK_BYTES = 2**22  # what stays in the caches of a CPU, and hides a call
+
+
+class Chunk(NamedTuple):
+    """K minibatches on the device.
+
+    Attributes:
+        batch: leaves (K, …).
+        size: examples in a minibatch, in all processes together.
+        dataset_size: n of the penalty, None where nobody knows.
+        first: minibatches of the epoch before this chunk.
+    """
+
+    batch: Batch
+    size: int
+    dataset_size: int | None
+    first: int
+
+
+Feed = Callable[[Any, int, int], Generator[Chunk, None, None]]  # (key of the order, epoch, position) -> chunks
+
+
+def of(net: Network, train: Any, batch_size: int, placed: Placement | None) -> Feed:
+    """The chunks of an epoch from a position on, `(order_key, epoch, position) -> chunks`, read ahead by one."""
+    if isinstance(train, Source):
+        return lambda key, epoch, position: ahead(_of_source(net, train, batch_size, placed, key, position))
+    if jax.process_count() > 1:  # which compare their batches, in step with the sums that they exchange
+        return lambda key, epoch, position: _of_iterable(net, train, placed, epoch, position)
+    return lambda key, epoch, position: ahead(_of_iterable(net, train, placed, epoch, position))
+
+
+def in_file_order(net: Network, source: Source, batch_size: int, placed: Placement | None) -> Iterator[Chunk]:
+    """The chunks of a source as it lies on disk, for judging."""
+    return ahead(_of_source(net, source, batch_size, placed, None, 0))
+
+
+def ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
+    """The same, each read in another thread while the one before is worked on.
+
+    >>> list(ahead(iter("abc")))
+    ['a', 'b', 'c']
+    """
+    end, is_double = object(), jax.config.read("jax_enable_x64")
+
+    def read():
+        with _precision(is_double):
+            return next(chunks, end)
+
+    with ThreadPoolExecutor(1, "fnnets-feed") as reader:
+        coming = reader.submit(read)
+        while (chunk := coming.result()) is not end:
+            coming = reader.submit(read)
+            yield chunk
+
+
+def regrouped(pieces: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Arrays end to end, cut anew into arrays of `size`; the last one is short.
+
+    >>> [part.tolist() for part in regrouped([np.arange(3), np.arange(3, 7)], 2)]
+    [[0, 1], [2, 3], [4, 5], [6]]
+    """
+    held, count = [], 0
+    for piece in pieces:
+        held.append(piece)
+        count += len(piece)
+        if count >= size:
+            joined = np.concatenate(held)
+            whole = count - count % size
+            yield from joined[:whole].reshape(-1, size)
+            held, count = [joined[whole:]], count - whole
+    if count:
+        yield np.concatenate(held)
+
+
+def _precision(is_double: bool) -> Any:
+    """The calling thread's precision, which another thread does not know where it is that of a scope."""
+    from jax import experimental
+
+    return (jax if hasattr(jax, "enable_x64") else experimental).enable_x64(is_double)  # type: ignore[attr-defined]
+
+
+def _of_source(net, source, batch_size, placed, key, position) -> Iterator[Chunk]:
+    n = sequences.count(net.layer.time, source)
+    count = max(1, CHUNK_BYTES // max(1, batch_size * _bytes_of_one(source, n)))
+    start = position * batch_size
+    pools = iter([np.arange(start, n)]) if key is None else orders(key, n, source.block, source.pool, start)
+    alone = jax.process_count() == 1 and not net.layer.time
+    for rows in regrouped(_fetched(source, pools) if alone and key is not None else pools, count * batch_size):
+        steps, rest = divmod(len(rows), batch_size)
+        for part in (rows[: steps * batch_size].reshape(steps, batch_size), rows[len(rows) - rest :][None]):
+            if part.size:
+                yield Chunk(_read(net, source, part, placed), part.shape[1], n, position)
+                position += len(part)
+
+
+def _fetched(source: Source, pools) -> Iterator[np.ndarray]:
+    for pool in pools:
+        for name in FIELDS:
+            sources.read_ahead(getattr(source, name), pool)
+        yield pool
+
+
+def _bytes_of_one(source: Source, n: int) -> int:
+    return sum(array.nbytes // n for array in (source.inputs, source.targets, source.mask) if array is not None)
+
+
+def _read(net, source: Source, rows: np.ndarray, placed) -> Batch:
+    """Minibatches of `rows` (K, B), each process reading what its devices hold."""
+    fields = {}
+    for name, axis in zip(FIELDS, sequences.axes_of_fields(net.layer.time), strict=True):
+        array = getattr(source, name)
+        if array is not None:
+            sources.check_whole(array, name)
+            read = functools.partial(_taken, array, axis)
+            fields[name] = _placed(read, rows, axis, placed)
+            sources.let_go(array)
+    return Batch(**fields)
+
+
+def _taken(array, axis, rows) -> np.ndarray:
+    return sources.take(array, rows, axis)
+
+
+def _placed(read: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, axis: int, placed) -> Any:
+    """What `read` gives of `rows`, (K, …, B, …) on the device, or with B filled up and cut over the devices."""
+    if placed is None:
+        return jax.device_put(read(rows))
+    parts = placed.mesh.shape[DATA]
+    example = read(rows[:1, :0])  # its shape and dtype
+    shape = (len(rows), *example.shape[1 : 1 + axis], -(-rows.shape[1] // parts) * parts, *example.shape[2 + axis :])
+
+    def one(index):
+        begin, end, _ = index[1 + axis].indices(shape[1 + axis])
+        there = read(rows[:, begin:end])
+        filled = np.zeros((*shape[: 1 + axis], end - begin, *shape[2 + axis :]), example.dtype)
+        if there.size:
+            filled[(slice(None),) * (1 + axis) + (slice(there.shape[1 + axis]),)] = there
+        return filled
+
+    spec = PartitionSpec(*[None] * (1 + axis), DATA)
+    return jax.make_array_from_callback(shape, NamedSharding(placed.mesh, spec), one)
+
+
+def _of_iterable(net, train, placed, epoch, position) -> Generator[Chunk, None, None]:
+    items = iter(train(epoch) if callable(train) else train)
+    _skip(items, position, epoch)
+    held: list[Batch] = []
+    for item in items:
+        batch = as_batch(net, item, f"fit: train, batch {position + len(held)} of epoch {epoch + 1}")
+        if held and (_shapes(batch) != _shapes(held[0]) or _bytes(held) + _bytes([batch]) > CHUNK_BYTES):
+            yield _stacked(net, held, position, placed)
+            position, held = position + len(held), []
+        held.append(batch)
+    if held:
+        yield _stacked(net, held, position, placed)
+        position += len(held)
+    if position == 0:
+        raise DataError(
+            f"fit: train gives no batches in epoch {epoch + 1}, expected some in each; what can be read only once, "
+            "such as a generator, serves one epoch: give a list, a loader, or a function epoch -> iterable"
+        )
+
+
+def _skip(items, position, epoch) -> None:
+    """An iterable is read up to the place where training stopped."""
+    done = sum(1 for _ in itertools.islice(items, position))
+    if done < position:
+        raise DataError(f"fit: train gives {done} batches in epoch {epoch + 1}, expected more than the {position} done")
+
+
+def as_batch(net: Network, item: Any, name: str) -> Batch:
+    """What an iterable gave, as a checked batch of NumPy arrays: a `Batch`, a dict of its fields, or a tuple.
+
+    Raises:
+        TypeError, ValueError: something else, or a batch that the network does not take.
+
+    >>> import numpy as np, fnnets as fn
+    >>> net = fn.feedforward([2, 3], objective=fn.objectives.softmax_log_likelihood)
+    >>> as_batch(net, (np.ones((4, 2)), np.arange(4) % 3), "train").targets.tolist()
+    [0, 1, 2, 0]
+    """
+    if isinstance(item, Mapping) and "inputs" in item and set(item) <= set(Batch._fields):
+        item = Batch(**item)
+    elif isinstance(item, tuple | list) and not hasattr(item, "inputs") and 1 <= len(item) <= len(FIELDS):
+        item = Batch(*item)
+    if not isinstance(item, Batch):
+        raise TypeError(
+            f"{name} is of type {type(item).__name__}, expected fnnets.Batch, (inputs, targets) or a dict with 'inputs'"
+        )
+    batch = batches.checked(net, item, name)
+    if net.l2 and batch.dataset_size is None:
+        raise ValueError(
+            f"{name}.dataset_size is None, but the penalty λ/2n Σ w² needs n; give fnnets.Batch(…, dataset_size=n)"
+        )
+    given = {field: getattr(batch, field) for field in FIELDS}
+    return batch._replace(**{field: None if array is None else np.asarray(array) for field, array in given.items()})
+
+
+def _stacked(net, held: list[Batch], position, placed) -> Chunk:
+    first, size = held[0], sequences.count(net.layer.time, held[0])
+    if jax.process_count() > 1:
+        processes.agree({"the shapes of a batch": str(_shapes(first)), "the number of its batches": len(held)})
+        size *= jax.process_count()
+    fields = {}
+    for name, axis in zip(FIELDS, sequences.axes_of_fields(net.layer.time), strict=True):
+        if getattr(first, name) is not None:
+            fields[name] = _together(np.stack([getattr(batch, name) for batch in held]), axis, placed)
+    return Chunk(Batch(**fields), size, first.dataset_size, position)
+
+
+def _together(stacked: np.ndarray, axis: int, placed) -> Any:
+    """Minibatches (K, …, B, …) on the device; each process has its own share of them."""
+    if jax.process_count() == 1:
+        rows = np.arange(stacked.shape[1 + axis])[None].repeat(len(stacked), 0)
+        index = (slice(None),) * (1 + axis)
+        return _placed(lambda part: stacked[(slice(len(part)), *index[1:], part[0])], rows, axis, placed)
+    local = placed.mesh.local_mesh.shape[DATA]
+    if stacked.shape[1 + axis] % local:
+        raise ValueError(
+            f"fit: train gives batches of {stacked.shape[1 + axis]} examples, expected a multiple of the {local} "
+            "devices of this process; choose another batch size"
+        )
+    spec = PartitionSpec(*[None] * (1 + axis), DATA)
+    return jax.make_array_from_process_local_data(NamedSharding(placed.mesh, spec), stacked)
+
+
+def _shapes(batch: Batch) -> tuple[Any, ...]:
+    arrays = (batch.inputs, batch.targets, batch.mask)
+    return tuple(None if array is None else (array.shape, str(array.dtype)) for array in arrays)
+
+
+def _bytes(held: list[Batch]) -> int:
+    arrays = (held[0].inputs, held[0].targets, held[0].mask)
+    return len(held) * sum(array.nbytes for array in arrays if array is not None)

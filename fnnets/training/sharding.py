@@ -1,0 +1,202 @@
+"""Which device holds what, where `fit` trains on a mesh of several.
+
+    minibatch        cut over the axis "data": device d derives from its share of the examples
+    parameters       whole on every device; with `wide`, weight matrices of that many rows are cut over "model"
+    optimiser        what it keeps of a parameter lies as the parameter does
+    chains           (…, M, p) of a machine are cut over "data" where it divides M
+
+The backward pass knows nothing of it: ∂C/∂w = Σ_n … over the examples becomes a sum over each device's own and one
+all-reduce. The numbers are those of one device to rounding, samples and dropout included, as random bits are numbered
+by their place in the whole array.
+
+| symbol | name in code | shape |
+|---|---|---|
+| devices | `placement.mesh` | (data,) or (data, model) |
+| weights W of a wide layer | leaves for which `is_wide` | (rows / model, …) a device |
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from fnnets import checks, devices, penalty, sequences
+from fnnets.core import Batch, Network
+from fnnets.devices import DATA, MODEL
+
+
+class Placement(NamedTuple):
+    """A mesh, and from how many rows on a weight matrix is cut over its axis "model"; None for never."""
+
+    mesh: Mesh
+    wide: int | None
+
+
+def placement(mesh: Mesh | None, all_devices: str | None, wide: int | None) -> Placement | None:
+    """What `fit` was asked for, checked; None is one device.
+
+    Raises:
+        TypeError, ValueError: no mesh, or one without the axis "data"; a third axis; `wide` without an axis "model" or
+            the reverse; several processes without a mesh of all their devices.
+
+    >>> placement(None, "all", None).mesh.axis_names
+    ('data',)
+    """
+    if mesh is not None and all_devices is not None:
+        raise ValueError("fit: mesh and devices are both given, expected one; devices='all' makes a mesh of all")
+    if all_devices not in (None, "all"):
+        raise ValueError(f"fit: devices is {all_devices!r}, expected 'all' or None; for some devices give a mesh")
+    if all_devices == "all":
+        mesh = Mesh(np.array(jax.devices()), (DATA,))
+    if mesh is None:
+        _check_alone(wide)
+        return None
+    checks.is_instance(mesh, Mesh, "fit: mesh", 'make one with jax.make_mesh((4,), ("data",))')
+    _check_axes(mesh, wide)
+    automatic = (AxisType.Auto,) * len(mesh.axis_names)  # the compiler places what lies between
+    return Placement(Mesh(mesh.devices, mesh.axis_names, axis_types=automatic), wide)
+
+
+def within(placed: Placement | None) -> Any:
+    """The context in which functions are traced for the mesh."""
+    if placed is None:
+        return contextlib.nullcontext()
+    # JAX 0.8 gave this scope its name
+    enter = jax.set_mesh if hasattr(jax, "set_mesh") else jax.sharding.use_mesh  # type: ignore[attr-defined]
+    return enter(placed.mesh)
+
+
+def cut(net: Network, batch: Batch) -> Batch:
+    """The minibatch with its examples cut over the devices; within no mesh, as it is.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> net = fn.feedforward([2, 3], objective=fn.objectives.softmax_log_likelihood)
+    >>> cut(net, fn.Batch(jnp.ones((4, 2)), jnp.arange(4) % 3)).inputs.shape
+    (4, 2)
+    """
+    if devices.parts() == 1:
+        return batch
+    where = sequences.axes(net.layer.time)
+
+    def over(array, axis):
+        spec = PartitionSpec(*[None] * axis, DATA)
+        return None if array is None else jax.lax.with_sharding_constraint(array, spec)
+
+    return batch._replace(
+        inputs=over(batch.inputs, where.inputs),
+        targets=over(batch.targets, where.targets),
+        mask=over(batch.mask, where.inputs),
+    )
+
+
+def whole(array: Any) -> Any:
+    """The array on every device; within no mesh, as it is. Orders are small, and cutting them would be messages."""
+    return array if devices.parts() == 1 else jax.lax.with_sharding_constraint(array, PartitionSpec())
+
+
+def of_state(placed: Placement, optimizer: optax.GradientTransformation, state: Any) -> Any:
+    """Where each leaf of a training state lies: a pytree of shardings.
+
+    Raises:
+        ValueError: the axis "model" does not divide the rows of a wide weight matrix.
+    """
+
+    def at(*spec):
+        return NamedSharding(placed.mesh, PartitionSpec(*spec))
+
+    def parameter(path, leaf):
+        return at(MODEL) if is_wide(placed, path, leaf) else at()
+
+    def chain(leaf):
+        rows = leaf.shape[-2] if leaf.ndim > 1 else 1
+        return at(*[None] * (leaf.ndim - 2), DATA) if leaf.ndim > 1 and rows % placed.mesh.shape[DATA] == 0 else at()
+
+    params = jax.tree_util.tree_map_with_path(parameter, state.params)
+    kept = optax.tree_utils.tree_map_params(
+        optimizer, lambda leaf, where: where, state.optimizer_state, params, transform_non_params=lambda leaf: at()
+    )
+    everywhere = jax.tree.map(lambda leaf: at(), state)
+    best = everywhere.best._replace(params=params)
+    return everywhere._replace(params=params, optimizer_state=kept, best=best, memory=jax.tree.map(chain, state.memory))
+
+
+def is_wide(placed: Placement, path: Any, leaf: Any) -> bool:
+    """Whether a parameter is cut over "model": a weight matrix of at least `wide` rows.
+
+    Raises:
+        ValueError: the axis does not divide them.
+    """
+    if placed.wide is None or not penalty.is_weight(path) or leaf.ndim != 2 or leaf.shape[0] < placed.wide:
+        return False
+    size = placed.mesh.shape[MODEL]
+    if leaf.shape[0] % size:
+        raise ValueError(
+            f"fit: wide is {placed.wide}, but the {leaf.shape[0]} rows of params{jax.tree_util.keystr(path)} are not "
+            f"divided by the {size} devices of the axis 'model'; choose a width that {size} divides, or a larger wide"
+        )
+    return True
+
+
+def place(state: Any, shardings: Any) -> Any:
+    """The state on its devices; in several processes each gives the same state and keeps its own part."""
+
+    def one(leaf, where):
+        if not hasattr(leaf, "dtype"):  # a number, such as the size of a data set
+            return leaf
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            data = one(jax.random.key_data(leaf), where)
+            return jax.jit(jax.random.wrap_key_data, static_argnames="impl")(data, impl=jax.random.key_impl(leaf))
+        host = np.asarray(leaf)  # copied for each device, as training takes over the buffers
+        return jax.make_array_from_callback(host.shape, where, lambda index: np.array(host[index]))
+
+    return jax.tree.map(one, state, shardings)
+
+
+def everywhere(placed: Placement | None, tree: Any) -> Any:
+    """Arrays whole on every device of the mesh."""
+    if placed is None:
+        return tree
+    return place(tree, jax.tree.map(lambda leaf: NamedSharding(placed.mesh, PartitionSpec()), tree))
+
+
+def local(key: Any) -> Any:
+    """A key that every device holds, as one that this process computes with by itself."""
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    data = jnp.asarray(np.asarray(jax.random.key_data(key)))
+    return jax.random.wrap_key_data(data, impl=jax.random.key_impl(key)) if typed else data
+
+
+def _check_alone(wide) -> None:
+    if wide is not None:
+        raise ValueError(f"fit: wide is {wide} without a mesh, expected one with an axis 'model'; give mesh=…")
+    if jax.process_count() > 1:
+        raise ValueError(
+            f"fit: {jax.process_count()} processes run together, expected them to share the work; give devices='all'"
+        )
+
+
+def _check_axes(mesh, wide) -> None:
+    names = tuple(mesh.axis_names)
+    if DATA not in names or not set(names) <= {DATA, MODEL}:
+        raise ValueError(
+            f"fit: mesh has the axes {names}, expected 'data' and, for wide layers, 'model'; "
+            'make one with jax.make_mesh((4,), ("data",))'
+        )
+    if (MODEL in names) != (wide is not None):
+        raise ValueError(
+            f"fit: mesh has the axes {names} and wide is {wide}, expected an axis 'model' and wide together; "
+            "wide=1024 cuts weight matrices of 1024 rows and more"
+        )
+    if wide is not None:
+        checks.count(wide, "fit: wide", "give the rows from which a weight matrix is cut")
+    if jax.process_count() > 1 and mesh.devices.size != jax.device_count():
+        raise ValueError(
+            f"fit: mesh holds {mesh.devices.size} of the {jax.device_count()} devices of all processes, expected all; "
+            "give devices='all'"
+        )
