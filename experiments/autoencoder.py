@@ -5,9 +5,12 @@
 
 Machines give the first parameters; all of them are then trained by the cross-entropy between x and x̂, with Adam, whose
 steps fall to zero along a cosine. The figure is E of the test images after the last epoch; no epoch is selected by
-them. `--full` takes the long schedule and goes on where it was interrupted: after every few
-epochs the state of training is written to a file in the results folder, and the same command goes on from there, bit
-for bit as if it had not been interrupted. The file is left when training is done; remove it to begin afresh.
+them. `--full` takes the long schedule, and the same command goes on where it was interrupted or killed, bit for bit as
+if it had not been. For that each seed has a folder in the results, which is left there; remove it to begin afresh.
+
+    state-DATA-seed-SEED/start.safetensors    the pretrained parameters, and as notes the settings
+                         checkpoints/         states of fine-tuning, as `fit` saves them
+                         measured.json        epochs, errors, seconds
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -20,8 +23,12 @@ autoencoder 784-1000-500-250-30 on MNIST, 13.87 for PCA.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -32,7 +39,9 @@ from experiments import autoencoders, convolutional, results
 from experiments.autoencoders import Images, Schedule
 from experiments.options import OptionError, Progress
 from experiments.results import Figure, Record
-from fnnets import plots
+from fnnets import plots, portable
+from fnnets.data import DataError
+from fnnets.training import saves
 
 SCHEDULES = {
     "digits": Schedule((100, 50, 10), 30, 100, 2e-3, 20),
@@ -44,6 +53,7 @@ FULL = {
 }
 PUBLISHED, PUBLISHED_PCA, PARAMETERS = 3.00, 13.87, 2_837_314
 BAR, BAR_PCA = 5.0, (13.865, 13.875)
+MEASURED = ("epochs", "errors", "seconds")
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class Options(autoencoders.Options):
         batch_size: images in a minibatch; 20 for digits, 100 for MNIST.
         data_dir: folder with MNIST's IDX files, or the environment variable FNNETS_DATA; digits if none is given.
         full: whether to take the long schedule, which goes on where it was interrupted.
-        every: epochs from one measurement, and with --full one written state, to the next.
+        every: epochs from one measurement, and with --full one saved state, to the next.
     """
 
     progress: Progress = "silent"
@@ -110,33 +120,32 @@ def run(options: Options) -> int:
 
 
 def train(net: fn.Network, images: Images, schedule: Schedule, seed: int, options: Options) -> Run:
-    """Train with one seed, some epochs at a time, with a measurement and, with --full, a written state after each.
+    """Train with one seed, some epochs at a time, with a measurement and, with --full, a saved state after each.
 
     Raises:
-        KeyboardInterrupt: training was interrupted; with --full after the running epoch's state was written.
-        DataError: the file of an earlier state is damaged, or of other settings.
-        OptionError: training diverged.
+        KeyboardInterrupt, OptionError: training was interrupted, or diverged.
+        DataError: the folder of an earlier run is damaged, or of other settings.
+        ImportError, OSError: what saves states is not installed, or cannot write.
     """
-    path = options.out / "autoencoder" / f"state-{images.name}-seed-{seed}.npz" if options.full else None
+    folder = options.out / "autoencoder" / f"state-{images.name}-seed-{seed}" if options.full else None
     known = {"seed": seed, **autoencoders.settings(images, schedule), "every": options.every}
     optimizer = _optimizer(images, schedule)
-    current = _begin(net, optimizer, images, schedule, known, path, options)
+    current = _begin(net, optimizer, images, schedule, known, folder, options)
+    first = current.state
     while (done := int(current.state.epoch)) < schedule.epochs:
         begin = time.perf_counter()
-        result = fn.training.fit(
-            net, optimizer, fn.Batch(images.train), state=current.state, batch_size=schedule.batch_size,
-            epochs=min(options.every - done % options.every, schedule.epochs - done), monitor_training=False,
-            progress=options.progress,
-        )  # fmt: skip
+        target = min(done - done % options.every + options.every, schedule.epochs)
+        with _going_on(folder):
+            state = first if folder else current.state  # with checkpoints `fit` is called as at the beginning
+            result = _fit(net, optimizer, images, schedule, state, target, folder, options)
         if not result.stopped.startswith(("finished", "interrupted")):
             raise OptionError(f"seed {seed}: {result.stopped}")
-        reached = int(result.state.epoch)
         current = current._replace(state=result.state, seconds=current.seconds + time.perf_counter() - begin)
-        if reached % options.every == 0 or reached == schedule.epochs:
-            current = _measured(net, images, known, current)
-        _keep(path, current, known)
+        current = _reached(net, images, known, current, folder)
+        _keep(folder, current)
         if result.stopped.startswith("interrupted"):
-            print(f"seed {seed}: stopped after epoch {reached}" + f", written to {path}" * options.full, flush=True)
+            where = f", saved in {folder}" * options.full
+            print(f"seed {seed}: stopped after epoch {int(current.state.epoch)}{where}", flush=True)
             raise KeyboardInterrupt
     return current
 
@@ -166,36 +175,94 @@ def _optimizer(images: Images, schedule: Schedule) -> Any:
     return convolutional.adam(schedule.learning_rate, steps)
 
 
-def _begin(net, optimizer, images, schedule, known, path, options) -> Run:
-    """Where an earlier run was interrupted, or else pretrained parameters."""
-    if path is not None and path.is_file():
-        state, about = autoencoders.read_state(path, net, optimizer, known)
-        print(f"seed {known['seed']}: goes on after epoch {int(state.epoch)}, from {path}", flush=True)
-        return Run(state, about["epochs"], about["errors"], about["seconds"])
-    begin = time.perf_counter()
-    key, run_key = jax.random.split(jax.random.key(known["seed"]))
+def _begin(net, optimizer, images, schedule, known, folder, options) -> Run:
+    """Pretrained parameters, with what was measured since; `start.safetensors`, written last, says that both exist."""
+    begin, (key, run_key) = time.perf_counter(), jax.random.split(jax.random.key(known["seed"]))
+    if folder is not None:
+        saves.orbax()  # where it is missing, say so before hours of pretraining
+        if (folder / "start.safetensors").exists():
+            with _going_on(folder):
+                params, measured = _read(folder, net, known)
+            print(f"seed {known['seed']}: measured to epoch {measured[0][-1]}, goes on from {folder}", flush=True)
+            return Run(fn.training.start(net, optimizer, run_key, params), *measured)
     print(f"seed {known['seed']}: pretraining, {schedule.pretraining_epochs} epochs a machine", flush=True)
     params = autoencoders.pretrained(net, images.train, key, schedule, options.progress)
     state = fn.training.start(net, optimizer, run_key, params)
     current = _measured(net, images, known, Run(state, [], [], time.perf_counter() - begin))
-    _keep(path, current, known)
+    _keep(folder, current)
+    if folder is not None:
+        portable.save(params, folder / "start.safetensors", {name: str(value) for name, value in known.items()})
     return current
+
+
+def _fit(net, optimizer, images, schedule, state, target, folder, options) -> fn.training.Result:
+    """`fit` from the state, or from where the folder's checkpoints have come to, until `target` epochs are done."""
+    checkpoint = None if folder is None else fn.training.Checkpoint(folder / "checkpoints", every=options.every)
+    return fn.training.fit(
+        net, optimizer, fn.Batch(images.train), state=state, batch_size=schedule.batch_size,
+        epochs=target - int(state.epoch), monitor_training=False, progress=options.progress, checkpoint=checkpoint,
+    )  # fmt: skip
+
+
+def _reached(net, images, known, current: Run, folder) -> Run:
+    """The run with its measurements up to the epoch of its state, which is measured where that is due and not done."""
+    reached, every = int(current.state.epoch), known["every"]
+    n = sum(epoch <= reached for epoch in current.epochs)
+    current = current._replace(epochs=current.epochs[:n], errors=current.errors[:n])
+    if reached > current.epochs[-1] + every:
+        text = f"measured to epoch {current.epochs[-1]}, but trained to {reached}, expected at most {every} more"
+        raise DataError(f"{folder} is {text}; remove it to begin afresh")
+    is_due = reached % every == 0 or reached == known["epochs"]
+    return _measured(net, images, known, current) if is_due and reached not in current.epochs else current
 
 
 def _measured(net, images, known, current: Run) -> Run:
     """The run with the errors of its parameters, which are printed too."""
     errors = [autoencoders.judge(net, current.state.params, x) for x in (images.judged, images.test)]
     epoch = int(current.state.epoch)
-    text = f"squared error {errors[0]:.3f} training, {errors[1]:.3f} test"
-    print(f"seed {known['seed']}, epoch {epoch}: {text}; {current.seconds:.0f} s", flush=True)
+    text = f"squared error {errors[0]:.3f} training, {errors[1]:.3f} test; {current.seconds:.0f} s"
+    print(f"seed {known['seed']}, epoch {epoch}: {text}", flush=True)
     return current._replace(epochs=[*current.epochs, epoch], errors=[*current.errors, errors])
 
 
-def _keep(path, current: Run, known) -> None:
-    """Write the state and what is known of it where there is a path."""
-    if path is not None:
-        about = {name: value for name, value in current._asdict().items() if name != "state"}
-        autoencoders.save_state(path, current.state, {"settings": known, **about})
+def _keep(folder: Path | None, current: Run) -> None:
+    """Write what was measured, to the last bit, where there is a folder."""
+    if folder is not None:
+        text = json.dumps({name: getattr(current, name) for name in MEASURED})
+        results.replace(folder / "measured.json", lambda temporary: temporary.write_text(text))
+
+
+def _read(folder: Path, net, known) -> tuple[Any, tuple[list[int], list[list[float]], float]]:
+    """The pretrained parameters in a folder, and what `_keep` wrote."""
+    path = folder / "start.safetensors"
+    found = portable.about(path)
+    for name, value in known.items():
+        if found.get(name) != str(value):
+            raise DataError(f"{name} is {found.get(name)} there and {value} now; give the same or another --out")
+    return portable.load(path, net), _measurements(folder / "measured.json", known)
+
+
+def _measurements(path: Path, known) -> tuple[list[int], list[list[float]], float]:
+    due = [*range(0, known["epochs"], known["every"]), known["epochs"]]
+    try:
+        epochs, errors, seconds = (json.loads(path.read_text())[name] for name in MEASURED)
+        pairs = [[float(training), float(test)] for training, test in errors]
+        if not pairs or epochs != due[: len(pairs)]:
+            raise ValueError(f"{len(pairs)} errors for epochs {epochs}, expected some for the first of {due}")
+        return epochs, pairs, float(seconds)
+    except (FileNotFoundError, ValueError, LookupError, TypeError) as problem:
+        raise DataError(f"{path} cannot be used ({type(problem).__name__}: {problem}); restore it") from None
+
+
+@contextlib.contextmanager
+def _going_on(folder: Path | None) -> Iterator[None]:
+    """Within it what is wrong in the folder is a DataError that says what to do."""
+    try:
+        yield
+    except ValueError as problem:
+        if folder is None:
+            raise
+        raise DataError(f"cannot go on from {folder}: {problem}; or remove the folder to begin afresh") from None
 
 
 def _learning(runs: list[Run], pca_error: float, title: str) -> Any:

@@ -1,4 +1,4 @@
-"""What the experiments with autoencoders share: images, pretraining, errors, PCA, and files of training states.
+"""What the experiments with autoencoders share: images, pretraining, errors and PCA.
 
     digits        8 x 8 pixels / 16: the first 898 train, the last 899, by other hands, test
     MNIST         28 x 28 pixels / 255: 60 000 images train, 10 000 test
@@ -20,22 +20,16 @@ text.
 from __future__ import annotations
 
 import functools
-import json
 import os
-import zipfile
-import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
 import fnnets as fn
-from experiments import results
 from experiments.options import Common, OptionError, check_seeds
 from experiments.results import Record
 from fnnets import checks
@@ -233,40 +227,6 @@ def pca(x: Any, components: int) -> Any:
     return made.fit(np.asarray(x))
 
 
-def save_state(path: Path, state: fn.training.TrainingState, about: Mapping[str, Any]) -> None:
-    """Write a state of training, and what is to be known of it as JSON; the file is never seen half written."""
-    leaves = jax.tree.leaves(_plain(state))
-    text = json.dumps(about)
-    results.replace(path, lambda temporary: np.savez(temporary, *leaves, about=np.array(text)))
-
-
-def read_state(path: Path, net: fn.Network, optimizer: Any, settings: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The state in a file, and what was written about it, among it the settings.
-
-    Raises:
-        DataError: the file is damaged, or of other settings.
-    """
-    begin = jax.eval_shape(lambda key: _plain(fn.training.start(net, optimizer, key)), jax.random.key(0))
-    wanted, structure = jax.tree.flatten(begin)
-    try:
-        with path.open("rb") as file, np.load(file) as stored:
-            about = json.loads(str(stored["about"]))
-            found = about["settings"]
-            leaves = [stored[f"arr_{i}"] for i in range(len(stored.files) - 1)]
-    except (ValueError, LookupError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
-        raise fn.data.DataError(f"{path} is damaged ({problem}); remove it to begin afresh") from None
-    for name, value in json.loads(json.dumps(settings)).items():
-        if found.get(name) != value:
-            raise fn.data.DataError(
-                f"{path} is of other settings: {name} is {found.get(name)} there and {value} now; "
-                "give the same ones or another --out, or remove it to begin afresh"
-            )
-    if [(leaf.shape, leaf.dtype) for leaf in leaves] != [(leaf.shape, leaf.dtype) for leaf in wanted]:
-        raise fn.data.DataError(f"{path} is damaged: its arrays are of another network; remove it to begin afresh")
-    state = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in leaves])
-    return state._replace(key=jax.random.wrap_key_data(state.key)), about
-
-
 def command(name: str, options: Options, seeds: tuple[int, ...]) -> str:
     """The command that does it again.
 
@@ -292,8 +252,3 @@ def status(record: Record) -> int:
 @functools.partial(jax.jit, static_argnums=0)
 def _mapped(function, params, x):
     return jax.lax.map(lambda one: function(params, one[None])[0], x, batch_size=CHUNK)
-
-
-def _plain(state: fn.training.TrainingState) -> fn.training.TrainingState:
-    """The state with its key as plain numbers."""
-    return state._replace(key=jax.random.key_data(state.key))

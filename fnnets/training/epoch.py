@@ -224,4 +224,4 @@ def take(net: Network, batch: Batch, indices) -> Batch:
 def _better(state: TrainingState, metrics: Metrics, select: str) -> Best:
     score = jnp.asarray(metrics.cost if metrics.accuracy is None or select == "cost" else -metrics.accuracy)
     now = Best(state.params, score.astype(jnp.float32), state.epoch)
-    return keep_if(score < state.best.score, now, state.best)
+    return keep_if(now.score < state.best.score, now, state.best)

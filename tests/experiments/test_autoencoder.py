@@ -1,21 +1,24 @@
 import contextlib
 import json
+import re
+import shutil
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 import fnnets as fn
-from experiments import autoencoder, autoencoders
+from experiments import autoencoder, autoencoders, results
 from experiments.__main__ import main
 from experiments.autoencoder import Options, Run
 from experiments.autoencoders import Images, Schedule
-from fnnets.data import DataError
+from fnnets import portable
+from fnnets.training import runs
 
 TINY = {"seeds": (3,), "sizes": (6, 2), "pretraining_epochs": 1, "epochs": 4, "batch_size": 449, "every": 2}
 WORDS = ["--seeds=3", "--sizes", "6", "2", "--pretraining-epochs=1", "--epochs=4", "--batch-size=449", "--every=2"]
+MEASURED = '{"epochs": [%s], "errors": [%s], "seconds": 1}'
 
 
 @pytest.fixture(autouse=True)
@@ -42,12 +45,33 @@ def trained(folder, full=True):
 
 
 def state_of(folder):
-    return folder / "autoencoder" / "state-digits-seed-3.npz"
+    return folder / "autoencoder" / "state-digits-seed-3"
 
 
-def stored(folder):
-    with np.load(state_of(folder)) as found:
-        return {name: found[name] for name in found.files}
+def measured(folder):
+    return json.loads((state_of(folder) / "measured.json").read_text())
+
+
+def contents(folder):
+    """What is in the files of a folder of states."""
+    return {path: path.read_bytes() for path in state_of(folder).rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished run's folder, to be harmed."""
+    shutil.copytree(state_of(finished), state_of(tmp_path))
+    return tmp_path
+
+
+def refused(folder, capsys, words=WORDS):
+    """The one line with which the command declines to go on from a folder, in which it changes nothing."""
+    before = contents(folder)
+    assert main(["autoencoder", *words, "--full", "--out", str(folder)]) == 2
+    heard = capsys.readouterr().err
+    assert heard.count("\n") == 1
+    assert contents(folder) == before
+    return heard
 
 
 def test_the_long_schedule_is_measured_and_written(finished):
@@ -79,119 +103,110 @@ def test_the_short_schedule_keeps_no_state(tmp_path, finished):
     run = trained(tmp_path, full=False)
     assert not list(tmp_path.iterdir())
     assert run.epochs == [0, 2, 4]
-    assert run.errors == json.loads(str(stored(finished)["about"]))["errors"]
+    assert run.errors == measured(finished)["errors"]
+
+
+def same_end(one, other):
+    """Whether two runs end with the same measurements and the same state, to the last bit."""
+    leaves = [jax.tree.leaves(run.state._replace(key=jax.random.key_data(run.state.key))) for run in (one, other)]
+    assert (one.epochs, one.errors) == (other.epochs, other.errors)
+    for a, b in zip(*leaves, strict=True):
+        assert (a.dtype, np.asarray(a).tobytes()) == (b.dtype, np.asarray(b).tobytes())
 
 
 def test_an_interrupted_long_schedule_goes_on_bit_for_bit(tmp_path, finished, monkeypatch, capsys):
-    fit, epochs = fn.training.fit, []
+    fit = fn.training.fit
 
     def interrupted(*arguments, **how):
         """As after Ctrl-C in the third epoch."""
-        epochs.append(how["epochs"])
-        if len(epochs) < 2:
-            return fit(*arguments, **how)
-        return fit(*arguments, **{**how, "epochs": 1})._replace(stopped="interrupted after epoch 3")
+        result = fit(*arguments, **{**how, "epochs": min(3, how["epochs"])})
+        return result if how["epochs"] < 4 else result._replace(stopped="interrupted after epoch 3")
 
     monkeypatch.setattr(fn.training, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path)
-    assert "stopped after epoch 3, written to" in capsys.readouterr().out
+    assert "seed 3: stopped after epoch 3, saved in " in capsys.readouterr().out
+    assert measured(tmp_path)["epochs"] == [0, 2]
+    monkeypatch.setattr(fn.training, "fit", fit)
+    same_end(trained(tmp_path), trained(finished))
+    assert "measured to epoch 2, goes on from" in capsys.readouterr().out
+    assert measured(tmp_path)["errors"] == measured(finished)["errors"]
 
-    def rest(*arguments, **how):
-        epochs.append(how["epochs"])
-        return fit(*arguments, **how)
 
-    monkeypatch.setattr(fn.training, "fit", rest)
-    trained(tmp_path)
-    assert epochs == [2, 2, 1]
-    assert "goes on after epoch 3" in capsys.readouterr().out
-    whole, resumed = stored(finished), stored(tmp_path)
-    about = [json.loads(str(each.pop("about"))) for each in (whole, resumed)]
-    assert all(each.pop("seconds") > 0 for each in about)
-    assert about[0] == about[1]  # settings, measured epochs, errors
-    assert whole.keys() == resumed.keys()
-    for name, array in whole.items():
-        assert array.tobytes() == resumed[name].tobytes()
+def dies(patch, module, name, after):
+    """Have the first call of a function be the end, before or after its work, as after SIGKILL there."""
+    function = getattr(module, name)
+
+    def step(*arguments, **how):
+        if after:
+            function(*arguments, **how)
+        raise SystemExit
+
+    patch.setattr(module, name, step)
+
+
+def test_a_run_that_is_killed_again_and_again_ends_bit_for_bit(tmp_path, finished):
+    stops = [
+        (results, "replace", True),  # measured before fine-tuning, without a start
+        (portable, "save", True),
+        (fn.training, "fit", True),  # epoch 2 is saved and not measured
+        (results, "replace", False),  # epoch 2 is measured, which is not written
+        (results, "replace", True),
+        (autoencoders, "judge", False),  # epoch 4 is saved and not measured
+    ]
+    for module, name, after in stops:
+        with pytest.MonkeyPatch.context() as patch:
+            dies(patch, module, name, after)
+            with pytest.raises(SystemExit):
+                trained(tmp_path)
+    assert measured(tmp_path)["epochs"] == [0, 2]
+    same_end(trained(tmp_path), trained(finished))
 
 
 def test_a_finished_long_schedule_is_not_trained_again(finished, monkeypatch, capsys):
-    monkeypatch.setattr(fn.training, "fit", None)
+    before = contents(finished).keys()
+    monkeypatch.setattr(runs, "of", lambda *_: lambda state, pause: pytest.fail("an epoch is trained"))
     assert trained(finished).epochs == [0, 2, 4]
-    assert "goes on after epoch 4" in capsys.readouterr().out
+    assert "measured to epoch 4, goes on from" in capsys.readouterr().out
+    assert contents(finished).keys() == before
 
 
-def test_a_state_of_other_settings_is_refused_in_one_line(finished, capsys):
-    words = ["--epochs=9" if word == "--epochs=4" else word for word in WORDS]
-    assert main(["autoencoder", *words, "--full", "--out", str(finished)]) == 2
-    heard = capsys.readouterr()
-    assert heard.err.count("\n") == 1
-    assert "state-digits-seed-3.npz is of other settings: epochs is 4 there and 9 now" in heard.err
+def test_what_was_measured_after_a_damaged_checkpoint_is_measured_again(copied, finished, monkeypatch):
+    (state_of(copied) / "checkpoints" / "2" / "_CHECKPOINT_METADATA").unlink()  # of epoch 4
+    judge, judged = autoencoders.judge, []
+    monkeypatch.setattr(autoencoders, "judge", lambda *given: judged.append(1) or judge(*given))
+    with pytest.warns(RuntimeWarning, match="going on from"):
+        resumed = trained(copied)
+    assert len(judged) == 2  # on training and test images, after epoch 4 alone
+    same_end(resumed, trained(finished))
 
 
-def test_a_damaged_state_is_refused_in_one_line(tmp_path, capsys):
-    path = state_of(tmp_path)
-    path.parent.mkdir()
-    path.write_bytes(b"half a file")
-    assert main(["autoencoder", *WORDS, "--full", "--out", str(tmp_path)]) == 2
-    heard = capsys.readouterr()
-    assert heard.err.count("\n") == 1
-    assert "state-digits-seed-3.npz is damaged" in heard.err
-    assert path.read_bytes() == b"half a file"
-
-
-@pytest.fixture(scope="module")
-def small():
-    return fn.autoencoder([5, 2]), optax.sgd(0.1)
-
-
-def written(path, small, settings):
-    net, optimizer = small
-    state = fn.training.start(net, optimizer, jax.random.key(1))
-    autoencoders.save_state(path, state, {"settings": settings, "more": 0.1})
-    return state
-
-
-def test_a_state_is_read_as_it_was_written(tmp_path, small):
-    state = written(tmp_path / "state.npz", small, {"sizes": (2,)})
-    found, about = autoencoders.read_state(tmp_path / "state.npz", *small, {"sizes": (2,)})
-    assert about == {"settings": {"sizes": [2]}, "more": 0.1}
-    assert jax.tree.structure(found) == jax.tree.structure(state)
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(state), strict=True):
-        assert one.dtype == other.dtype
-        assert bool(jnp.all(one == other))
-    assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
-
-
-def flipped(content):
-    place = content.index(b"arr_0.npy") + 200  # within the first array
-    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+def test_a_folder_of_other_settings_is_refused_in_one_line(finished, capsys):
+    heard = refused(finished, capsys, [*WORDS[:-1], "--every=3"])
+    assert "state-digits-seed-3: every is 2 there and 3 now; give the same or another --out; or remove" in heard
+    heard = refused(finished, capsys, ["--epochs=9" if word == "--epochs=4" else word for word in WORDS])
+    assert "epochs is 4 there and 9 now" in heard
 
 
 @pytest.mark.parametrize(
-    "damage",
-    [lambda content: b"", lambda content: content[:-40], lambda content: content[:300], flipped],
-    ids=["empty", "no end", "a beginning", "one bit"],
+    ("names", "content", "said"),
+    [
+        ("start.safetensors", "half a file", "is no whole safetensors file"),
+        ("measured.json", '{"epochs": [0', "measured.json cannot be used (JSONDecodeError"),
+        ("measured.json", "[]", "measured.json cannot be used (TypeError"),
+        ("measured.json", None, "measured.json cannot be used (FileNotFoundError"),
+        ("measured.json", MEASURED % ("0, 1", "[1, 1], [1, 1]"), "2 errors for epochs [0, 1], expected some for the"),
+        ("measured.json", MEASURED % ("0", "[1, 1]"), "is measured to epoch 0, but trained to 4, expected at most 2"),
+        ("checkpoints/*/_CHECKPOINT_METADATA", None, "holds 2 saves and each is damaged"),
+        ("checkpoints", "", "a file, expected a directory"),
+    ],
 )
-def test_every_damage_is_found(tmp_path, small, damage):
-    path = tmp_path / "state.npz"
-    written(path, small, {})
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(DataError, match=r"state.npz is damaged .*; remove it to begin afresh"):
-        autoencoders.read_state(path, *small, {})
-
-
-def test_files_of_something_else_are_found(tmp_path, small):
-    path = tmp_path / "state.npz"
-    np.savez(path, np.ones(3))
-    with pytest.raises(DataError, match="is damaged"):
-        autoencoders.read_state(path, *small, {})
-    with path.open("wb") as file:
-        np.save(file, np.ones(3))
-    with pytest.raises(DataError, match="is damaged"):
-        autoencoders.read_state(path, *small, {})
-    written(path, (fn.autoencoder([5, 3]), small[1]), {})
-    with pytest.raises(DataError, match="arrays are of another network"):
-        autoencoders.read_state(path, *small, {})
+def test_a_damaged_folder_is_refused_in_one_line(copied, capsys, names, content, said):
+    for path in list(state_of(copied).glob(names)):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if content is not None:
+            path.write_text(content)
+    assert re.search(f"{re.escape(said)}.* to begin afresh", refused(copied, capsys))
 
 
 def test_divergence_is_said_and_nothing_written(tmp_path):

@@ -106,7 +106,7 @@ def collectives(text):
 @pytest.mark.parametrize("batch_size", [16, 10])
 @pytest.mark.parametrize("name", CASES)
 def test_a_step_is_one_all_reduce(name, batch_size):
-    """Of the gradients and of nothing else; batches of 10 of 48 examples have a short last one, so a second step's code.
+    """Of the gradients, nothing else; batches of 10 of 48 examples have a short last one, so a second step's code.
 
     Older releases of JAX leave one for each leaf; gates may be packed.
     """
