@@ -27,6 +27,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Share what is compiled, and install the shape checker before fnnets is imported."""
     _set_flag(DEVICES)
+    if KNOWN_SINCE <= jax.__version_info__ < KNOWN_UNTIL:
+        _set_flag(FAST_COMPILATION)
     # Most of the suite's time is compilation; a second run, or another worker, finds the programs here.
     if config.pluginmanager.hasplugin("cacheprovider"):
         jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
@@ -34,10 +36,8 @@ def pytest_configure(config):
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     if not config.getoption("--check-shapes"):
         # The laws do not depend on it, and it is much of the compilation. With --check-shapes, which repeats the
-        # contract, programs are compiled as users have them.
+        # contract, they are made.
         jax.config.update("jax_disable_most_optimizations", True)
-        if KNOWN_SINCE <= jax.__version_info__ < KNOWN_UNTIL:
-            _set_flag(FAST_COMPILATION)
         return
     import jaxtyping
 

@@ -7,26 +7,33 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.benchmarks import (
+    accelerators,
     boltzmann,
     class_map,
     convolutional,
+    crashes,
     feedforward,
     import_time,
     recurrent,
     recurrent_memory,
+    scaling,
     table,
     verification,
 )
 
-NAMES = "boltzmann|class_map|convolutional|feedforward|import_time|memory|recurrent|table|verification"
-USAGE = f"usage: python -m experiments.benchmarks {NAMES} [options]; each has --help"
+MODULES: dict[str, Any] = {
+    "accelerators": accelerators, "boltzmann": boltzmann, "class_map": class_map, "convolutional": convolutional,
+    "crashes": crashes, "feedforward": feedforward, "import_time": import_time, "memory": recurrent_memory,
+    "recurrent": recurrent, "scaling": scaling, "verification": verification,
+}  # fmt: skip
+USAGE = f"usage: python -m experiments.benchmarks {'|'.join(sorted([*MODULES, 'table']))} [options]; each has --help"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one benchmark, or write their table; returns the exit status.
 
     >>> main(["--help"])                                                          # doctest: +ELLIPSIS
-    usage: python -m experiments.benchmarks boltzmann|class_map|... [options]; each has --help
+    usage: python -m experiments.benchmarks accelerators|boltzmann|... [options]; each has --help
     0
     """
     name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
@@ -34,13 +41,8 @@ def main(arguments: Sequence[str]) -> int:
         import tyro
 
         return table.run(tyro.cli(table.Options, args=rest, prog="python -m experiments.benchmarks table"))
-    modules: dict[str, Any] = {
-        "boltzmann": boltzmann, "class_map": class_map,
-        "convolutional": convolutional, "feedforward": feedforward, "import_time": import_time,
-        "memory": recurrent_memory, "recurrent": recurrent, "verification": verification,
-    }  # fmt: skip
-    if name in modules:
-        return modules[name].main(rest)
+    if name in MODULES:
+        return MODULES[name].main(rest)
     print(USAGE, file=sys.stdout if name in ("--help", "-h") else sys.stderr)
     return 0 if name in ("--help", "-h") else 2
 

@@ -1,5 +1,7 @@
 """The table of benchmarks: `experiments/benchmarks/README.md`, from `experiments/benchmarks/measured/*.json`.
 
+SCALING.md, the page of `accelerators`, is written beside it.
+
     python -m experiments.benchmarks table                                  writes the table again
     python -m experiments.benchmarks table --collect results/benchmarks     first takes over newer results
 
@@ -17,13 +19,17 @@ from typing import Any
 
 from experiments import results
 from experiments.benchmarks import (
+    accelerators,
+    accelerators_page,
     boltzmann,
     class_map,
     convolutional,
+    crashes,
     import_time,
     recurrent,
     recurrent_memory,
     report,
+    scaling,
     verification,
 )
 from experiments.benchmarks.timing import summary
@@ -67,6 +73,15 @@ have no wrong gradient and are for fnnets alone. Correct code is each of those n
 saturated, bfloat16 (not for those that demand float64), all zero (ties), one example. Seconds are for the mutants,
 compilation included.
 
+Accelerators: a step of VGG-A and of an LSTM of 1024 cells on this device; [SCALING.md](SCALING.md) is the arithmetic
+that carries it to 8, 64 and 256 accelerators. Rates are those of the best round; GEMM is a product of 2048 x 2048.
+
+Scaling: an epoch is the difference of runs of several epochs and of one, so that compilation, checks and copies drop
+out; examples are random, and outputs are compared first. Forced devices and processes share this machine's cores, which
+shows overhead and right programs, and no speed-up.
+
+Crashes: runs that are killed at random moments and go on from their checkpoints, against one that nobody killed.
+
 The command over each table measures it again; `make benchmark` installs the peers and measures the feedforward ones.
 
 """
@@ -79,7 +94,7 @@ class Options:
     Attributes:
         collect: folder with results whose figures replace those of the same device.
         measured: folder of the collected results.
-        readme: the file to write.
+        readme: the file to write; SCALING.md is written beside it.
     """
 
     collect: Path | None = None
@@ -92,7 +107,9 @@ def run(options: Options) -> int:
     if options.collect is not None:
         print(f"collected {collect(options.collect, options.measured)} files into {options.measured}")
     contents = load(options.measured)
-    results.replace(options.readme, lambda temporary: temporary.write_text(markdown(contents), encoding="utf-8"))
+    page = accelerators_page.markdown([content for content in contents if content["name"] == "accelerators"])
+    for path, text in ((options.readme, markdown(contents)), (options.readme.with_name("SCALING.md"), page)):
+        results.replace(path, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))
     print(f"{options.readme}: {len(contents)} results")
     return 0
 
@@ -164,13 +181,16 @@ def _nets(content: Mapping[str, Any]) -> list[str]:
 
 
 PARTS = {
+    "accelerators": accelerators.markdown,
     "boltzmann": boltzmann.markdown,
     "class_map": lambda content: class_map.table(content["images"]),
     "convolutional": convolutional.markdown,
+    "crashes": lambda content: crashes.line(content) + "\n\n",
     "feedforward": _feedforward,
     "import_time": _import,
     "memory": recurrent_memory.markdown,
     "recurrent": recurrent.markdown,
+    "scaling": scaling.markdown,
     "verification": lambda content: verification.table(content["rows"]),
 }
 

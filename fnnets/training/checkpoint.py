@@ -176,6 +176,8 @@ def _open(run: _Run) -> None:
         max_to_keep=run.settings.keep,
         cleanup_tmp_directories=True,
         lightweight_initialize=True,  # it does not read the saves, of which some may be damaged
+        # Else a save that fails early leaves a thread that waits minutes for a folder which nobody makes.
+        async_options=orbax.AsyncOptions(create_directories_asynchronously=False),
     )
     handler = orbax.PyTreeCheckpointHandler(use_ocdbt=False)
     run.time = time.monotonic()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
     from jax.sharding import Mesh
     from jaxtyping import Array
+
+ASKED_EVERY = 16  # chunks after which processes ask each other for Ctrl-C, which waits for the running one
 
 
 class Result(NamedTuple):
@@ -177,11 +180,14 @@ def _loop(run: runs.Run, state, keeper: Keeper | None, end, epochs, patience, ki
     shown: Kind = kind if processes.is_first() else "silent"
     if saved is not None and shown != "silent":
         print(f"fit: goes on after {_place(state)}, from its checkpoint", file=sys.stderr, flush=True)
+    pauses = itertools.count(1)
     with show_progress(shown, max(0, end - int(state.epoch)), "fit") as show, interruptible() as interrupted:
 
         def pause(state):
             if keeper is not None and keeper.due(state, False):
                 keeper.save(state, reports)
+            if processes.count() > 1 and next(pauses) % ASKED_EVERY:
+                return None
             return "interrupted" if processes.anywhere(interrupted()) else None
 
         while not (stopped := _over(state, end, epochs, patience)):
