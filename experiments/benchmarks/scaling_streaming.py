@@ -36,7 +36,7 @@ from fnnets.training import epoch, shuffle
 SIZE, LOW = 128, 0.8
 MEMORY, ARRAYS, NPY, IDX, BATCHES = "memory", "arrays", ".npy, float32", "IDX, bytes", "batches"
 TEXT = (
-    "A stream copies each example once more than arrays in memory do: another thread gathers rows in random order "
+    "A stream copies each example once more than arrays in memory do: rows are gathered in random order "
     "while the chunk before trains, and takes its share of the cores. Bytes are a quarter of what is copied, and are "
     "scaled on the device. Ready batches are checked and stacked into chunks."
 )

@@ -1,4 +1,4 @@
-"""What a stream feeds training with: chunks of minibatches, read in another thread while the last chunk trains.
+"""What a stream feeds training with: chunks of minibatches, read while the last chunk trains.
 
     source      rows of arrays or memory maps, in the order of `orders`; a process reads the rows of its own devices
     iterable    batches as they come, those of one shape together; in several processes each gives its own part
@@ -33,7 +33,7 @@ from fnnets.training import processes
 from fnnets.training.sharding import Placement
 from fnnets.training.shuffle import orders
 
-CHUNK_BYTES = 2**22  # what stays in the caches of a CPU, and hides a call
+CHUNK_BYTES = 2**23  # what stays in the caches of a CPU, and hides a call
 
 
 class Chunk(NamedTuple):
@@ -58,7 +58,7 @@ Feed = Callable[[Any, int, int], Generator[Chunk, None, None]]  # (key of the or
 def of(net: Network, train: Any, batch_size: int, placed: Placement | None) -> Feed:
     """The chunks of an epoch from a position on, `(order_key, epoch, position) -> chunks`, read ahead by one."""
     if isinstance(train, Source):
-        return lambda key, epoch, position: ahead(_of_source(net, train, batch_size, placed, key, position))
+        return lambda key, epoch, position: _by_side(_of_source(net, train, batch_size, placed, key, position))
     if jax.process_count() > 1:  # which compare their batches, in step with the sums that they exchange
         return lambda key, epoch, position: _of_iterable(net, train, placed, epoch, position)
     return lambda key, epoch, position: ahead(_of_iterable(net, train, placed, epoch, position))
@@ -66,7 +66,15 @@ def of(net: Network, train: Any, batch_size: int, placed: Placement | None) -> F
 
 def in_file_order(net: Network, source: Source, batch_size: int, placed: Placement | None) -> Iterator[Chunk]:
     """The chunks of a source as it lies on disk, for judging."""
-    return ahead(_of_source(net, source, batch_size, placed, None, 0))
+    return _by_side(_of_source(net, source, batch_size, placed, None, 0))
+
+
+def _by_side(chunks: Generator[Chunk, None, None]) -> Generator[Chunk, None, None]:
+    """Rows are read in another thread; on a CPU, whose cores train, between two calls, of which none waits.
+
+    Either way they are read while a chunk trains, and what is on disk is fetched ahead by the system.
+    """
+    return chunks if jax.default_backend() == "cpu" else ahead(chunks)
 
 
 def ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
@@ -114,13 +122,13 @@ def _precision(is_double: bool) -> Any:
     return (jax if hasattr(jax, "enable_x64") else experimental).enable_x64(is_double)  # type: ignore[attr-defined]
 
 
-def _of_source(net, source, batch_size, placed, key, position) -> Iterator[Chunk]:
+def _of_source(net, source, batch_size, placed, key, position) -> Generator[Chunk, None, None]:
     n = sequences.count(net.layer.time, source)
     count = max(1, CHUNK_BYTES // max(1, batch_size * _bytes_of_one(source, n)))
     start = position * batch_size
-    pools = iter([np.arange(start, n)]) if key is None else orders(key, n, source.block, source.pool, start)
-    alone = jax.process_count() == 1 and not net.layer.time
-    for rows in regrouped(_fetched(source, pools) if alone and key is not None else pools, count * batch_size):
+    pools = _in_turn(source, n, start) if key is None else orders(key, n, source.block, source.pool, start)
+    reads_ahead = jax.process_count() == 1 and not net.layer.time
+    for rows in regrouped(_fetched(source, pools, reads_ahead), count * batch_size):
         steps, rest = divmod(len(rows), batch_size)
         for part in (rows[: steps * batch_size].reshape(steps, batch_size), rows[len(rows) - rest :][None]):
             if part.size:
@@ -128,11 +136,22 @@ def _of_source(net, source, batch_size, placed, key, position) -> Iterator[Chunk
                 position += len(part)
 
 
-def _fetched(source: Source, pools) -> Iterator[np.ndarray]:
-    for pool in pools:
-        for name in FIELDS:
-            sources.read_ahead(getattr(source, name), pool)
-        yield pool
+def _in_turn(source: Source, n: int, start: int) -> Iterator[np.ndarray]:
+    size = source.block * source.pool
+    return (np.arange(begin, min(n, begin + size)) for begin in range(start, n, size))
+
+
+def _fetched(source: Source, pools, reads_ahead: bool) -> Iterator[np.ndarray]:
+    """The pools, each fetched from disk while the one before is used; of memory maps one is held at a time."""
+    arrays = [getattr(source, name) for name in FIELDS]
+    for number, (pool, coming) in enumerate(itertools.pairwise(itertools.chain([None], pools, [None]))):
+        for array in arrays:
+            if number > 1:
+                sources.let_go(array)
+            if reads_ahead and coming is not None:
+                sources.read_ahead(array, coming)
+        if pool is not None:
+            yield pool
 
 
 def _bytes_of_one(source: Source, n: int) -> int:
@@ -148,7 +167,6 @@ def _read(net, source: Source, rows: np.ndarray, placed) -> Batch:
             sources.check_whole(array, name)
             read = functools.partial(_taken, array, axis)
             fields[name] = _placed(read, rows, axis, placed)
-            sources.let_go(array)
     return Batch(**fields)
 
 

@@ -97,4 +97,7 @@ def _position_bits(n: int) -> int:
 
 
 def _shuffled(key, n: int) -> np.ndarray:
-    return np.asarray(shuffle(key, n), np.int64)
+    return np.asarray(_compiled_shuffle(key, n), np.int64)
+
+
+_compiled_shuffle = jax.jit(shuffle, static_argnums=1)

@@ -77,8 +77,10 @@ def test_float64_arrives_in_float64():
     with jax.enable_x64(True):
         params = jax.tree.map(lambda leaf: leaf.astype(float), NET.init(KEY))
         x = x.astype(float) + 1e-9
-        chunk = next(feeds.of(NET, fn.data.stream(x, y), 10, None)(KEY, 0, 0))
-        assert chunk.batch.inputs.dtype == float
+        for train in (fn.data.stream(x, y), [fn.Batch(x, y, dataset_size=67)]):
+            chunks = feeds.of(NET, train, 10, None)(KEY, 0, 0)
+            assert next(chunks).batch.inputs.dtype == float
+            chunks.close()
         memory, stream = fit(fn.Batch(x, y), params=params), fit(fn.data.stream(x, y), params=params)
         assert_same(stream.params, memory.params, 1e-14)
 
