@@ -1,6 +1,7 @@
 """What every test shares: strict dtype promotion, one key, a precision to run in, and shape checking on request."""
 
 import builtins
+import gc
 import os
 
 import jax
@@ -26,6 +27,10 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     """Share what is compiled, and install the shape checker before fnnets is imported."""
+    # Tracing makes many objects that live long, and notes for each operation where in the source it stands.
+    gc.set_threshold(200_000, 20, 100)
+    jax.config.update("jax_traceback_in_locations_limit", 0)
+    jax.config.update("jax_include_full_tracebacks_in_locations", False)
     _set_flag(DEVICES)
     if KNOWN_SINCE <= jax.__version_info__ < KNOWN_UNTIL:
         _set_flag(FAST_COMPILATION)
