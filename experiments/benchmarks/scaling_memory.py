@@ -25,8 +25,8 @@ from experiments.benchmarks.scaling_streaming import header, scaled
 PIXELS, SIZE, HIGH = 800, 1024, 2.0
 TEXT = (
     "\"Before\" is the process with JAX and the mapped files, \"peak\" the most it had, compilation and pages of the "
-    "map included. Pages are given back after each chunk, so the peak depends on block, pool and chunk, and not on the "
-    "size of the file. Time goes into page faults, the gathering of rows and the scaling of bytes."
+    "map included. Pages are given back after each pool of blocks, so the peak depends on block, pool and chunk, and "
+    "not on the size of the file. Time goes into page faults, the gathering of rows and the scaling of bytes."
 )  # fmt: skip
 
 
