@@ -116,7 +116,7 @@ def keeping(settings: Checkpoint, fingerprint: dict[str, Any], like: TrainingSta
 
     Raises:
         ImportError: orbax-checkpoint or safetensors is not installed.
-        ValueError: the path is a file, or the directory holds other things, another run, or damaged saves alone;
+        DataError: the path is a file, or the directory holds other things, another run, or damaged saves alone;
             nothing in it is touched.
         OSError: what is to be written cannot be, and `failure` is "stop".
 

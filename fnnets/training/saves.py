@@ -18,7 +18,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from fnnets.training import fingerprint
+from fnnets.data.errors import DataError
+from fnnets.training import fingerprint, processes
 from fnnets.training.epoch import TrainingState
 from fnnets.training.packing import DamagedError, Saved, unpack, verify
 
@@ -79,16 +80,16 @@ def examine(directory: Path, now: dict[str, Any]) -> None:
     """Raise unless a run with the fingerprint `now` may use the directory.
 
     Raises:
-        ValueError: it is a file, holds things that are no saves, saves of another run, or damaged ones alone.
+        DataError: it is a file, holds things that are no saves, saves of another run, or damaged ones alone.
     """
     if directory.exists() and not directory.is_dir():
-        raise ValueError(f"fit: checkpoint.directory is {directory}, a file, expected a directory; give another path")
+        raise DataError(f"fit: checkpoint.directory is {directory}, a file, expected a directory; give another path")
     if not directory.exists():
         return
     found = steps(directory)
     others = sorted(entry.name for entry in directory.iterdir() if TEMPORARY not in entry.name)
     if not found and others:
-        raise ValueError(
+        raise DataError(
             f"fit: checkpoint.directory {directory} holds {others[0]!r} and no checkpoints, expected an empty "
             "directory or that of this run; give another path"
         )
@@ -101,32 +102,32 @@ def examine(directory: Path, now: dict[str, Any]) -> None:
             continue
         difference = fingerprint.differences(saved, now)
         if difference:
-            raise ValueError(f"fit: checkpoint.directory {directory} belongs to another run: {difference}")
+            raise DataError(f"fit: checkpoint.directory {directory} belongs to another run: {difference}")
         caveat = fingerprint.caveat(saved, now)
         if caveat:
             warn(f"fit: checkpoint {directory / str(step)} was {caveat}")
         return
     if found:
-        raise ValueError(_all_damaged(directory, reasons))
+        raise DataError(_all_damaged(directory, reasons))
 
 
 def newest(directory: Path, like: TrainingState) -> Saved | None:
     """The newest save that is whole, with a warning for each newer one that is not; None where there are none.
 
     Raises:
-        ValueError: every save is damaged, or the newest whole one is not of a state like `like`.
+        DataError: every save is damaged, or the newest whole one is not of a state like `like`.
     """
     reasons: list[str] = []
     for step in steps(directory):
         item, about, reason = _read(directory / str(step))
-        if _anywhere(bool(reason)):
+        if processes.anywhere(bool(reason)):
             reasons.append(f"{step}: {reason or 'another process cannot read it'}")
             continue
         for damaged in reasons:
             warn(f"fit: checkpoint {directory / damaged}; going on from {directory / str(step)} instead")
         return unpack(item, about["packed"], like)
     if reasons:
-        raise ValueError(_all_damaged(directory, reasons))
+        raise DataError(_all_damaged(directory, reasons))
     return None
 
 
@@ -168,15 +169,6 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 def _handler():
     # Without OCDBT, which gathers many small arrays in few files: there is one array here.
     return orbax().PyTreeCheckpointHandler(use_ocdbt=False)
-
-
-def _anywhere(here: bool) -> bool:
-    """Whether something holds in any process, so that all go on from the same save."""
-    if jax.process_count() == 1:
-        return here
-    from jax.experimental import multihost_utils
-
-    return bool(np.any(multihost_utils.process_allgather(np.asarray(here))))
 
 
 def _all_damaged(directory: Path, reasons: list[str]) -> str:
