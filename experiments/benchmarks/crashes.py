@@ -179,7 +179,7 @@ def start(place: Path, epochs: int) -> subprocess.Popen:
 def newest(directory: Path) -> tuple[int, int, int] | None:
     """Number, epoch and position of the newest whole save."""
     for step in saves.steps(directory):
-        about = saves._about(directory / str(step))
+        about = saves.metadata(directory / str(step))
         return step, about["epoch"], about["position"]
     return None
 

@@ -41,11 +41,7 @@ def prepare(
     """The training data and the monitored sets, checked against the network, on the device, with n filled in."""
     train = _checked(net, train, "fit: train")
     examples = sequences.count(net.layer.time, train)
-    if batch_size > examples:
-        raise ValueError(
-            f"fit: batch_size is {batch_size}, expected at most the {examples} training examples; "
-            f"batch_size={examples} is full-batch descent"
-        )
+    _check_size(batch_size, examples)
     train = train._replace(dataset_size=examples if train.dataset_size is None else train.dataset_size)
     judged = {"training": train} if monitor_training else {}
     if validation is not None:
@@ -115,14 +111,18 @@ def _check_source(net: Network, source: Source, batch_size: int) -> int:
                 f"fit: train.{name} has shape {array.shape}, expected {examples} examples along axis {axis}, as the "
                 "inputs have; give all of them the same examples"
             )
+    _check_size(batch_size, examples)
+    head = Batch(*sources.head(source, axes, HEAD))
+    batches.checked(net, head if source.transform is None else source.transform(head), "fit: train")
+    return examples
+
+
+def _check_size(batch_size: int, examples: int) -> None:
     if batch_size > examples:
         raise ValueError(
             f"fit: batch_size is {batch_size}, expected at most the {examples} training examples; "
             f"batch_size={examples} is full-batch descent"
         )
-    head = Batch(*sources.head(source, axes, HEAD))
-    batches.checked(net, head if source.transform is None else source.transform(head), "fit: train")
-    return examples
 
 
 def _checked(net, batch, name) -> Batch:

@@ -200,13 +200,14 @@ def _of_iterable(net, train, placed, epoch, position) -> Generator[Chunk, None, 
     held: list[Batch] = []
     for item in items:
         batch = as_batch(net, item, f"fit: train, batch {position + len(held)} of epoch {epoch + 1}")
-        if held and (_shapes(batch) != _shapes(held[0]) or _bytes(held) + _bytes([batch]) > CHUNK_BYTES):
+        if held and (_kind(batch) != _kind(held[0]) or _bytes(held) + _bytes([batch]) > CHUNK_BYTES):
             yield _stacked(net, held, position, placed)
             position, held = position + len(held), []
         held.append(batch)
     if held:
         yield _stacked(net, held, position, placed)
         position += len(held)
+    _agree(None, 0)  # else a process that has more would wait for ever
     if position == 0:
         raise DataError(
             f"fit: train gives no batches in epoch {epoch + 1}, expected some in each; what can be read only once, "
@@ -251,14 +252,18 @@ def as_batch(net: Network, item: Any, name: str) -> Batch:
 
 def _stacked(net, held: list[Batch], position, placed) -> Chunk:
     first, size = held[0], sequences.count(net.layer.time, held[0])
-    if jax.process_count() > 1:
-        processes.agree({"the shapes of a batch": str(_shapes(first)), "the number of its batches": len(held)})
-        size *= jax.process_count()
+    _agree(_kind(first), len(held))
+    size *= jax.process_count()
     fields = {}
     for name, axis in zip(FIELDS, sequences.axes_of_fields(net.layer.time), strict=True):
         if getattr(first, name) is not None:
             fields[name] = _together(np.stack([getattr(batch, name) for batch in held]), axis, placed)
     return Chunk(Batch(**fields), size, first.dataset_size, position)
+
+
+def _agree(kind, count: int) -> None:
+    """Raise in every process unless all come with the same number of batches of one kind, or with no more."""
+    processes.agree({"the shapes of a batch": kind, "the number of its batches": count})
 
 
 def _together(stacked: np.ndarray, axis: int, placed) -> Any:
@@ -277,9 +282,10 @@ def _together(stacked: np.ndarray, axis: int, placed) -> Any:
     return jax.make_array_from_process_local_data(NamedSharding(placed.mesh, spec), stacked)
 
 
-def _shapes(batch: Batch) -> tuple[Any, ...]:
+def _kind(batch: Batch) -> tuple[Any, ...]:
+    """What batches of one chunk have in common: shapes and dtypes, and n of the penalty."""
     arrays = (batch.inputs, batch.targets, batch.mask)
-    return tuple(None if array is None else (array.shape, str(array.dtype)) for array in arrays)
+    return *(None if array is None else (array.shape, str(array.dtype)) for array in arrays), batch.dataset_size
 
 
 def _bytes(held: list[Batch]) -> int:

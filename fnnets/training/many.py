@@ -25,10 +25,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from fnnets import checks
 from fnnets.core import Batch, Network
+from fnnets.training import sharding
 from fnnets.training.boundary import check_selection, check_settings, derive, prepare
 from fnnets.training.epoch import TrainingState, advance, start
 from fnnets.training.history import History, history
@@ -214,15 +215,9 @@ def _group(members: int, bytes_each: int, platform: str) -> int:
 
 def _placed(mesh: Mesh | None, devices: str | None, members: int) -> Mesh | None:
     """The mesh that was asked for, checked; None is one device."""
-    if mesh is not None and devices is not None:
-        raise ValueError("fit_many: mesh and devices are both given, expected one; devices='all' makes a mesh of all")
-    if devices not in (None, "all"):
-        raise ValueError(f"fit_many: devices is {devices!r}, expected 'all' or None; for some devices give a mesh")
-    if devices == "all":
-        mesh = Mesh(np.array(jax.devices()), (MEMBERS,))
+    mesh = sharding.asked_for("fit_many", mesh, devices, MEMBERS)
     if mesh is None:
         return None
-    checks.is_instance(mesh, Mesh, "fit_many: mesh", 'make one with jax.make_mesh((4,), ("members",))')
     if tuple(mesh.axis_names) != (MEMBERS,):
         raise ValueError(
             f"fit_many: mesh has the axes {tuple(mesh.axis_names)}, expected 'members' alone; "
@@ -238,7 +233,7 @@ def _placed(mesh: Mesh | None, devices: str | None, members: int) -> Mesh | None
             f"fit_many: keys are {members}, which the {mesh.size} devices of the axis 'members' do not divide; "
             f"give {members + -members % mesh.size} keys, or a mesh of {np.gcd(members, mesh.size)} devices"
         )
-    return Mesh(mesh.devices, (MEMBERS,), axis_types=(AxisType.Auto,))
+    return mesh
 
 
 def _columns(keys, hyperparameters) -> dict[str, Array]:

@@ -1,6 +1,6 @@
 """A run of training: what is compiled for it, how it takes a state through an epoch, and what it is known by.
 
-    run(state, data, pause) -> (state, report, why)
+    run(state, pause) -> (state, report, why)
 
 takes a state to the end of its epoch. `pause(state)` is called wherever a stream may be left, and its words, handed on
 as `why`, end the run there; the report is None then, and where a stream's parameters were no longer finite.
@@ -9,7 +9,6 @@ as `why`, end the run there; the report is None then, and where a stream's param
 from __future__ import annotations
 
 import functools
-import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -20,13 +19,12 @@ import optax
 from fnnets.core import Batch, Network
 from fnnets.data.sources import Source
 from fnnets.training import feeds, fingerprint, sharding, streamed
-from fnnets.training.boundary import derive
+from fnnets.training.boundary import HEAD, derive
 from fnnets.training.epoch import EpochReport, TrainingState, advance
 from fnnets.training.metrics import are_classes
 
 Pause = Callable[[TrainingState], str | None]
 Run = Callable[[TrainingState, Pause], tuple[TrainingState, EpochReport | None, str | None]]
-HEAD = 1000  # examples of a stream that are looked at before it is read
 
 
 class Chosen(NamedTuple):
@@ -55,8 +53,8 @@ def identity(chosen: Chosen, train: Any, judged: dict[str, Any], state: Training
         "key": np.asarray(jax.random.key_data(state.key)).tolist(),
         "first epoch": int(state.epoch),
         "first position": int(state.position),
-        "initial parameters": _contents(state.params) if given else None,
-        "validation": _contents(judged.get("validation")),
+        "initial parameters": fingerprint.contents(state.params) if given else None,
+        "validation": fingerprint.contents(judged["validation"]) if "validation" in judged else None,
     }
     return fingerprint.of(chosen.net, chosen.optimizer, train, state, run)
 
@@ -133,13 +131,3 @@ def _settled(chosen: Chosen):
         return jax.lax.with_sharding_constraint(state, sharding.of_state(placed, chosen.optimizer, state))
 
     return settled
-
-
-def _contents(tree: Any) -> int | None:
-    """A checksum of the leaves of a pytree."""
-    if tree is None:
-        return None
-    check = 0
-    for leaf in jax.tree.leaves(tree):
-        check = zlib.crc32(np.asarray(leaf).tobytes(), check)
-    return check

@@ -96,7 +96,7 @@ def examine(directory: Path, now: dict[str, Any]) -> None:
     reasons = []
     for step in found:
         try:
-            saved = _about(directory / str(step))["fingerprint"]
+            saved = metadata(directory / str(step))["fingerprint"]
         except DamagedError as error:
             reasons.append(f"{step}: {error}")
             continue
@@ -134,7 +134,7 @@ def newest(directory: Path, like: TrainingState) -> Saved | None:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
     """A save's arrays and what it says of them, or why it is damaged."""
     try:
-        about = _about(path)
+        about = metadata(path)
         item = _arrays(path)
         verify(item, about["packed"])
     except DamagedError as error:
@@ -142,7 +142,12 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
     return item, about, ""
 
 
-def _about(path: Path) -> dict[str, Any]:
+def metadata(path: Path) -> dict[str, Any]:
+    """What a save says of itself: fingerprint, epoch, position, and what its bytes hold.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
     checkpoint = orbax()
     try:
         with quiet():

@@ -48,26 +48,41 @@ def placement(mesh: Mesh | None, all_devices: str | None, wide: int | None) -> P
     >>> placement(None, "all", None).mesh.axis_names
     ('data',)
     """
-    if mesh is not None and all_devices is not None:
-        raise ValueError("fit: mesh and devices are both given, expected one; devices='all' makes a mesh of all")
-    if all_devices not in (None, "all"):
-        raise ValueError(f"fit: devices is {all_devices!r}, expected 'all' or None; for some devices give a mesh")
-    if all_devices == "all":
-        mesh = Mesh(np.array(jax.devices()), (DATA,))
+    mesh = asked_for("fit", mesh, all_devices, DATA)
     if mesh is None:
         _check_alone(wide)
         return None
-    checks.is_instance(mesh, Mesh, "fit: mesh", 'make one with jax.make_mesh((4,), ("data",))')
     _check_axes(mesh, wide)
+    return Placement(mesh, wide)
+
+
+def asked_for(user: str, mesh: Mesh | None, all_devices: str | None, axis: str) -> Mesh | None:
+    """The mesh that a user gave, or one of all devices along `axis`; None is one device.
+
+    Raises:
+        TypeError, ValueError: no mesh, both a mesh and devices, or other words than "all".
+
+    >>> asked_for("fit", None, "all", "data").axis_names
+    ('data',)
+    """
+    if mesh is not None and all_devices is not None:
+        raise ValueError(f"{user}: mesh and devices are both given, expected one; devices='all' makes a mesh of all")
+    if all_devices not in (None, "all"):
+        raise ValueError(f"{user}: devices is {all_devices!r}, expected 'all' or None; for some devices give a mesh")
+    if all_devices == "all":
+        mesh = Mesh(np.array(jax.devices()), (axis,))
+    if mesh is None:
+        return None
+    checks.is_instance(mesh, Mesh, f"{user}: mesh", f'make one with jax.make_mesh((4,), ("{axis}",))')
     automatic = (AxisType.Auto,) * len(mesh.axis_names)  # the compiler places what lies between
-    return Placement(Mesh(mesh.devices, mesh.axis_names, axis_types=automatic), wide)
+    return Mesh(mesh.devices, mesh.axis_names, axis_types=automatic)
 
 
 def within(placed: Placement | None) -> Any:
     """The context in which functions are traced for the mesh."""
     if placed is None:
         return contextlib.nullcontext()
-    # JAX 0.8 gave this scope its name
+    # JAX 0.7.0 has this scope under its older name alone
     enter = jax.set_mesh if hasattr(jax, "set_mesh") else jax.sharding.use_mesh  # type: ignore[attr-defined]
     return enter(placed.mesh)
 

@@ -77,7 +77,7 @@ def minibatch(net: Network, part: Batch, size: int, transform) -> Batch:
 def epoch(
     compiled: Programs, feed: feeds.Feed, transform: Callable[[Batch], Batch] | None
 ) -> Callable[..., tuple[TrainingState, EpochReport | None, str | None]]:
-    """The function that takes a state from its position to the epoch's end: `(state, data, pause)` as in `runs`.
+    """The function that takes a state from its position to the epoch's end: as in `runs`, with the data to judge by.
 
     Args:
         compiled: the programs.

@@ -116,9 +116,6 @@ def over(devices, *spec):
 
 @pytest.mark.parametrize(("before", "after"), [(8, 1), (1, 8), (8, 2)])
 def test_other_devices(before, after):
-    if len(jax.devices()) < 8:
-        pytest.skip("needs 8 devices: XLA_FLAGS=--xla_force_host_platform_device_count=8")
-
     def on(devices):
         state = jax.device_put(made(), over(devices))
         wide = jax.device_put(jnp.arange(48.0).reshape(16, 3), over(devices, "data"))

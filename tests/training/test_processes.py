@@ -91,6 +91,14 @@ def test_processes_that_disagree_on_the_batch_are_all_told_so(together, count):
     assert text.startswith(f"fit: the processes disagree on run.batch_size: {values}; expected the same in all")
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_process_whose_batches_end_before_the_others_stops_all(together, count):
+    for index in range(count):
+        text = (together(count) / f"end-{index}").read_text()
+        assert "failed in epoch 1, after 2 of its minibatches: fit: the processes disagree on the shapes of" in text
+        assert "None in process 0" in text
+
+
 def test_a_killed_process_ends_the_job_and_the_same_command_goes_on(together, tmp_path, capfd):
     begin = time.monotonic()
     assert processes.launch(command(tmp_path, "dies"), 2) == 1

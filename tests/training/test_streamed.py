@@ -179,6 +179,20 @@ def test_batches_of_changing_sizes_are_used_as_they_come():
     assert_same(result.params, params, 1e-5)
 
 
+def test_each_batch_has_the_penalty_of_its_own_n():
+    x, y = examples(40)
+    batches = [
+        fn.Batch(x[i : i + 10], y[i : i + 10], dataset_size=n) for i, n in ((0, 40), (10, 40), (20, 4), (30, 40))
+    ]
+    net = fn.feedforward([4, 5, 3], objective=SOFTMAX, l2=0.5)
+    params = net.init(jax.random.split(KEY)[0])
+    kept = DESCENT.init(params)
+    for batch in batches:
+        updates, kept = DESCENT.update(net.gradient(params, batch), kept, params)
+        params = jax.tree.map(lambda w, u: w + u, params, updates)
+    assert_same(fit(batches, net, epochs=1).params, params, 1e-5)
+
+
 def test_a_loader_of_grain_works_as_it_is():
     grain = pytest.importorskip("grain.python")
     x, y = examples(40)

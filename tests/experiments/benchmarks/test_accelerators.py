@@ -63,8 +63,6 @@ def test_the_gradient_has_the_bytes_that_are_counted(small):
 
 @pytest.mark.parametrize("name", ["vgg-a", "lstm-1024"])
 def test_the_compiled_program_sums_the_bytes_that_are_counted_at_once(small, name):
-    if jax.device_count() < 2:
-        pytest.skip("needs two devices; XLA_FLAGS=--xla_force_host_platform_device_count=2 makes them")
     subject = small[name]()
     own = PartitionSpec(None, "data") if subject.net.layer.time else PartitionSpec("data")
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:2])
