@@ -35,6 +35,21 @@ def check_settings(net, optimizer, epochs, batch_size, patience, select) -> None
         raise ValueError(f"fit: select is {select!r}, expected 'cost' or 'accuracy'; choose one")
 
 
+def in_memory(train: Any) -> bool:
+    """Whether training data are arrays, or stream otherwise."""
+    return hasattr(train, "dataset_size")  # which no stream has
+
+
+def prepare_either(
+    net: Network, train: Any, validation: Batch | None, batch_size: int | None, monitor_training: bool | None
+) -> tuple[Any, dict[str, Any], int]:
+    """The training data, the monitored sets, and the size of a minibatch, of arrays or of what streams."""
+    size = 10 if batch_size is None else batch_size
+    if in_memory(train):
+        return *prepare(net, train, validation, size, monitor_training is not False), size
+    return *prepare_stream(net, train, validation, batch_size, size, monitor_training is True), size
+
+
 def prepare(
     net: Network, train: Any, validation: Batch | None, batch_size: int, monitor_training: bool
 ) -> tuple[Batch, dict[str, Batch]]:

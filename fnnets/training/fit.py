@@ -26,7 +26,7 @@ from fnnets.core import Batch, Network
 from fnnets.data.sources import Source
 from fnnets.training import checkpoint as checkpoints
 from fnnets.training import processes, runs, sharding
-from fnnets.training.boundary import check_selection, check_settings, prepare, prepare_stream
+from fnnets.training.boundary import check_selection, check_settings, in_memory, prepare_either
 from fnnets.training.checkpoint import Checkpoint, Keeper
 from fnnets.training.epoch import EpochReport, TrainingState, start
 from fnnets.training.history import History, history
@@ -128,14 +128,10 @@ def fit(
     """
     check_settings(net, optimizer, epochs, batch_size, patience, select)
     settings, placed = checkpoints.settings(checkpoint), sharding.placement(mesh, devices, wide)
-    size = 10 if batch_size is None else batch_size
-    if is_array := hasattr(train, "dataset_size"):  # which no stream has
-        train, judged = prepare(net, train, validation, size, monitor_training is not False)
-    else:
-        train, judged = prepare_stream(net, train, validation, batch_size, size, monitor_training is True)
+    train, judged, size = prepare_either(net, train, validation, batch_size, monitor_training)
     check_selection(judged, patience, select)
     has_start = state is not None or params is not None
-    state = _begin(net, optimizer, key, params, state, is_array)
+    state = _begin(net, optimizer, key, params, state, in_memory(train))
     chosen = runs.Chosen(net, optimizer, gradient, size, select, placed)
     identity = functools.cache(functools.partial(runs.identity, chosen, train, judged, state, has_start))
     if jax.process_count() > 1:

@@ -19,7 +19,7 @@ import optax
 from fnnets.core import Batch, Network
 from fnnets.data.sources import Source
 from fnnets.training import feeds, fingerprint, sharding, streamed
-from fnnets.training.boundary import HEAD, derive
+from fnnets.training.boundary import HEAD, derive, in_memory
 from fnnets.training.epoch import EpochReport, TrainingState, advance
 from fnnets.training.metrics import are_classes
 
@@ -40,7 +40,7 @@ class Chosen(NamedTuple):
 
 def of(chosen: Chosen, train: Any, judged: dict[str, Any]) -> Run:
     """The run on examples in memory, or on those that stream."""
-    return _in_memory(chosen, train, judged) if hasattr(train, "dataset_size") else _streaming(chosen, train, judged)
+    return _in_memory(chosen, train, judged) if in_memory(train) else _streaming(chosen, train, judged)
 
 
 def identity(chosen: Chosen, train: Any, judged: dict[str, Any], state: TrainingState, given: bool) -> dict[str, Any]:
@@ -74,15 +74,15 @@ def _in_memory(chosen: Chosen, train: Batch, judged: dict[str, Batch]) -> Run:
 
 
 def _streaming(chosen: Chosen, train: Any, judged: dict[str, Any]) -> Run:
-    in_memory = {name: part for name, part in judged.items() if not isinstance(part, Source)}
+    data = {name: part for name, part in judged.items() if not isinstance(part, Source)}
     transform = train.transform if isinstance(train, Source) else None
     feed = feeds.of(chosen.net, train, chosen.batch_size, chosen.placed)
-    epoch = streamed.epoch(_chunks(chosen, _classes(in_memory)), feed, transform)
-    in_memory = sharding.everywhere(chosen.placed, in_memory)
+    epoch = streamed.epoch(_chunks(chosen, _classes(data)), feed, transform)
+    data = sharding.everywhere(chosen.placed, data)
     classes = dict(_classes(judged)).get("training", False)
 
     def run(state, pause):
-        state, report, why = epoch(state, in_memory, pause)
+        state, report, why = epoch(state, data, pause)
         if report is not None and "training" in judged:
             training = streamed.evaluate(chosen.net, state.params, train, classes, chosen.placed)
             report = report._replace(metrics={"training": training, **report.metrics})
