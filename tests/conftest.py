@@ -10,10 +10,11 @@ import pytest
 # Before any doctest leaves a tuple of lists in `builtins._`: tyro hashes all builtins when it is first imported.
 import tyro  # noqa: F401
 
-# Another emitter of XLA's, and one unit of code a program: small programs compile faster so on a CPU.
-# XLA ends the process at a flag that it does not know, so other releases do without.
-FAST_COMPILATION = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-KNOWN_SINCE, KNOWN_UNTIL = (0, 10), (0, 11)
+# One unit of code a program, and another emitter of XLA's: small programs compile faster so on a CPU.
+# XLA ends the process at a flag that it does not know; the emitter's is gone with JAX 0.11.
+FAST_COMPILATION = ("--xla_cpu_parallel_codegen_split_count=1",)
+if jax.__version_info__ < (0, 11):
+    FAST_COMPILATION += ("--xla_cpu_use_fusion_emitters=false",)
 DEVICES = "--xla_force_host_platform_device_count=8"  # arrays lie on the first unless a test takes more
 
 
@@ -32,8 +33,8 @@ def pytest_configure(config):
     jax.config.update("jax_traceback_in_locations_limit", 0)
     jax.config.update("jax_include_full_tracebacks_in_locations", False)
     _set_flag(DEVICES)
-    if KNOWN_SINCE <= jax.__version_info__ < KNOWN_UNTIL:
-        _set_flag(FAST_COMPILATION)
+    for flag in FAST_COMPILATION:
+        _set_flag(flag)
     # Most of the suite's time is compilation; a second run, or another worker, finds the programs here.
     if config.pluginmanager.hasplugin("cacheprovider"):
         jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))

@@ -21,21 +21,19 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import re
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fnnets import jaxprs
 from fnnets.core import Batch, Network
 from fnnets.training.epoch import SAMPLER, TrainingState
 
 PART = 2**20  # bytes at either end of what is not read whole
 EXAMPLES, STEPS = 2, 3  # of the batch on which the cost is traced
-ADDRESS = re.compile(r"0x[0-9a-f]+")
 
 
 def of(net: Network, optimizer: Any, train: Any, like_state: TrainingState, run: dict[str, Any]) -> dict[str, Any]:
@@ -224,9 +222,9 @@ def _arguments(net: Network, state) -> tuple[Any, ...]:
 
 def _program(function, *arguments) -> str:
     """A hash of the jaxpr of `function`, the same in every process."""
-    closed = jax.make_jaxpr(function)(*arguments)
-    digest = hashlib.sha256(ADDRESS.sub("", str(closed)).encode())
-    for constant in _constants(closed):
+    program = jax.make_jaxpr(function)(*arguments)
+    digest = hashlib.sha256(jaxprs.text(program).encode())
+    for constant in jaxprs.constants(program):
         digest.update(str(jnp.shape(constant)).encode())
         digest.update(np.asarray(_numbers(constant)).tobytes())
     return digest.hexdigest()[:16]
@@ -235,19 +233,6 @@ def _program(function, *arguments) -> str:
 def _numbers(constant):
     is_key = isinstance(constant, jax.Array) and jnp.issubdtype(constant.dtype, jax.dtypes.prng_key)
     return jax.random.key_data(constant) if is_key else constant
-
-
-def _constants(value: Any) -> Iterator[Any]:
-    """The arrays that a jaxpr, and those within it, close over."""
-    if isinstance(value, tuple | list):
-        for each in value:
-            yield from _constants(each)
-    elif hasattr(value, "jaxpr") and hasattr(value, "consts"):
-        yield from value.consts
-        yield from _constants(value.jaxpr)
-    elif hasattr(value, "eqns"):
-        for equation in value.eqns:
-            yield from _constants(list(equation.params.values()))
 
 
 def _data(train: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from fnnets import jaxprs
 from fnnets.verify import marks, precision, sites
 from fnnets.verify.evidence import Failure, Subject, largest, reason
 
@@ -111,7 +112,7 @@ def injected(subject: Subject, forward: sites.Traced, matches: Sequence[marks.Ma
 def is_narrow(side: Side, accused: Sequence[Accused]) -> bool:
     """Whether float64 is squeezed through fewer digits somewhere."""
     traced = [*side.forward, *(each.traced for each in accused if not isinstance(each.traced, Failure))]
-    return any(precision.narrows(each.closed.jaxpr) for each in traced)
+    return any(precision.narrows(jaxprs.opened(each.closed).jaxpr) for each in traced)
 
 
 def asked(subject: Subject, forward: sites.Traced, at: Any, rest: Any) -> Found:
@@ -141,6 +142,8 @@ def _of_interest(subject: Subject, found: Sequence[sites.Site]) -> list[sites.Si
 def _traced(subject: Subject, point: Any, forward: sites.Traced) -> Accused:
     try:
         back = sites.trace(subject.explicit, *point)
+    except jaxprs.UnknownEquationError:
+        raise
     except Exception as error:  # what the accused may raise, no one knows
         return Accused(Failure(reason(error)), (), "")
     found, trouble = marks.matches(*(_of_interest(subject, side.sites) for side in (forward, back)))

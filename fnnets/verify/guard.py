@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fnnets import jaxprs
 from fnnets.verify import precision
 from fnnets.verify.evidence import problems, reason
 
@@ -93,20 +94,11 @@ def repeatable(function: Callable[..., Any], name: str, *args: Any) -> None:
     """Raise a ValueError where two traces of a function differ: it draws numbers that are no argument of it."""
     # JAX remembers what it has traced: each trace is of a function of its own
     traces = [jax.make_jaxpr(lambda *args: function(*args))(*args) for _ in range(2)]
-    texts, constants = ([str(trace.jaxpr) for trace in traces], [trace.consts for trace in traces])
-    same = texts[0] == texts[1] and all(
-        np.array_equal(np.asarray(x), np.asarray(y), equal_nan=True) if _is_number(x) else True
-        for x, y in zip(*constants, strict=True)
-    )
-    if not same:
+    if not jaxprs.same(*traces):
         raise ValueError(
             f"{name} is another function each time that it is traced, expected one without hidden state; "
             "make randomness an argument, such as a PRNG key"
         )
-
-
-def _is_number(leaf) -> bool:
-    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.number)
 
 
 def _differ(one, other) -> bool:

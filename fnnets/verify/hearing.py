@@ -84,23 +84,29 @@ def of_subject(hearing: Hearing, i: int) -> tuple[list[Row], list[Row]]:
     count = len(marked)
     stepped = ["sequence" if match.is_stepped else "" for match in accused[-1].matches]
     found = zip(names, marked, estimates[:count], stepped, strict=True)
-    head = [_row(hearing, i, name, leaf, estimate, axes=axes) for name, leaf, estimate, axes in found]
+    head = [
+        _row(hearing, i, name, leaf, estimate, axes=axes, place=("marks", n))
+        for n, (name, leaf, estimate, axes) in enumerate(found)
+    ]
     if accused[-1].trouble:
         head.append(Row("", f"{subject.name} marks", "wrong", note=accused[-1].trouble, decided="names and shapes"))
     if isinstance(complaints, str):
         return head, [Row("", subject.name, "wrong", note=complaints, decided="structure")]
     named = zip(subject.statements, subject.where, strict=True)
     rest = zip(named, leaves, estimates[count:], complaints, strict=True)
-    return head, [_row(hearing, i, *each) for each in rest]
+    return head, [_row(hearing, i, *each, place=("leaves", n)) for n, each in enumerate(rest)]
 
 
 def _row(
-    hearing: Hearing, i: int, name: tuple[str, str], leaf: Any, estimate: Any, complaint: str = "", axes: str = ""
-) -> Row:
+    hearing: Hearing, i: int, name: tuple[str, str], leaf: Any, estimate: Any, complaint: str = "", axes: str = "",
+    *, place: tuple[str, int],
+) -> Row:  # fmt: skip
     row, subject = Row(name[0], name[1], "wrong", note=complaint), hearing.case.subjects[i]
     if complaint:
         return row._replace(decided="shape or dtype")
     row = judge.judged(row, leaf._replace(estimate=estimate))
+    if row.verdict == "wrong" and row.supports in ("both", "undecided"):
+        row = judge.by_rounding(row, leaf, _rounding(hearing, i, *place))
     if row.note == judge.NEITHER and subject.approximation:
         row = row._replace(verdict="approximation", note=f"not the gradient, on purpose: {subject.approximation}")
     known = explain.Known(hearing.case.setting, subject, hearing.known.double or hearing.known.native, i)
@@ -146,6 +152,16 @@ def _noise(hearing: Hearing, i: int, part: str, is_full: bool) -> list[float]:
         found = noise.spreads(hearing.case.subjects[i], hearing.known.native, accused, i, epsilon, is_full)
         programs[key] = accused, found
     return programs[key][1][part == "leaves"]
+
+
+def _rounding(hearing: Hearing, i: int, part: str, n: int) -> np.ndarray:
+    """What float64 rounds away of each element of a mark or leaf; measured once, since the oracle's side decides it."""
+    accused, programs = hearing.fine[i], hearing.known.programs
+    key = "rounding", i, accused.matches
+    if key not in programs:
+        with precision.double():
+            programs[key] = noise.rounding(hearing.case.subjects[i], hearing.known.double, accused, i)
+    return programs[key][part == "leaves"][n]
 
 
 def _within(pairs: list[Any], noise: list[float]) -> bool:

@@ -16,9 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jax.extend import core
-
-from fnnets.verify import precision, sites
+from fnnets import jaxprs
+from fnnets.verify import sites
 
 Found = list[tuple[str, frozenset[int]]]
 
@@ -37,7 +36,7 @@ def _depending(jaxpr: Any, inputs: Sequence[frozenset[int]]) -> tuple[list[froze
     found: Found = []
 
     def read(atom):
-        return frozenset() if isinstance(atom, core.Literal) else on.get(atom, frozenset())
+        return frozenset() if jaxprs.is_literal(atom) else on.get(atom, frozenset())
 
     for equation in jaxpr.eqns:
         given = [read(atom) for atom in equation.invars]
@@ -51,16 +50,16 @@ def _depending(jaxpr: Any, inputs: Sequence[frozenset[int]]) -> tuple[list[froze
 
 
 def _of_equation(equation: Any, given: list[frozenset[int]]) -> tuple[list[frozenset[int]], Found]:
-    name, bodies = equation.primitive.name, precision.inner(equation)
+    name = equation.primitive.name
     if name == "scan":
-        carries = slice(equation.params["num_consts"], equation.params["num_consts"] + equation.params["num_carry"])
-        count = equation.params["num_carry"]
+        loop = jaxprs.loop(equation)
+        carries = slice(loop.consts, loop.consts + loop.carries)
         while True:  # what a carry depends on grows until it has been around the loop
-            outs, found = _depending(bodies[0], given)
-            grown = [x | y for x, y in zip(given[carries], outs[:count], strict=True)]
+            outs, found = _depending(loop.body.jaxpr, given)
+            grown = [x | y for x, y in zip(given[carries], outs[: loop.carries], strict=True)]
             if grown == given[carries]:
                 return outs, found
             given = [*given[: carries.start], *grown, *given[carries.stop :]]
-    if name in sites.INLINED and bodies and len(bodies[0].invars) == len(given):
-        return _depending(bodies[0], given)
+    if name in jaxprs.INLINED:
+        return _depending(jaxprs.inlined(equation).jaxpr, given)
     return [frozenset().union(*given)] * len(equation.outvars), []

@@ -111,6 +111,16 @@ def _by_float64(row: Row, leaf: Leaf, native: Any, double: Any) -> Row:
     )
 
 
+def by_rounding(row: Row, leaf: Leaf, rounding: np.ndarray) -> Row:
+    """The row of a leaf that differs in float64, called rounding where each element is within what float64 rounds."""
+    explicit, automatic = leaf.double
+    if not np.all(np.abs(explicit - automatic) <= rounding):
+        return row
+    largest = float(rounding.max(initial=0.0))
+    decided = f"absolute error {row.absolute:.1e} <= {largest:.1e}, float64's rounding of the numbers on the way"
+    return row._replace(verdict="rounding", note=UNRESOLVED, decided=decided)
+
+
 def native_noise(leaf: Leaf) -> float:
     """How far rounding may move the oracle itself, at its worst element."""
     (_, coarse), (_, fine) = leaf.native, leaf.double

@@ -14,42 +14,44 @@ a hint of how far a verdict at this point reaches, and never a verdict.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend import core
 
+from fnnets import jaxprs
 from fnnets.verify import precision, sites
 
 COMPARED, CENTRED = ("max", "min", "gt", "ge", "lt", "le"), ("abs", "sign")
-INLINED = (*sites.INLINED, "custom_jvp_call")
+INLINED = (*jaxprs.INLINED, "custom_jvp_call")
 
 
 def gap(closed: Any, args: Any) -> Any:
     """The smallest gap of a traced function at `args`, a scalar."""
-    return _evaluated(closed.jaxpr, closed.consts, jax.tree.leaves(args))[1]
+    return _evaluated(jaxprs.opened(closed), jax.tree.leaves(args))[1]
 
 
-def _evaluated(jaxpr: Any, consts: Any, args: Any) -> tuple[list[Any], Any]:
-    values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *args], strict=True))
-    least = jnp.asarray(jnp.inf, jnp.float32)
-    for equation in jaxpr.eqns:
-        inputs = [atom.val if isinstance(atom, core.Literal) else values[atom] for atom in equation.invars]
+def _evaluated(program: jaxprs.Body, args: Any) -> tuple[list[Any], Any]:
+    gaps = [jnp.asarray(jnp.inf, jnp.float32)]
+
+    def at(equation, inputs):
         outs, here = _step(equation, inputs)
-        least = jnp.minimum(least, here)
-        values.update(zip(equation.outvars, outs, strict=True))
-    return [atom.val if isinstance(atom, core.Literal) else values[atom] for atom in jaxpr.outvars], least
+        gaps.append(here)
+        return outs
+
+    outs = jaxprs.evaluate(program, args, at)
+    return outs, functools.reduce(jnp.minimum, gaps)
 
 
 def _step(equation: Any, inputs: list[Any]) -> tuple[list[Any], Any]:
     name = equation.primitive.name
-    if name == "scan" and any(map(_compares, precision.inner(equation))):
-        outs, least = sites.looped(equation, inputs, None, lambda *step: _evaluated(*step[:3]))
+    if name == "scan" and any(map(_compares, jaxprs.inner(equation))):
+        outs, least = sites.looped(equation, inputs, None, lambda program, args, here: _evaluated(program, args))
         return outs, least.min()
-    if name in INLINED and any(map(_compares, precision.inner(equation))):
-        return _evaluated(*sites.within(equation), inputs)
-    return sites.bound(equation, inputs), _gap(name, inputs)
+    if name in INLINED and any(map(_compares, jaxprs.inner(equation))):
+        return _evaluated(jaxprs.inlined(equation), inputs)
+    return jaxprs.bind(equation, inputs), _gap(name, inputs)
 
 
 def _gap(name: str, inputs: list[Any]) -> Any:
@@ -64,6 +66,6 @@ def _smallest(difference: Any) -> Any:
 
 def _compares(jaxpr: Any) -> bool:
     return any(
-        equation.primitive.name in (*COMPARED, *CENTRED) or any(map(_compares, precision.inner(equation)))
+        equation.primitive.name in (*COMPARED, *CENTRED) or any(map(_compares, jaxprs.inner(equation)))
         for equation in jaxpr.eqns
     )

@@ -1,10 +1,18 @@
-"""How far rounding may have moved a gradient, where there is no float64 to tell.
+"""How far rounding may have moved a gradient: where there is no float64 to tell, and within float64 itself.
 
     θ' = θ + 2ε u (abs θ + rms θ),  rest' likewise,  u uniform in [−1, 1]       as if the inputs had been rounded anew
     noise = 16 · max over draws of max abs(g(θ') − g(θ)), of either side, + 8 ε · max abs a + 2 ε · scale
 
 What a computation does with rounded inputs is what it does with its own rounding: sums that cancel and units near
 their kinks show themselves. An explicit leaf that is farther from the automatic one than that is wrong.
+
+In float64 the results of all operations are rounded anew, and not the inputs alone:
+
+    v' = v (1 + ε u) for each number v on the way,  u uniform in [−1, 1]
+    rounding = 16 · max over draws of abs(g' − g), for each element
+
+A unit of tanh at z = 18 has σ' = 1 − tanh² z = 9.3e-16, while tanh z is rounded to a multiple of 1.1e-16: two right
+programs may differ there in the first digit. Central differences cannot tell them apart; this can.
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -16,16 +24,18 @@ Source: Monte Carlo arithmetic, Parker 1997.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.verify import course, marks, precision
+from fnnets import jaxprs
+from fnnets.verify import course, marks, precision, sites
 from fnnets.verify.evidence import Failure, Subject, problems
 
-DRAWS = 4
+DRAWS, DRAWS_OF_ROUNDING = 4, 8
 
 
 def spreads(subject: Subject, side: course.Side, accused: course.Accused, i: int, epsilon: float, is_full: bool) -> Any:
@@ -62,6 +72,59 @@ def spreads(subject: Subject, side: course.Side, accused: course.Accused, i: int
         return [16 * jnp.maximum(one, other) + 8 * epsilon * size + floor for one, other, size in pairs]
 
     return [np.asarray(part, float).tolist() for part in precision.compiled(("noise", i, is_full), measure, at, rest)]
+
+
+def rounding(subject: Subject, side: course.Side, accused: course.Accused, i: int) -> tuple[list[Any], list[Any]]:
+    """What float64 rounds away of each element of the automatic side: ([marks], [leaves]), arrays like them.
+
+    To be called within `precision.double`.
+    """
+    at, rest = side.points[i]
+
+    def values(at, rest):
+        found = course.asked(subject, side.forward[i], at, rest)
+        true = [marks.joined(side.forward[i].sites, found.cotangents, match.taps) for match in accused.matches]
+        return true, jax.tree.leaves(found.automatic)
+
+    program = jax.make_jaxpr(values)(at, rest)
+    structure = jax.tree.structure(jax.eval_shape(values, at, rest))
+
+    def measure(at, rest):
+        leaves = jax.tree.leaves((at, rest))
+        base = jaxprs.evaluate(jaxprs.opened(program), leaves, jaxprs.bind)
+
+        def farther(farthest, key):
+            there = _rounded_anew(jaxprs.opened(program), leaves, key)
+            return [jnp.maximum(far, jnp.abs(x - y)) for far, x, y in zip(farthest, there, base, strict=True)], None
+
+        draws = jax.random.split(jax.random.key(0), DRAWS_OF_ROUNDING)
+        farthest, _ = jax.lax.scan(farther, [jnp.zeros_like(each) for each in base], draws)
+        return jax.tree.unflatten(structure, [16 * each for each in farthest])
+
+    return jax.device_get(precision.compiled(("rounding", i, accused.matches), measure, at, rest))
+
+
+def _rounded_anew(program: jaxprs.Body, args: Any, key: Any) -> list[Any]:
+    """The results of a program whose operations are each followed by a rounding; whole loops count as operations."""
+    count = itertools.count()
+
+    def at(equation, inputs):
+        name = equation.primitive.name
+        if name in jaxprs.INLINED:
+            return _rounded_anew(jaxprs.inlined(equation), inputs, jax.random.fold_in(key, next(count)))
+        if name == "scan":
+            here = jax.random.fold_in(key, next(count))
+            return sites.looped(equation, inputs, None, lambda body, args, _: (_rounded_anew(body, args, here), ()))[0]
+        return [_shaken(jax.random.fold_in(key, next(count)), each) for each in jaxprs.bind(equation, inputs)]
+
+    return jaxprs.evaluate(program, args, at)
+
+
+def _shaken(key, value):
+    if not precision.is_floating(value):
+        return value
+    u = jax.random.uniform(key, value.shape, jnp.float32, -1, 1).astype(value.dtype)
+    return value * (1 + jnp.finfo(value.dtype).eps.astype(value.dtype) * u)
 
 
 def _moved(key, tree, epsilon):

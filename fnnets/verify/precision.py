@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,8 +24,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fnnets import jaxprs
+
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
-QUICK: Any = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+QUICK: Any = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}  # each where XLA has it
 EPSILON = float(np.finfo(np.float64).eps)
 _KEPT: contextvars.ContextVar[dict[Any, Any] | None] = contextvars.ContextVar("programs", default=None)
 
@@ -90,11 +93,22 @@ def program(name: Any, function: Callable[..., Any], *args: Any, programs: dict[
 
 
 def _new_program(function, *args):
-    lowered = jax.jit(function).lower(*args)
-    try:
-        return lowered.compile(QUICK)
-    except Exception:  # another version of the compiler may not know these options
-        return lowered.compile()
+    return jax.jit(function).lower(*args).compile(_quick())
+
+
+@functools.cache
+def _quick() -> dict[str, Any]:
+    """Those of the options of quick compilation that this compiler knows, each tried on a program of nothing."""
+    known, trial = {}, jax.jit(lambda: ()).lower()
+    for option, value in QUICK.items():
+        try:
+            trial.compile({option: value})
+        except jax.errors.JaxRuntimeError as error:
+            if "No such compile option" not in str(error):
+                raise
+        else:
+            known[option] = value
+    return known
 
 
 def is_array(leaf: Any) -> bool:
@@ -165,13 +179,6 @@ def narrows(jaxpr: Any) -> bool:
             before, after = equation.invars[0].aval.dtype, equation.outvars[0].aval.dtype
             if before == jnp.float64 and jnp.issubdtype(after, jnp.floating) and after != jnp.float64:
                 return True
-        if any(map(narrows, inner(equation))):
+        if any(map(narrows, jaxprs.inner(equation))):
             return True
     return False
-
-
-def inner(equation) -> list[Any]:
-    """The jaxprs among the parameters of an equation."""
-    values = jax.tree.leaves(list(equation.params.values()), is_leaf=lambda v: hasattr(v, "eqns"))
-    jaxprs = [getattr(value, "jaxpr", value) for value in values]
-    return [jaxpr for jaxpr in jaxprs if hasattr(jaxpr, "eqns")]

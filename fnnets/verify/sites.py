@@ -22,12 +22,8 @@ from typing import Any, NamedTuple
 
 import jax
 from jax import lax
-from jax.extend import core
 
-from fnnets import taps
-from fnnets.verify import precision
-
-INLINED = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2")
+from fnnets import jaxprs, taps
 
 
 class Site(NamedTuple):
@@ -63,7 +59,7 @@ def run(traced: Traced, args: Any, given: list[Any], change: Callable[[Any, Any]
     `given` has an entry for each site, None where nothing is to be changed.
     """
     flat = jax.tree.leaves(args)
-    outs, seen = evaluate(traced.closed.jaxpr, traced.closed.consts, flat, given, change)
+    outs, seen = evaluate(jaxprs.opened(traced.closed), flat, given, change)
     return jax.tree.unflatten(traced.structure, outs), seen
 
 
@@ -86,86 +82,68 @@ def sites(jaxpr: Any, lengths: tuple[int, ...] = ()) -> list[Site]:
             value = equation.outvars[0].aval
             found.append(Site(tag, lengths, value.shape, value.dtype))
         elif _name(equation) == "scan":
-            found += sites(within(equation)[0], (*lengths, equation.params["length"]))
-        elif _name(equation) in INLINED:
-            found += sites(within(equation)[0], lengths)
+            loop = jaxprs.loop(equation)
+            found += sites(loop.body.jaxpr, (*lengths, loop.length))
+        elif _name(equation) in jaxprs.INLINED:
+            found += sites(jaxprs.inlined(equation).jaxpr, lengths)
         else:
             _refuse(equation)
     return found
 
 
-def evaluate(jaxpr: Any, consts: Any, args: Any, given: list[Any], change: Callable) -> tuple[list[Any], list[Any]]:
-    """The results of a jaxpr and the values seen at its sites."""
-    values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *args], strict=True))
+def evaluate(program: jaxprs.Body, args: Any, given: list[Any], change: Callable) -> tuple[list[Any], list[Any]]:
+    """The results of a program and the values seen at its sites."""
     seen: list[Any] = []
 
-    def read(atom):
-        return atom.val if isinstance(atom, core.Literal) else values[atom]
-
-    for equation in jaxpr.eqns:
-        inputs = [read(atom) for atom in equation.invars]
+    def at(equation, inputs):
         tag, inner = tag_of(equation), _sites_within(equation)
         if tag is not None:
             here = given[len(seen)]
-            outs = [change(inputs[0], here if here is None else (tag.scale * here).astype(inputs[0].dtype))]
             seen.append(inputs[0] / tag.scale if tag.scale != 1 else inputs[0])
-        elif inner:
+            return [change(inputs[0], here if here is None else (tag.scale * here).astype(inputs[0].dtype))]
+        if inner:
             part = given[len(seen) : len(seen) + len(inner)]
             step = _scan if _name(equation) == "scan" else _call
             outs, new = step(equation, inputs, part, change)
-            seen += new
-        else:
-            outs = bound(equation, inputs)
-        values.update(zip(equation.outvars, outs, strict=True))
-    return [read(atom) for atom in jaxpr.outvars], seen
+            seen.extend(new)
+            return outs
+        return jaxprs.bind(equation, inputs)
 
-
-def bound(equation, inputs) -> list[Any]:
-    """What one equation gives, as it is."""
-    parameters = equation.primitive.get_bind_params(equation.params)
-    subfunctions: tuple[Any, ...] = ()
-    if isinstance(parameters, tuple):  # JAX before 0.9 gives functions apart
-        subfunctions, parameters = parameters
-    with equation.ctx.manager:
-        outs = equation.primitive.bind(*subfunctions, *inputs, **parameters)
-    return list(outs) if equation.primitive.multiple_results else [outs]
+    return jaxprs.evaluate(program, args, at), seen
 
 
 def _scan(equation, inputs, given, change) -> tuple[list[Any], list[Any]]:
-    def step(jaxpr, consts, args, here):
-        return evaluate(jaxpr, consts, args, here, change)
+    def step(program, args, here):
+        return evaluate(program, args, here, change)
 
     return looped(equation, inputs, given, step)
 
 
 def looped(equation: Any, inputs: list[Any], given: Any, step: Callable[..., Any]) -> tuple[list[Any], Any]:
-    """What a scan gives if `step(jaxpr, consts, args, given of this step)` returns (results, seen); seen is stacked."""
-    p = equation.params
-    consts, carry = inputs[: p["num_consts"]], inputs[p["num_consts"] :][: p["num_carry"]]
-    xs = inputs[p["num_consts"] + p["num_carry"] :]
+    """What a scan gives if `step(program, args, given of this step)` returns (results, seen); seen is stacked."""
+    loop = jaxprs.loop(equation)
+    consts, carry, xs = _parted(inputs, loop.consts, loop.carries)
 
     def body(carry, slices):
         x, here = slices
-        outs, seen = step(*within(equation), [*consts, *carry, *x], here)
-        return outs[: p["num_carry"]], (outs[p["num_carry"] :], seen)
+        outs, seen = step(loop.body, [*consts, *carry, *x], here)
+        return outs[: loop.carries], (outs[loop.carries :], seen)
 
-    settings = {"length": p["length"], "reverse": p["reverse"], "unroll": p["unroll"]}
-    carry, (ys, seen) = lax.scan(body, carry, (xs, given), **settings)
+    carry, (ys, seen) = lax.scan(body, carry, (xs, given), **loop.settings)
     return [*carry, *ys], seen
 
 
+def _parted(inputs: list[Any], *sizes: int) -> tuple[list[Any], list[Any], list[Any]]:
+    first, second = sizes[0], sizes[0] + sizes[1]
+    return inputs[:first], inputs[first:second], inputs[second:]
+
+
 def _call(equation, inputs, given, change) -> tuple[list[Any], list[Any]]:
-    return evaluate(*within(equation), inputs, given, change)
-
-
-def within(equation: Any) -> tuple[Any, Any]:
-    """The jaxpr that an equation runs, and its constants."""
-    inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
-    return (inner.jaxpr, inner.consts) if hasattr(inner, "consts") else (inner, ())
+    return evaluate(jaxprs.inlined(equation), inputs, given, change)
 
 
 def _sites_within(equation) -> list[Site]:
-    return sites(within(equation)[0]) if _name(equation) in ("scan", *INLINED) else []
+    return sites(jaxprs.body(equation).jaxpr) if _name(equation) in ("scan", *jaxprs.INLINED) else []
 
 
 def _name(equation) -> str:
@@ -174,12 +152,16 @@ def _name(equation) -> str:
 
 def tag_of(equation: Any) -> taps.Tag | None:
     """The tag of an equation that is a site, None for all others."""
-    return taps.decoded(equation.params["name"]) if _name(equation) == "name" else None
+    if _name(equation) != "name":
+        return None
+    if "name" not in equation.params:
+        raise jaxprs.unknown(equation, "a parameter name")
+    return taps.decoded(equation.params["name"])
 
 
 def _refuse(equation) -> None:
     """Raise where an opaque equation has a site within."""
-    for inner in precision.inner(equation):
+    for inner in jaxprs.inner(equation):
         found = sites(inner)
         if found:
             raise ValueError(
