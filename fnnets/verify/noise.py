@@ -9,7 +9,7 @@ their kinks show themselves. An explicit leaf that is farther from the automatic
 In float64 the results of all operations are rounded anew, and not the inputs alone:
 
     v' = v (1 + ε u) for each number v on the way,  u uniform in [−1, 1]
-    rounding = 16 · max over draws of abs(g' − g), for each element
+    rounding = 4 · max over draws of abs(g' − g), for each element
 
 A unit of tanh at z = 18 has σ' = 1 − tanh² z = 9.3e-16, while tanh z is rounded to a multiple of 1.1e-16: two right
 programs may differ there in the first digit. Central differences cannot tell them apart; this can.
@@ -99,7 +99,7 @@ def rounding(subject: Subject, side: course.Side, accused: course.Accused, i: in
 
         draws = jax.random.split(jax.random.key(0), DRAWS_OF_ROUNDING)
         farthest, _ = jax.lax.scan(farther, [jnp.zeros_like(each) for each in base], draws)
-        return jax.tree.unflatten(structure, [16 * each for each in farthest])
+        return jax.tree.unflatten(structure, [4 * each for each in farthest])
 
     return jax.device_get(precision.compiled(("rounding", i, accused.matches), measure, at, rest))
 

@@ -177,6 +177,32 @@ def test_zero_and_vanishing_leaves_are_ok():
     assert fn.verify.gradient(lambda w: jnp.sum(jnp.tanh(w)), lambda w: 1 - jnp.tanh(w) ** 2, saturated).ok
 
 
+@pytest.mark.parametrize("w", [[18.0, -17.0], [17.5], [0.5, 18.5], [20.0, -20.0]])
+def test_a_saturated_unit_is_judged_by_the_rounding_of_the_numbers_on_the_way(w):
+    """1 − tanh² z = 9.3e-16 at z = 18, from a tanh that is rounded to multiples of 1.1e-16."""
+
+    def cost(w):
+        return jnp.sum(jnp.tanh(w))
+
+    def exact(w):  # the same function without cancellation: more exact than the derivative rule of tanh
+        return 4 * jax.nn.sigmoid(2 * w) * jax.nn.sigmoid(-2 * w)
+
+    report = fn.verify.gradient(cost, exact, jnp.array(w))
+    assert report.ok
+    assert report.rows[0].verdict in ("ok", "rounding")
+    less = jnp.array(w) - 4 * jnp.sign(jnp.array(w))  # 2.8e-12 at 14: float64 tells twice as much apart
+    assert fn.verify.gradient(cost, exact, less).ok
+    assert fn.verify.gradient(cost, lambda w: 2 * exact(w), less).verdict == "wrong"
+
+
+def test_rounding_on_the_way_excuses_no_fault_that_float64_resolves():
+    w = jnp.array([0.3, 18.0])
+    report = fn.verify.gradient(
+        lambda w: jnp.sum(jnp.tanh(w)), lambda w: (1 - jnp.tanh(w) ** 2) * (1 + jnp.array([3e-10, 0.0])), w
+    )
+    assert report.verdict == "wrong"
+
+
 PARAMS_ZERO = {"a": jnp.array([1.0, -2.0]), "b": jnp.array([1.0, 2.0])}
 
 
