@@ -2,19 +2,25 @@
 
     forward:   C ← C + λ/2n Σ w²
     backward:  ∂C/∂w ← ∂C/∂w + λ/n w
+    descent:   w ← w − η (∂C/∂w + λ/n w) = (1 − ηλ/n) w − η ∂C/∂w        weight decay, of any size of minibatch
 
 | symbol | name in code | shape |
 |---|---|---|
 | λ/n | `decay` | () |
 | w | the leaves of `params` that are weights | as the layers have them |
 
-A leaf is a weight if its field's name ends in "weights". n is the size of the data set. Source: section 3 of the notes.
+A leaf is a weight if its field's name ends in "weights". n is the size of the data set. Source: section 4 of the notes.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import jax
 import jax.numpy as jnp
+
+if TYPE_CHECKING:
+    from jaxtyping import PyTree
 
 
 def is_weight(path) -> bool:
@@ -27,6 +33,23 @@ def is_weight(path) -> bool:
     [('[0].weights', True), ('[0].biases', False)]
     """
     return bool(path) and str(getattr(path[-1], "name", "")).endswith("weights")
+
+
+def weight_mask(params: PyTree) -> PyTree:
+    """True for the leaves that are weights and False for the others: which ones the penalty reads, as optax masks are.
+
+    With it weight decay does without `l2`: `optax.chain(optax.add_decayed_weights(λ / n, weight_mask), optax.sgd(η))`
+    makes the steps that `optax.sgd(η)` makes with `l2=λ`, and so with any other transformation in its place.
+
+    Args:
+        params: the parameters of a layer or a network, or their shapes.
+
+    >>> import jax, fnnets as fn
+    >>> net = fn.feedforward([3, 2], objective=fn.objectives.linear_squared_error)
+    >>> weight_mask(net.init(jax.random.key(0)))
+    (DenseParams(weights=True, biases=False),)
+    """
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: is_weight(path), params)
 
 
 def value(decay, params):

@@ -86,7 +86,7 @@ def layer(cell: Cell, chosen: Options) -> Layer:
     statements = cell.statements
     if chosen.learn_initial_state:
         count = len(jax.eval_shape(lambda: cell.start(cell.init(jax.random.key(0), 1), 1)))
-        statements = statements._replace(initial_state=("7, t = 1",) * count)
+        statements = statements._replace(initial_state=("ds[0]",) * count)
     approximation = f"its backward pass is truncated to {chosen.truncate} steps" if chosen.truncate else ""
     time = "kept" if chosen.every_step else "dropped"
     return Layer(

@@ -10,7 +10,7 @@ from fnnets.data.reber import embedded_reber, legal_next, reber_strings
 from fnnets.data.scenes import Scenes, crops, scenes
 from fnnets.data.sequences import bucket, digits_as_pixels, digits_as_rows, pad, unpad
 from fnnets.data.sources import Source, memory_map, stream
-from fnnets.data.splits import bootstrap, k_fold, split
+from fnnets.data.splits import bootstrap, bootstraps, k_fold, split
 from fnnets.data.tasks import adding, copying, copying_baseline, long_lag, temporal_order
 from fnnets.data.text import Vocabulary, one_hot, python_topics, segments, shakespeare, streams, vocabulary
 
@@ -27,6 +27,7 @@ __all__ = [
     "affine",
     "augment",
     "bootstrap",
+    "bootstraps",
     "bucket",
     "copying",
     "copying_baseline",

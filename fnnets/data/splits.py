@@ -147,6 +147,28 @@ def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Bat
     return take(batch, drawn, sequences), take(batch, left_out, sequences)
 
 
+def bootstraps(batch: Batch, count: int, *, key: Array, sequences: bool = False) -> Iterator[tuple[Batch, Batch]]:
+    """`count` pairs of `bootstrap`, the i-th with the key `jax.random.fold_in(key, i)`.
+
+    Args:
+        batch, sequences: as for `bootstrap`.
+        count: number of resamples.
+        key: PRNG key.
+
+    Raises:
+        TypeError, ValueError: as `bootstrap`, at once; count < 1. A resample that leaves nothing out, when it is drawn.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> pairs = bootstraps(fn.Batch(jnp.arange(50.0)[:, None], jnp.zeros(50, int)), 3, key=jax.random.key(0))
+    >>> [len(in_bag.inputs) for in_bag, _ in pairs]
+    [50, 50, 50]
+    """
+    batch = examples(batch, "bootstraps: batch", sequences)
+    count = checks.count(count, "bootstraps: count", "give the number of resamples")
+    checks.is_key(key, "bootstraps: key")
+    return (bootstrap(batch, key=jax.random.fold_in(key, i), sequences=sequences) for i in range(count))
+
+
 def examples(batch: Batch, name: str, sequences: bool = False) -> Batch:
     """`batch` as arrays with the examples along the first axis, or the second: at least one, each with its target.
 

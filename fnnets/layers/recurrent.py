@@ -1,11 +1,11 @@
 """The simple recurrent layer: every unit sees the whole layer as it was one step before.
 
-    forward:   z[t] = x[t] Wᵀ + a[t−1] ωᵀ + b             (7)
+    forward:   z[t] = x[t] Wᵀ + a[t−1] ωᵀ + b
                a[t] = σ(z[t]),  a[0] = 0 or learnt
     backward:  δ[t] = (d_a[t] + δ[t+1] ω) ⊙ σ'(z[t])      (8), from the last step to the first
-               dω = Σ_t δ[t]ᵀ a[t−1]                      (9, 12)
+               dω = Σ_t δ[t]ᵀ a[t−1]                      (11, 14)
                dW = Σ_t δ[t]ᵀ x[t]                        (10, 13)
-               db = Σ_t δ[t]                              (11, 14)
+               db = Σ_t δ[t]                              (9, 12)
                dx[t] = δ[t] W                             (2, left factor)
 
 | symbol | name in code | shape |
@@ -20,7 +20,7 @@
 | δ | `delta` | (T, N, h) |
 
 x Wᵀ + b of all steps is one contraction before the scan, as dω and dW are after it; d_a[t] is the part of ∂C/∂a[t]
-that comes from above, δ[t+1] ω the part that comes through time. Source: statements (7)-(14) of the notes.
+that comes from above, δ[t+1] ω the part that comes through time. Source: statements (8)-(14) of the notes.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def recurrent(
         Cell(
             "recurrent", size, init, start, pack=pack, project=project, step=step, back=back, weigh=weigh,
             d_input=lambda packed, delta: delta @ packed.weights, unpack=lambda params, d_packed: d_packed,
-            statements=RecurrentParams("10, 13", "9, 12", "11, 14"), width=size, parts=("a",),  # type: ignore[arg-type]
+            statements=RecurrentParams("10, 13", "11, 14", "9, 12"), width=size, parts=("a",),  # type: ignore[arg-type]
         ),
         chosen,
     )  # fmt: skip

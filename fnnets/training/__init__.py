@@ -2,6 +2,7 @@
 
 from fnnets.training import processes
 from fnnets.training.checkpoint import Checkpoint
+from fnnets.training.cross_validation import CrossValidation, Scores, cross_validate
 from fnnets.training.epoch import TrainingState, start
 from fnnets.training.fit import Result, fit
 from fnnets.training.history import History
@@ -13,13 +14,16 @@ from fnnets.training.selection import SearchResult, grid, log_uniform, sample, s
 
 __all__ = [
     "Checkpoint",
+    "CrossValidation",
     "History",
     "ManyResult",
     "Metrics",
     "Pretrained",
     "Result",
+    "Scores",
     "SearchResult",
     "TrainingState",
+    "cross_validate",
     "evaluate",
     "fit",
     "fit_many",

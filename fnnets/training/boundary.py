@@ -16,7 +16,7 @@ from fnnets.training.metrics import are_classes
 HEAD = 1000  # examples of a source that are looked at before it is read
 
 
-def check_settings(net, optimizer, epochs, batch_size, patience, select) -> None:
+def check_settings(net, optimizer, epochs, batch_size, patience, select, min_delta=0.0) -> None:
     """Raise unless the settings that do not depend on the data are of the right kind and range."""
     checks.is_instance(net, Network, "fit: net", "make one with fnnets.feedforward or fnnets.network")
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
@@ -33,6 +33,7 @@ def check_settings(net, optimizer, epochs, batch_size, patience, select) -> None
             )
     if select not in ("cost", "accuracy"):
         raise ValueError(f"fit: select is {select!r}, expected 'cost' or 'accuracy'; choose one")
+    _check_min_delta(min_delta, patience, select)
 
 
 def in_memory(train: Any) -> bool:
@@ -113,6 +114,20 @@ def derive(net: Network, gradient):
         f"fit: gradient is {gradient!r}, expected 'explicit', 'automatic' or a function "
         "(params, batch, key) -> d_params; choose one"
     )
+
+
+def _check_min_delta(min_delta, patience, select) -> None:
+    checks.at_least(min_delta, 0.0, "fit: min_delta", "0 counts every improvement")
+    if min_delta > 0 and patience is None:
+        raise ValueError(
+            f"fit: min_delta is {min_delta} without patience, expected both; give patience=… for early stopping, or "
+            "leave min_delta out"
+        )
+    if min_delta >= 1 and select == "accuracy":
+        raise ValueError(
+            f"fit: min_delta is {min_delta}, expected less than 1 with select='accuracy', which is a fraction; "
+            "0.01 is one percent"
+        )
 
 
 def _check_source(net: Network, source: Source, batch_size: int) -> int:

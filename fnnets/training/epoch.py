@@ -37,7 +37,10 @@ SAMPLER = 0x5A  # folded into a key where samples are drawn, so that a network w
 
 
 class Best(NamedTuple):
-    """The parameters with the best validation score so far, that score (lower is better) and their epoch."""
+    """The parameters with the best validation score so far, that score (lower is better) and their epoch.
+
+    With a least improvement δ > 0, "best" means the last that was better than the best before it by more than δ.
+    """
 
     params: Any
     score: Float[Array, ""]
@@ -160,6 +163,7 @@ def advance(
     batch_size: int,
     monitored: Mapping[str, bool],
     select: str,
+    min_delta: float = 0.0,
 ) -> Callable[..., tuple[TrainingState, EpochReport]]:
     """An epoch with its judgement: `(state, train, data) -> (state, report)`, with `data` the monitored sets.
 
@@ -169,8 +173,9 @@ def advance(
         net, optimizer, gradient, batch_size: as for `epoch`.
         monitored: for each name in `data`, whether its targets are classes.
         select: "cost" or "accuracy", by which the best parameters on "validation" are kept.
+        min_delta: δ ≥ 0; only a score that is better by more than δ takes the place of the best.
     """
-    run, judge = epoch(net, optimizer, gradient, batch_size), judging(net, monitored, select)
+    run, judge = epoch(net, optimizer, gradient, batch_size), judging(net, monitored, select, min_delta)
 
     def judged(state: TrainingState, train: Batch, data: dict[str, Batch]) -> tuple[TrainingState, EpochReport]:
         new, report = judge(run(state, train), data)
@@ -180,19 +185,19 @@ def advance(
 
 
 def judging(
-    net: Network, monitored: Mapping[str, bool], select: str
+    net: Network, monitored: Mapping[str, bool], select: str, min_delta: float = 0.0
 ) -> Callable[[TrainingState, dict[str, Batch]], tuple[TrainingState, EpochReport]]:
     """The judgement at an epoch's end, `(state, data) -> (state, report)`: metrics, and the best parameters so far.
 
     Args:
-        net, monitored, select: as for `advance`.
+        net, monitored, select, min_delta: as for `advance`.
     """
 
     def judged(new: TrainingState, data: dict[str, Batch]) -> tuple[TrainingState, EpochReport]:
         metrics = {name: evaluate(net, new.params, data[name], classes) for name, classes in monitored.items()}
         finite = all_finite((new.params, [each.cost for each in metrics.values()]))
         if "validation" in metrics:
-            new = new._replace(best=_better(new, metrics["validation"], select))
+            new = new._replace(best=_better(new, metrics["validation"], select, min_delta))
         return new, EpochReport(finite, metrics)
 
     return judged
@@ -221,7 +226,7 @@ def take(net: Network, batch: Batch, indices) -> Batch:
     return sequences.take(net.layer.time, batch, indices)._replace(dataset_size=n)
 
 
-def _better(state: TrainingState, metrics: Metrics, select: str) -> Best:
+def _better(state: TrainingState, metrics: Metrics, select: str, min_delta: float = 0.0) -> Best:
     score = jnp.asarray(metrics.cost if metrics.accuracy is None or select == "cost" else -metrics.accuracy)
     now = Best(state.params, score.astype(jnp.float32), state.epoch)
-    return keep_if(now.score < state.best.score, now, state.best)
+    return keep_if(now.score < state.best.score - min_delta, now, state.best)  # NaN is not less than anything

@@ -47,7 +47,7 @@ class Result(NamedTuple):
     """What training hands back.
 
     Attributes:
-        params: the last parameters; with `patience` the best ones on the validation data.
+        params: the last parameters; with `patience` the best ones on the validation data, by more than `min_delta`.
         history: metrics for each epoch.
         state: the whole state; `fit(…, state=result.state)` goes on from it.
         stopped: why training ended, in words.
@@ -72,6 +72,7 @@ def fit(
     state: TrainingState | None = None,
     gradient: str | Callable[..., Any] = "explicit",
     patience: int | None = None,
+    min_delta: float = 0.0,
     select: str = "cost",
     monitor_training: bool | None = None,
     progress: Kind = "auto",
@@ -101,6 +102,10 @@ def fit(
         gradient: "explicit" (by hand), "automatic" (`jax.grad`), or any `(params, batch, key) -> d_params`.
         patience: epochs without a better validation score after which training stops; then the best
             parameters are returned.
+        min_delta: how much better a score must be to count: only one that is better than the best so far by more than
+            this becomes the best, for `patience` and for the parameters that are returned alike. A later score
+            may thus be better than theirs, by `min_delta` at most. In the units of `select`: nats (or those of
+            the objective), or a fraction of the examples. Needs `patience`; a run that goes on keeps it.
         select: "cost" or "accuracy": the validation score that patience looks at.
         monitor_training: judge the training data after each epoch too, which costs a forward pass through it. None
             does so for arrays, and not for what streams.
@@ -126,21 +131,22 @@ def fit(
     >>> bool(result.history.accuracy[-1] > 0.9), result.stopped
     (True, 'finished 20 epochs')
     """
-    check_settings(net, optimizer, epochs, batch_size, patience, select)
+    check_settings(net, optimizer, epochs, batch_size, patience, select, min_delta)
     settings, placed = checkpoints.settings(checkpoint), sharding.placement(mesh, devices, wide)
     train, judged, size = prepare_either(net, train, validation, batch_size, monitor_training)
     check_selection(judged, patience, select)
     has_start = state is not None or params is not None
     state = _begin(net, optimizer, key, params, state, in_memory(train))
-    chosen = runs.Chosen(net, optimizer, gradient, size, select, placed)
+    chosen = runs.Chosen(net, optimizer, gradient, size, select, placed, float(min_delta))
     identity = functools.cache(functools.partial(runs.identity, chosen, train, judged, state, has_start))
     if jax.process_count() > 1:
         processes.agree(identity())
     if placed is not None:
         state = sharding.place(state, sharding.of_state(placed, optimizer, state))
     run, end = runs.of(chosen, train, judged), int(state.epoch) + epochs
+    over = functools.partial(_over, end=end, epochs=epochs, patience=patience, min_delta=chosen.min_delta)
     with _keeping(settings, identity, state) as keeper, sharding.within(placed):
-        state, reports, stopped = _loop(run, state, keeper, end, epochs, patience, progress)
+        state, reports, stopped = _loop(run, state, keeper, over, end, progress)
     return Result(state.best.params if patience is not None else state.params, history(reports), state, stopped)
 
 
@@ -169,8 +175,8 @@ def _keeping(settings: Checkpoint | None, identity, state) -> Iterator[Keeper | 
         yield keeper
 
 
-def _loop(run: runs.Run, state, keeper: Keeper | None, end, epochs, patience, kind):
-    """From the state, or where the directory's run has come to, to the end; (state, reports, why it ended)."""
+def _loop(run: runs.Run, state, keeper: Keeper | None, over, end, kind):
+    """From the state, or where the directory's run has come to, until it is over; (state, reports, why it ended)."""
     saved = None if keeper is None else keeper.restore()
     state, reports = (state, []) if saved is None else (saved.state, list(saved.reports))
     shown: Kind = kind if processes.is_first() else "silent"
@@ -186,7 +192,7 @@ def _loop(run: runs.Run, state, keeper: Keeper | None, end, epochs, patience, ki
                 return None
             return "interrupted" if processes.anywhere(interrupted()) else None
 
-        while not (stopped := _over(state, end, epochs, patience)):
+        while not (stopped := over(state)):
             state, report, why = run(state, pause)
             report = jax.device_get(report)
             if why is None and (report is None or not report.finite):
@@ -205,11 +211,12 @@ def _loop(run: runs.Run, state, keeper: Keeper | None, end, epochs, patience, ki
     return state, reports, stopped
 
 
-def _over(state, end: int, epochs: int, patience: int | None) -> str | None:
+def _over(state, end: int, epochs: int, patience: int | None, min_delta: float) -> str | None:
     """Why there is nothing more to do, in words."""
     epoch = int(state.epoch)
     if patience is not None and epoch - int(state.best.epoch) >= patience and int(state.position) == 0:
-        return f"no better for {patience} epochs; best epoch {int(state.best.epoch)}"
+        better = f"better by more than {min_delta:g}" if min_delta else "better"
+        return f"no {better} for {patience} epochs; best epoch {int(state.best.epoch)}"
     return f"finished {epochs} epochs" if epoch >= end else None
 
 

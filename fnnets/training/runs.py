@@ -36,6 +36,7 @@ class Chosen(NamedTuple):
     batch_size: int
     select: str
     placed: sharding.Placement | None
+    min_delta: float = 0.0
 
 
 def of(chosen: Chosen, train: Any, judged: dict[str, Any]) -> Run:
@@ -49,6 +50,7 @@ def identity(chosen: Chosen, train: Any, judged: dict[str, Any], state: Training
         "batch_size": chosen.batch_size,
         "gradient": str(getattr(chosen.gradient, "__qualname__", chosen.gradient)),
         "select": chosen.select,
+        "min_delta": chosen.min_delta or None,  # as in runs that were saved before there was one
         "judged": sorted(judged),
         "key": np.asarray(jax.random.key_data(state.key)).tolist(),
         "first epoch": int(state.epoch),
@@ -104,8 +106,8 @@ def _shown(part: Any) -> tuple[Any, Any]:
 
 @functools.lru_cache(maxsize=32)
 def _epoch(chosen: Chosen, classes):
-    net, optimizer, gradient, batch_size, select, _ = chosen
-    run = advance(net, optimizer, derive(net, gradient), batch_size, dict(classes), select)
+    net, optimizer, gradient, batch_size, select, _, min_delta = chosen
+    run = advance(net, optimizer, derive(net, gradient), batch_size, dict(classes), select, min_delta)
     settled = _settled(chosen)
 
     def epoch(state, train, judged):
@@ -117,8 +119,9 @@ def _epoch(chosen: Chosen, classes):
 
 @functools.lru_cache(maxsize=32)
 def _chunks(chosen: Chosen, classes):
-    net, optimizer, gradient, _, select, _ = chosen
-    return streamed.programs(net, optimizer, derive(net, gradient), dict(classes), select, _settled(chosen))
+    net, optimizer, gradient, _, select, _, min_delta = chosen
+    derived, settled = derive(net, gradient), _settled(chosen)
+    return streamed.programs(net, optimizer, derived, dict(classes), select, min_delta, settled)
 
 
 def _settled(chosen: Chosen):

@@ -1,7 +1,7 @@
 """Model selection: which hyperparameters are best on validation data, and how good they are on data never looked at.
 
-    for each candidate:  train on the training data, score on the validation data
-    best candidate:      train again on training + validation data, score once on the test data
+    for each candidate:  train on the training data, score on the validation data after each epoch: the best epoch e
+    best candidate:      train again on training + validation data for its e epochs, score once on the test data
 
 Candidates that differ in numbers alone have networks of equal shapes and train together, vmapped.
 """
@@ -36,7 +36,10 @@ class SearchResult(NamedTuple):
     Attributes:
         best: the chosen hyperparameters.
         candidates: all of them, in the order given.
-        scores: (K,) validation costs or accuracies at the last epoch; NaN where training diverged.
+        scores: (K,) validation costs or accuracies, each at the candidate's best epoch, or at its last one if that
+            was asked for; NaN where training diverged.
+        epochs: (K,) those epochs, counted from 1; 0 where training diverged. The best candidate trained again for as
+            many.
         net: the network of the best candidate.
         params: its parameters after training on training and validation data together.
         test: its metrics on the test data, looked at once; None without test data.
@@ -45,6 +48,7 @@ class SearchResult(NamedTuple):
     best: Candidate
     candidates: list[Candidate]
     scores: np.ndarray
+    epochs: np.ndarray
     net: Network
     params: Any
     test: Metrics | None
@@ -124,6 +128,7 @@ def search(
     batch_size: int = 10,
     gradient: str | Callable[..., Any] = "explicit",
     select: str = "cost",
+    score_at: str = "best",
     progress: Kind = "silent",
 ) -> SearchResult:
     """Choose hyperparameters on validation data, train again on all but the test data, test once.
@@ -133,11 +138,15 @@ def search(
         candidates: dictionaries of `build`'s arguments, from `grid`, `sample` or by hand.
         train, validation, test: the three parts of the data; `fn.data.split` makes them.
         key: PRNG key; every candidate trains with the same one, so that they differ in nothing else.
-        epochs, batch_size, gradient, progress: as for `fit`.
-        select: "cost" (lowest) or "accuracy" (highest) on the validation data at the last epoch.
+        epochs: passes through the training data; the number of epochs is chosen from 1 to it.
+        batch_size, gradient, progress: as for `fit`.
+        select: "cost" (lowest) or "accuracy" (highest) on the validation data.
+        score_at: the epoch whose score counts, and for how many the best candidate trains again: "best", a candidate's
+            best epoch, of equal ones the first; or "last". An epoch has more steps when it is trained again, as there
+            are more examples.
 
     Raises:
-        TypeError, ValueError: no candidates, or as for `fit`; every candidate diverged.
+        TypeError, ValueError: no candidates or no epochs, or as for `fit`; every candidate diverged.
 
     >>> import jax, fnnets as fn
     >>> x = jax.random.normal(jax.random.key(0), (60, 2))
@@ -153,22 +162,26 @@ def search(
     if not candidates:
         raise ValueError("search: candidates is empty, expected at least one; make some with grid or sample")
     checks.is_key(key, "search: key")
-    settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "gradient": gradient}
-    scores = np.full(len(candidates), np.nan)
+    checks.count(epochs, "search: epochs", "give the most epochs that a candidate may train")
+    if score_at not in ("best", "last"):
+        raise ValueError(f"search: score_at is {score_at!r}, expected 'best' or 'last'; choose one")
+    settings: dict[str, Any] = {"batch_size": batch_size, "gradient": gradient, "progress": progress}
+    scores, chosen = np.full(len(candidates), np.nan), np.zeros(len(candidates), int)
     for positions in _groups(candidates):
         members = [candidates[i] for i in positions]
-        scores[positions] = _scores(build, members, train, validation, key, select, settings, progress)
+        every, diverged = _scores(build, members, train, validation, key, select, epochs=epochs, **settings)
+        scores[positions], chosen[positions] = _at(every, diverged, select, score_at)
     if np.isnan(scores).all():
         raise ValueError("search: every candidate diverged, expected one to train; try smaller learning rates")
-    best = candidates[int(np.nanargmin(scores) if select == "cost" else np.nanargmax(scores))]
-    net, optimizer = build(**best)
-    result = fit(net, optimizer, _joined(train, validation), key=key, progress=progress, **settings)
+    best = int(np.nanargmin(scores) if select == "cost" else np.nanargmax(scores))
+    net, optimizer = build(**candidates[best])
+    result = fit(net, optimizer, _joined(train, validation), key=key, epochs=int(chosen[best]), **settings)
     judged = None if test is None else evaluate(net, result.params, test)
-    return SearchResult(best, list(candidates), scores, net, result.params, judged)
+    return SearchResult(candidates[best], list(candidates), scores, chosen, net, result.params, judged)
 
 
-def _scores(build, members, train, validation, key, select, settings, progress) -> np.ndarray:
-    """Validation scores of candidates that differ in floats alone."""
+def _scores(build, members, train, validation, key, select, **settings) -> tuple[np.ndarray, np.ndarray]:
+    """Validation scores after each epoch, (E, members), of candidates that differ in floats alone; who diverged."""
     fixed: Mapping[str, Any] = {name: value for name, value in members[0].items() if not isinstance(value, float)}
     numbers = {name: [one[name] for one in members] for name in members[0] if name not in fixed}
     result = fit_many(
@@ -179,11 +192,24 @@ def _scores(build, members, train, validation, key, select, settings, progress) 
         validation=validation,
         select=select,
         monitor_training=False,
-        progress=progress,
         **settings,
     )
-    last = result.history.validation_cost if select == "cost" else result.history.validation_accuracy
-    return np.where(result.diverged, np.nan, last[-1])
+    every = result.history.validation_cost if select == "cost" else result.history.validation_accuracy
+    return every, result.diverged
+
+
+def _at(every: np.ndarray, diverged: np.ndarray, select: str, score_at: str) -> tuple[np.ndarray, np.ndarray]:
+    """The score of each member and its epoch, from 1, of equal ones the first; NaN and 0 where it diverged.
+
+    >>> scores, epochs = _at(np.array([[3.0, 1.0], [2.0, 1.0], [2.5, 2.0]]), np.array([False, False]), "cost", "best")
+    >>> scores.tolist(), epochs.tolist()
+    ([2.0, 1.0], [2, 1])
+    """
+    rows = np.full(every.shape[1], len(every) - 1)
+    if score_at == "best":
+        rows = every.argmin(axis=0) if select == "cost" else every.argmax(axis=0)
+    scores = np.take_along_axis(every, rows[None], axis=0)[0]
+    return np.where(diverged, np.nan, scores), np.where(diverged, 0, rows + 1)
 
 
 def _groups(candidates: Sequence[Candidate]) -> list[list[int]]:

@@ -38,9 +38,9 @@ class Programs(NamedTuple):
     end: Callable[..., tuple[TrainingState, EpochReport]]
 
 
-def programs(net: Network, optimizer, gradient, monitored, select, settled) -> Programs:
+def programs(net: Network, optimizer, gradient, monitored, select, min_delta, settled) -> Programs:
     """Compiled for a network, as `advance` is; `settled` keeps each leaf of a state where it lies."""
-    update, judge = updating(net, optimizer, gradient), judging(net, monitored, select)
+    update, judge = updating(net, optimizer, gradient), judging(net, monitored, select, min_delta)
 
     def chunk(state: TrainingState, alive, batch: Batch, n, size: int, transform):
         _, step_key = keys(state)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fnnets import Batch
-from fnnets.data import bootstrap, digits, k_fold, split
+from fnnets.data import bootstrap, bootstraps, digits, k_fold, split
 
 KEY = jax.random.key(0)
 
@@ -189,6 +189,15 @@ def test_bad_batches_are_refused_at_once(make, batch, error, message):
 def test_a_bad_number_of_folds_is_refused_at_once(k, error):
     with pytest.raises(error, match="k_fold: k is"):
         k_fold(numbered(10), k, key=KEY)
+
+
+def test_bootstraps_are_those_of_keys_folded_with_their_numbers():
+    for i, pair in enumerate(bootstraps(numbered(9), 3, key=KEY)):
+        assert [*map(rows, pair)] == [*map(rows, bootstrap(numbered(9), key=jax.random.fold_in(KEY, i)))]
+    assert i == 2
+    for count, error in ((0, ValueError), (2.0, TypeError)):
+        with pytest.raises(error, match="bootstraps: count is"):
+            bootstraps(numbered(9), count, key=KEY)
 
 
 def test_a_bootstrap_that_leaves_nothing_out_is_refused():

@@ -35,6 +35,41 @@ def test_one_mask_serves_the_whole_batch(key):
     assert 0 < float(y[0].mean()) < 1
 
 
+def test_half_of_the_units_are_removed_at_each_iteration(key):
+    """Of 100 masks for a minibatch, as training draws them: half on average, each by itself."""
+    layer = fn.layers.dropout(0.5, whole_batch=True)
+    keys = jax.random.split(key, 100)
+    kept = np.asarray(jax.vmap(lambda key: layer.forward((), jnp.ones((3, 200)), fn.Context(key))[0][0])(keys))
+    assert abs(kept.mean() - 0.5) < 4 * 0.5 / np.sqrt(kept.size)
+    assert np.abs(kept.mean(axis=0) - 0.5).max() < 5 * 0.5 / np.sqrt(100)
+    assert len(np.unique(kept, axis=0)) == 100
+
+
+def test_a_minibatch_trains_the_network_without_the_removed_neurons(key):
+    """The gradient is that of the smaller network, and zero for parameters of removed neurons."""
+    hidden, last = fn.layers.dense(8, fn.activations.sigmoid), fn.layers.dense(3)
+    dropped = fn.network(
+        fn.chain(hidden, fn.layers.dropout(0.5, whole_batch=True), last), fn.objectives.softmax_log_likelihood, (6,)
+    )
+    batch = fn.Batch(jax.random.normal(key, (5, 6)), jnp.arange(5) % 3)
+    (first, _, second), run = dropped.init(key), jax.random.fold_in(key, 1)
+    d_first, _, d_second = dropped.gradient((first, (), second), batch, run)
+    kept = np.asarray(d_first.biases) != 0
+    assert 0 < kept.sum() < 8
+    smaller = fn.feedforward([6, int(kept.sum()), 3], objective=fn.objectives.softmax_log_likelihood)
+    params = (
+        first._replace(weights=first.weights[kept], biases=first.biases[kept]),
+        second._replace(weights=second.weights[:, kept]),
+    )
+    below, above = smaller.gradient(params, batch)
+    np.testing.assert_allclose(d_first.weights[kept], below.weights, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(d_first.biases[kept], below.biases, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(d_second.weights[:, kept], above.weights, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(d_second.biases, above.biases, rtol=1e-5, atol=1e-7)
+    for removed in (d_first.weights[~kept], d_first.biases[~kept], d_second.weights[:, ~kept]):
+        assert not removed.any()
+
+
 def test_another_key_draws_another_mask(key):
     layer, x = fn.layers.dropout(0.5), jnp.ones((4, 50))
     masks = [layer.forward((), x, fn.Context(k))[0] for k in (key, key, jax.random.fold_in(key, 1))]

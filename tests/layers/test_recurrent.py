@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fnnets as fn
+from fnnets.layers.recurrent import RecurrentParams
 from tests.contract.laws import assert_equal_leaves, derivations, drawn
 from tests.contract.sequences import OF_1997
 from tests.layers.parity import against_torch
@@ -45,6 +46,12 @@ def test_zero_weights_of_a_sigmoid_layer():
     assert d_params.biases.tolist() == [1.5, 1.5]
     assert d_params.recurrent_weights.tolist() == [[0.625] * 2] * 2  # five steps of 1/4 · 1/2
     assert not d_x.any()
+
+
+def test_statements_are_those_of_the_notes():
+    """Section 6 numbers biases (9, 12), W (10, 13) and ω (11, 14), of a pair and of the mean; s[0] has none."""
+    layer = fn.layers.recurrent(2, learn_initial_state=True)
+    assert layer.statements == RecurrentParams("10, 13", "11, 14", "9, 12", ("ds[0]",))
 
 
 def test_pytorch_agrees():

@@ -1,5 +1,6 @@
-"""momentum(η, μ) is exactly v ← μv − η∂C, w ← w + v."""
+"""momentum(η, μ) is exactly v ← μv − η∂C, w ← w + v, and so is optax.sgd as long as η stays what it is."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -8,9 +9,10 @@ import pytest
 import fnnets as fn
 
 
-def test_momentum_is_the_recursion_of_the_notes():
+@pytest.mark.parametrize("make", [fn.training.momentum, optax.sgd])
+def test_momentum_is_the_recursion_of_the_notes(make):
     gradients = np.random.default_rng(0).normal(size=(6, 3))
-    descent, w = fn.training.momentum(0.3, 0.8), jnp.array([1.0, -2.0, 0.5])
+    descent, w = make(0.3, 0.8), jnp.array([1.0, -2.0, 0.5])
     state, v, reference = descent.init(w), np.zeros(3), np.array([1.0, -2.0, 0.5])
     for gradient in gradients:
         updates, state = descent.update(jnp.asarray(gradient, jnp.float32), state, w)
@@ -18,6 +20,36 @@ def test_momentum_is_the_recursion_of_the_notes():
         v = 0.8 * v - 0.3 * gradient
         reference = reference + v
         np.testing.assert_allclose(w, reference, rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [fn.training.momentum, optax.sgd])
+def test_a_network_moves_by_the_recursion_of_the_notes(make):
+    """Weights and biases alike, with the network's own gradients, full batch; v begins at zero."""
+    net = fn.feedforward([3, 4, 2], objective=fn.objectives.softmax_log_likelihood)
+    train = fn.Batch(jax.random.normal(jax.random.key(0), (12, 3)), jnp.arange(12) % 2)
+    params, derive = net.init(jax.random.key(1)), jax.jit(jax.grad(net.cost))
+    result = fn.training.fit(
+        net, make(0.5, 0.9), train, key=jax.random.key(2), params=params, epochs=5, batch_size=12, progress="silent"
+    )
+    v = jax.tree.map(jnp.zeros_like, params)
+    for _ in range(5):
+        v = jax.tree.map(lambda v, d: 0.9 * v - 0.5 * d, v, derive(params, train))
+        params = jax.tree.map(jnp.add, params, v)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result.params, params)
+
+
+def test_without_momentum_it_is_plain_descent():
+    gradient, w = jnp.array([1.0, -2.0]), jnp.zeros(2)
+    for descent in (fn.training.momentum(0.3), fn.training.momentum(0.3, 0.0), optax.sgd(0.3)):
+        np.testing.assert_array_equal(descent.update(gradient, descent.init(w), w)[0], -0.3 * gradient)
+
+
+def test_with_another_rate_optax_scales_old_velocities_and_the_notes_do_not():
+    """η = 1, then 1/2, both gradients 1: v = μ(−1) − 1/2 in the notes, −1/2 (μ 1 + 1) in optax."""
+    rates, w = (lambda step: jnp.where(step < 1, 1.0, 0.5)), jnp.zeros(())
+    for descent, expected in ((fn.training.momentum(rates, 0.5), -1.0), (optax.sgd(rates, 0.5), -0.75)):
+        _, state = descent.update(jnp.ones(()), descent.init(w), w)
+        assert float(descent.update(jnp.ones(()), state, w)[0]) == expected
 
 
 def test_a_schedule_sets_the_rate_of_each_step():

@@ -20,13 +20,56 @@ def test_the_choice_is_that_of_single_fits():
     candidates = [{"rate": 1e-5}, {"rate": 0.3}]
     train, validation = blobs(40), blobs(30, jax.random.key(1))
     result = fn.training.search(build, candidates, train, validation, **SETTINGS)
-    costs = []
-    for candidate in candidates:
-        net, descent = build(**candidate)
-        fitted = fn.training.fit(net, descent, train, validation=validation, progress="silent", **SETTINGS)
-        costs.append(fitted.history.validation_cost[-1])
+    costs = [fitted(train, validation, **candidate).history.validation_cost.min() for candidate in candidates]
     np.testing.assert_allclose(result.scores, costs, rtol=1e-4)
     assert result.best == candidates[int(np.argmin(costs))]
+
+
+def fitted(train, validation, epochs=3, **candidate):
+    return fn.training.fit(*build(**candidate), train, validation=validation, key=KEY, epochs=epochs, progress="silent")
+
+
+def overfitted():
+    """Training data, and validation data with so many wrong labels that the first epochs are the best."""
+    train, validation = blobs(40), blobs(30, jax.random.key(1))
+    return train, validation._replace(targets=np.where(np.arange(30) % 5 < 2, 0, np.asarray(validation.targets)))
+
+
+@pytest.mark.parametrize("select", ["cost", "accuracy"])
+@pytest.mark.parametrize("score_at", ["best", "last"])
+def test_the_winner_trains_again_for_the_epochs_that_were_best(select, score_at):
+    """Every score and epoch from a single fit's history, and the parameters from a fit of as many epochs."""
+    train, validation = overfitted()
+    candidates = fn.training.grid(rate=[0.05, 0.6])
+    result = fn.training.search(
+        build, candidates, train, validation, key=KEY, epochs=9, select=select, score_at=score_at
+    )
+    histories = [fitted(train, validation, 9, **candidate).history for candidate in candidates]
+    sign = 1 if select == "cost" else -1
+    scores = np.array([sign * getattr(history, f"validation_{select}") for history in histories])
+    rows = scores.argmin(axis=1) if score_at == "best" else np.array([8, 8])
+    assert result.epochs.tolist() == (rows + 1).tolist()
+    if score_at == "best":
+        assert result.epochs.min() < 9  # else nothing would be told apart
+    np.testing.assert_allclose(sign * result.scores, scores[[0, 1], rows], rtol=1e-4)
+    winner = int(np.argmin(scores[[0, 1], rows]))
+    assert result.best == candidates[winner]
+    both = fn.Batch(
+        *(np.concatenate([getattr(a, name) for a in (train, validation)]) for name in ("inputs", "targets"))
+    )
+    alone = fitted(both, None, int(result.epochs[winner]), **result.best)
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b), result.params, alone.params)
+
+
+@pytest.mark.parametrize(
+    ("select", "every"), [("cost", [[3, 2], [1, 2], [1, 4]]), ("accuracy", [[0, 1], [1, 1], [1, 0]])]
+)
+def test_of_equal_epochs_the_first_is_taken_and_diverged_ones_have_none(select, every):
+    every = np.array(every, float)
+    assert selection._at(every, np.array([False, False]), select, "best")[1].tolist() == [2, 1]
+    scores, epochs = selection._at(every, np.array([True, False]), select, "last")
+    assert np.isnan(scores[0])
+    assert epochs.tolist() == [0, 3]
 
 
 def test_the_winner_is_trained_on_all_but_the_test_data_which_is_looked_at_once(monkeypatch):
@@ -46,7 +89,8 @@ def test_the_winner_is_trained_on_all_but_the_test_data_which_is_looked_at_once(
     both = fn.Batch(
         np.concatenate([train.inputs, validation.inputs]), np.concatenate([train.targets, validation.targets])
     )
-    alone = fn.training.fit(net, descent, both, progress="silent", **SETTINGS)
+    epochs = int(result.epochs[candidates.index(result.best)])
+    alone = fn.training.fit(net, descent, both, progress="silent", key=KEY, epochs=epochs)
     np.testing.assert_allclose(result.params[0].weights, alone.params[0].weights, rtol=1e-5)
     assert result.test.accuracy == fn.training.evaluate(net, alone.params, test).accuracy
 
@@ -63,6 +107,7 @@ def test_diverged_candidates_are_not_chosen():
     train = fn.Batch(blobs(40).inputs, jax.nn.one_hot(blobs(40).targets, 3))
     result = fn.training.search(regression, fn.training.grid(rate=[1e30, 0.01]), train, train, **SETTINGS)
     assert np.isnan(result.scores[0])
+    assert result.epochs[0] == 0
     assert result.best == {"rate": 0.01}
     with pytest.raises(ValueError, match="every candidate diverged"):
         fn.training.search(regression, [{"rate": 1e30}], train, train, **SETTINGS)
@@ -86,3 +131,7 @@ def test_bad_arguments_are_refused():
         fn.training.log_uniform(0, 1)
     with pytest.raises(TypeError, match="search: key"):
         fn.training.search(build, [{"rate": 0.1}], blobs(40), blobs(30), key=0)
+    with pytest.raises(ValueError, match="search: epochs is 0, expected at least 1"):
+        fn.training.search(build, [{"rate": 0.1}], blobs(40), blobs(30), key=KEY, epochs=0)
+    with pytest.raises(ValueError, match="score_at is 'first', expected 'best' or 'last'"):
+        fn.training.search(build, [{"rate": 0.1}], blobs(40), blobs(30), score_at="first", **SETTINGS)

@@ -86,4 +86,4 @@ def test_faults_are_named_in_their_layer(fault):
     assert report.verdict == "wrong"
     assert report.first_wrong.where.startswith("layer 0 recurrent")
     if fault is present_for_past:
-        assert report.first_wrong.statement == "9, 12"
+        assert report.first_wrong.statement == "11, 14"
