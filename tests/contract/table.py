@@ -70,13 +70,24 @@ OBJECTIVES = {
     "softmax log-likelihood, labels": fn.objectives.softmax_log_likelihood,
 }
 
+OWN_OBJECTIVES = {  # bounded slopes: a custom objective is computed from a, which has to do where units are saturated
+    "custom, pseudo-Huber of a sigmoid": fn.objectives.custom(
+        lambda a, y: jnp.sum(jnp.sqrt(1 + (a - y) ** 2) - 1, axis=-1),
+        lambda a, y: (a - y) / jnp.sqrt(1 + (a - y) ** 2),
+        fn.activations.sigmoid,
+    ),
+    "custom, Brier score of a softmax": fn.objectives.custom(
+        lambda a, y: 0.5 * jnp.sum((a - y) ** 2, axis=-1), lambda a, y: a - y, fn.activations.softmax
+    ),
+}
+
 
 NETWORKS = {
     **{
         f"feedforward, {name}": NetworkRow(
             fn.feedforward([7, 5, 4], objective=objective, l2=0.3), examples((7,), 4, name.endswith("labels"))
         )
-        for name, objective in OBJECTIVES.items()
+        for name, objective in {**OBJECTIVES, **OWN_OBJECTIVES}.items()
     },
     "feedforward, no hidden layer": NetworkRow(
         fn.feedforward([3, 3], objective=fn.objectives.sigmoid_cross_entropy), examples((3,), 3)
