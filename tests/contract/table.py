@@ -70,7 +70,7 @@ OBJECTIVES = {
     "softmax log-likelihood, labels": fn.objectives.softmax_log_likelihood,
 }
 
-OWN_OBJECTIVES = {  # bounded slopes: a custom objective is computed from a, which has to do where units are saturated
+OWN_OBJECTIVES = {  # of bounded slopes, as a custom objective is computed from a, where units are saturated too
     "custom, pseudo-Huber of a sigmoid": fn.objectives.custom(
         lambda a, y: jnp.sum(jnp.sqrt(1 + (a - y) ** 2) - 1, axis=-1),
         lambda a, y: (a - y) / jnp.sqrt(1 + (a - y) ** 2),
@@ -85,7 +85,9 @@ OWN_OBJECTIVES = {  # bounded slopes: a custom objective is computed from a, whi
 NETWORKS = {
     **{
         f"feedforward, {name}": NetworkRow(
-            fn.feedforward([7, 5, 4], objective=objective, l2=0.3), examples((7,), 4, name.endswith("labels"))
+            fn.feedforward([7, 5, 4], objective=objective, l2=0.3),
+            examples((7,), 4, name.endswith("labels")),
+            gated=name in OWN_OBJECTIVES,  # a (1 − a) of a saturated output is rounding, as that of a gate
         )
         for name, objective in {**OBJECTIVES, **OWN_OBJECTIVES}.items()
     },
