@@ -2,6 +2,7 @@
 
 from fnnets.layers.activate import activate
 from fnnets.layers.bidirectional import bidirectional
+from fnnets.layers.binary import stochastic, threshold
 from fnnets.layers.convolution import convolution
 from fnnets.layers.corruption import corruption
 from fnnets.layers.dense import dense
@@ -32,6 +33,8 @@ __all__ = [
     "max_pooling",
     "mean_pooling",
     "recurrent",
+    "stochastic",
+    "threshold",
     "tied",
     "unfold",
     "with_inputs",

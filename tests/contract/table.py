@@ -17,6 +17,8 @@ ACTIVATIONS = {
     "own pair": fn.Activation(jnp.sin, jnp.cos),
 }
 
+THRESHOLD, STOCHASTIC = fn.layers.threshold, fn.layers.stochastic
+
 LAYERS = {
     **{
         f"dense {name}": LayerRow(fn.layers.dense(5, activation), (7,), False, True, (2, 3), "expected one axis")
@@ -45,6 +47,13 @@ LAYERS = {
     "max pooling, overlapping": LayerRow(fn.layers.max_pooling((3, 2), (2, 1)), (6, 4, 2)),
     "mean pooling": LayerRow(fn.layers.mean_pooling((2, 3)), (4, 7, 2), False, True, (4, 7), "three axes"),
     "mean pooling, overlapping": LayerRow(fn.layers.mean_pooling(3, 2), (5, 6, 2)),
+    "threshold": LayerRow(THRESHOLD(5), (7,), False, True, (2, 3), "expected one axis", vanishing=True),
+    "threshold, straight through": LayerRow(
+        THRESHOLD(6, "straight_through"), (6,), False, True, (), "expected one axis"
+    ),
+    "stochastic in prediction": LayerRow(STOCHASTIC(4), (3,), False, True, (2, 3), "expected one axis"),
+    "stochastic": LayerRow(STOCHASTIC(4), (3,), True, False, vanishing=True),
+    "stochastic, straight through": LayerRow(STOCHASTIC(4, "straight_through"), (4,), True, False),
     "flatten": LayerRow(fn.layers.flatten(), (2, 3, 2)),
     "activate": LayerRow(fn.layers.activate(fn.activations.softplus), (2, 3)),
     "chain": LayerRow(
@@ -125,6 +134,24 @@ NETWORKS = {
     ),
     "one layer without a chain": NetworkRow(
         fn.network(fn.layers.dense(2), fn.objectives.linear_squared_error, (3,)), examples((3,), 2)
+    ),
+    "thresholds, straight through": NetworkRow(
+        fn.network(
+            fn.chain(THRESHOLD(6, "straight_through"), THRESHOLD(6, "straight_through"), fn.layers.dense(3)),
+            fn.objectives.softmax_log_likelihood,
+            (5,),
+            0.2,
+        ),
+        examples((5,), 3, True),
+    ),
+    "stochastic units, straight through": NetworkRow(
+        fn.network(
+            fn.chain(STOCHASTIC(5, "straight_through"), STOCHASTIC(5, "straight_through"), fn.layers.dense(3)),
+            fn.objectives.sigmoid_cross_entropy,
+            (5,),
+        ),
+        examples((5,), 3),
+        True,
     ),
     **NETWORKS_OF_SEQUENCES,
     **NETWORKS_OF_MACHINES,
