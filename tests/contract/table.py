@@ -43,6 +43,25 @@ LAYERS = {
     "convolution, dilated, padded by hand": LayerRow(
         fn.layers.convolution(2, 2, (2, 1), ((3, 0), (1, 2)), fn.activations.identity, (2, 3)), (4, 3, 1)
     ),
+    "locally connected": LayerRow(
+        fn.layers.locally_connected(3, (2, 3), activation=fn.activations.tanh),
+        (4, 5, 2),
+        False,
+        True,
+        (4, 2, 2),
+        "finds no place",
+    ),
+    "locally connected, same, stride 2": LayerRow(
+        fn.layers.locally_connected(2, 3, 2, "same", fn.activations.sigmoid),
+        (5, 6, 2),
+        False,
+        True,
+        (5, 6),
+        "three axes",
+    ),
+    "locally connected, dilated, padded by hand": LayerRow(
+        fn.layers.locally_connected(2, 2, (2, 1), ((3, 0), (1, 2)), fn.activations.identity, (2, 3)), (4, 3, 1)
+    ),
     "max pooling": LayerRow(fn.layers.max_pooling(2), (4, 5, 2), False, True, (1, 5, 2), "finds no place"),
     "max pooling, overlapping": LayerRow(fn.layers.max_pooling((3, 2), (2, 1)), (6, 4, 2)),
     "mean pooling": LayerRow(fn.layers.mean_pooling((2, 3)), (4, 7, 2), False, True, (4, 7), "three axes"),
@@ -119,6 +138,10 @@ NETWORKS = {
             (7, 8, 2), "conv3-3 maxpool2 | fc-4 fc-3", objective=fn.objectives.softmax_log_likelihood, l2=0.2
         ),
         examples((7, 8, 2), 3, True),
+    ),
+    "convolutional, not shared": NetworkRow(
+        fn.convolutional((6, 7, 2), "local3-3 maxpool2 | fc-3", objective=fn.objectives.softmax_log_likelihood, l2=0.2),
+        examples((6, 7, 2), 3, True),
     ),
     "convolutional, pooled first": NetworkRow(
         fn.convolutional(
