@@ -10,7 +10,22 @@
 | σ'(z) | `activation.derivative(z)` | as z |
 | σ'(z), of a | `activation.slope(a)`, where it can be had | as z |
 
-A pair of one's own is one line: `fn.Activation(jnp.sin, jnp.cos)`. Both halves keep the dtype of z.
+A pair of one's own is one line: `fn.Activation(jnp.sin, jnp.cos)`. Both halves keep the dtype of z, and
+`fn.verify.activation` holds one against the other.
+
+Where each output depends on all weighted inputs, as in a softmax, σ' is a matrix, and the pair is another one:
+
+    forward:   a = σ(z)                                   softmax: a_j = exp z_j / Σ_k exp z_k
+    backward:  d_z_j = Σ_k d_a_k ∂a_k/∂z_j                softmax: d_z = a ⊙ (d_a − Σ_k a_k d_a_k)
+
+| symbol | name in code | shape |
+|---|---|---|
+| z | `z` | (…, d) |
+| a = σ(z) | `coupled.value(z)` | as z |
+| d_z | `coupled.pullback(z, d_a)` | as z |
+
+For the softmax ∂a_k/∂z_j is a_j − a_j a_j where k = j, and −a_k a_j elsewhere; so Σ_k d_a_k ∂a_k/∂z_j is
+a_j d_a_j − a_j Σ_k a_k d_a_k. Source: section 3 of the notes.
 """
 
 from __future__ import annotations
@@ -44,6 +59,30 @@ class Activation(NamedTuple):
     derivative: Callable[[Float[Array, "*z"]], Float[Array, "*z"]]
     name: str = "activation"
     slope: Callable[[Float[Array, "*z"]], Float[Array, "*z"]] | None = None
+
+
+class CoupledActivation(NamedTuple):
+    """A function of all weighted inputs of an example and its vector-Jacobian product; for `fn.objectives.custom`.
+
+    Attributes:
+        value: `z -> σ(z)`, (…, d) to (…, d).
+        pullback: `(z, d_a) -> d_z`, d_z_j = Σ_k d_a_k ∂a_k/∂z_j, written by hand.
+        name: what reports call the pair.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> fn.activations.softmax.pullback(jnp.zeros(2), jnp.array([1.0, 0.0])).tolist()
+    [0.25, -0.25]
+    """
+
+    value: Callable[[Float[Array, "*n d"]], Float[Array, "*n d"]]
+    pullback: Callable[[Float[Array, "*n d"], Float[Array, "*n d"]], Float[Array, "*n d"]]
+    name: str = "coupled activation"
+
+
+def _softmax_pullback(z: Float[Array, "*n d"], d_a: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
+    """d_z = a ⊙ (d_a − Σ_k a_k d_a_k)."""
+    a = jax.nn.softmax(z)
+    return a * (d_a - jnp.sum(a * d_a, axis=-1, keepdims=True))
 
 
 def _sigmoid_derivative(z: Float[Array, "*z"]) -> Float[Array, "*z"]:
@@ -87,3 +126,4 @@ sigmoid = Activation(jax.nn.sigmoid, _sigmoid_derivative, "sigmoid", lambda a: a
 tanh = Activation(jnp.tanh, _tanh_derivative, "tanh", lambda a: (1 - a) * (1 + a))
 relu = Activation(jax.nn.relu, _relu_derivative, "relu", _relu_derivative)
 softplus = Activation(jax.nn.softplus, jax.nn.sigmoid, "softplus")
+softmax = CoupledActivation(jax.nn.softmax, _softmax_pullback, "softmax")

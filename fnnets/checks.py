@@ -20,6 +20,12 @@ def is_instance(value: Any, kind: type, name: str, remedy: str) -> None:
         raise TypeError(f"{name} is {value!r} of type {type(value).__name__}, expected {kind.__name__}; {remedy}")
 
 
+def is_function(value: Any, name: str, remedy: str) -> None:
+    """Raise a TypeError unless `value` can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} is {value!r} of type {type(value).__name__}, expected a function; {remedy}")
+
+
 def is_concrete(value: Any) -> bool:
     """Whether the values of an array are known, which they are not while JAX traces."""
     return not isinstance(value, jax.core.Tracer)

@@ -15,7 +15,8 @@
 | a | the result | inputs' leading axes, then the units' |
 
 The hyperplane w·x = −b separates what a threshold unit switches on from what it leaves off: −b/‖w‖ is its
-signed distance from the origin along w, so the bias is the hyperplane's negative intercept.
+signed distance from the origin along w, so the bias is the hyperplane's negative intercept. As layers of a network they
+are `layers.dense` with an activation, `layers.threshold` and `layers.stochastic`.
 
 >>> import jax.numpy as jnp, fnnets as fn
 >>> either = lambda x: fn.neurons.threshold(jnp.array([1.0, 1.0]), -0.5, x)     # the line x1 + x2 = 0.5

@@ -1,30 +1,36 @@
 """Output activations with the costs that belong to them, each with its own statement (1), from z and never from log a.
 
+`custom` makes one of any other cost, which then knows a alone.
+
     forward:   a = σ(z)                                                      prediction
     squared error          c = ½ Σ (σ(z) − y)²                               squared units of y
     sigmoid cross-entropy  c = Σ softplus(z) − y z                           nats
     softmax likelihood     c = Σ y (log Σ exp z − z)                         nats
     difference             c = Σ y z                                         of two phases, y their signs
+    custom                 c(a, y)                                           as the cost has it
 
     backward:  δ(L) = ∂c/∂z                                                  (1)
     squared error          δ = (a − y) ⊙ σ'(z);  linear outputs: a − y
     sigmoid cross-entropy  δ = a − y                                         σ' cancels: a saturated unit learns
     softmax likelihood     δ = a Σ y − y                                     Σ y = 1 for one-hot rows and labels
     difference             δ = y
+    custom                 δ = ∇ₐc ⊙ σ'(z);  coupled outputs: δ_j = Σ_k ∂c/∂a_k ∂a_k/∂z_j
 
 | symbol | name in code | shape |
 |---|---|---|
 | z | `z` | (…, d) |
 | y | `y` | (…, d), or (…) integer labels for the softmax |
 | c | `objective.value(z, y)` | (…) |
+| ∇ₐc | `cost_gradient(a, y)` | (…, d) |
 | δ(L) | `objective.delta(z, y)` | (…, d) |
 
-Source: section 3 of the notes, statement (1). The mean over the batch is the network's, not the objective's.
+Source: sections 2 and 3 of the notes, statement (1). The mean over the batch is the network's, not the objective's.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -64,6 +70,85 @@ def squared_error(activation: activations.Activation) -> Objective:
         return (activation.value(z) - y) * activation.derivative(z)
 
     return Objective(activation.value, value, delta, f"squared_error({activation.name})")
+
+
+def custom(
+    cost: Callable[[Any, Any], Any],
+    cost_gradient: Callable[[Any, Any], Any],
+    activation: activations.Activation | activations.CoupledActivation,
+    name: str = "custom",
+    labels: bool = False,
+) -> Objective:
+    """Statement (1) for any cost of the outputs: c(σ(z), y), with δ = ∇ₐc ⊙ σ'(z).
+
+    Where each output depends on all weighted inputs the activation is a `CoupledActivation`, and δ its pullback of ∇ₐc.
+
+    What is computed from a knows no more than a: where an output is saturated, log a is infinite and ∇ₐc ⊙ σ'(z) may be
+    0/0. The package's own objectives are computed from z and have no such places, so prefer them where they fit.
+
+    Args:
+        cost: `(a, y) -> c` of one batch, (…, d) to (…): each example's cost, of the dtype of a.
+        cost_gradient: `(a, y) -> ∇ₐc`, written by hand, of the shape and dtype of a. Where it is not the gradient of
+            `cost`, `fn.verify.network` says so in the row of statement (1).
+        activation: σ with its derivative, or with its pullback.
+        name: what reports call the objective.
+        labels: whether y may be integer labels of shape (…,) as well, which both functions then have to read.
+
+    Raises:
+        TypeError: a function that cannot be called, an activation of another type; when the objective is used, before
+            anything is computed, a result that is no array or of another dtype.
+        ValueError: when the objective is used, a result of another shape.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> huber = fn.objectives.custom(
+    ...     lambda a, y: jnp.sum(jnp.sqrt(1 + (a - y) ** 2) - 1, axis=-1),
+    ...     lambda a, y: (a - y) / jnp.sqrt(1 + (a - y) ** 2),
+    ...     fn.activations.identity,
+    ...     "pseudo-Huber",
+    ... )
+    >>> huber.delta(jnp.array([[0.75, 9.0]]), jnp.array([[0.0, 9.0]])).tolist()
+    [[0.6000000238418579, 0.0]]
+    """
+    checks.is_function(cost, "custom: cost", "give a function (a, y) -> c")
+    checks.is_function(cost_gradient, "custom: cost_gradient", "give a function (a, y) -> ∇ₐc")
+    pull = _pull(activation)
+
+    def outputs(z):
+        a = jax.eval_shape(activation.value, z)
+        return _as_expected(a, "activation.value", z.shape, z.dtype, "keep the shape and dtype of z")
+
+    def value(z: Float[Array, "*n d"], y: Num[Array, "*shape"]) -> Float[Array, "*n"]:
+        found = jax.eval_shape(cost, outputs(z), y)
+        remedy = "sum over the last axis alone, in the dtype of a: the mean over the batch is the network's"
+        _as_expected(found, "cost", z.shape[:-1], z.dtype, remedy)
+        return cost(activation.value(z), y)
+
+    def delta(z: Float[Array, "*n d"], y: Num[Array, "*shape"]) -> Float[Array, "*n d"]:
+        found = jax.eval_shape(cost_gradient, outputs(z), y)
+        _as_expected(found, "cost_gradient", z.shape, z.dtype, "give a derivative for each output, in the dtype of a")
+        return pull(z, cost_gradient(activation.value(z), y))
+
+    return Objective(activation.value, value, delta, name, labels)
+
+
+def _pull(activation: Any) -> Callable[[Any, Any], Any]:
+    """`(z, ∇ₐc) -> δ(L)`, statement (1), or its sum over the outputs where they are coupled."""
+    if isinstance(activation, activations.CoupledActivation):
+        return activation.pullback
+    remedy = "take one from fnnets.activations, or make a CoupledActivation where outputs depend on each other"
+    checks.is_instance(activation, activations.Activation, "custom: activation", remedy)
+    return lambda z, d_a: d_a * activation.derivative(z)
+
+
+def _as_expected(found: Any, function: str, shape: tuple[int, ...], dtype: Any, remedy: str) -> Any:
+    """What `function` would return, refused unless it is an array of that shape and dtype."""
+    if not hasattr(found, "shape"):
+        raise TypeError(f"custom: {function} returns {type(found).__name__}, expected an array; {remedy}")
+    if found.shape != shape:
+        raise ValueError(f"custom: {function} returns shape {found.shape}, expected {shape}; {remedy}")
+    if found.dtype != dtype:
+        raise TypeError(f"custom: {function} returns dtype {found.dtype}, expected {dtype}; {remedy}")
+    return found
 
 
 def _cross_entropy(z: Float[Array, "*n d"], y: Float[Array, "*n d"]) -> Float[Array, "*n"]:

@@ -1,4 +1,4 @@
-"""Statement (1) of each objective against jax.grad, stable values, and the equality of labels and one-hot rows."""
+"""Statement (1) of each objective against jax.grad, stable values, and custom objectives that equal the package's."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,10 @@ import pytest
 
 import fnnets as fn
 from tests.contract.laws import TOLERANCE
-from tests.contract.table import OBJECTIVES
+from tests.contract.table import ACTIVATIONS, OWN_OBJECTIVES
+from tests.contract.table import OBJECTIVES as PACKAGE_OBJECTIVES
+
+OBJECTIVES = {**PACKAGE_OBJECTIVES, **OWN_OBJECTIVES}
 
 
 def probe(name, key):
@@ -77,3 +80,133 @@ def test_the_cross_entropy_has_its_true_slope_where_z_is_zero():
     y = jnp.array([[0.2, 1.0, 0.0]])
     slope = jax.grad(lambda z: jnp.sum(fn.objectives.sigmoid_cross_entropy.value(z, y)))(jnp.zeros((1, 3)))
     np.testing.assert_allclose(slope, 0.5 - y, rtol=1e-6)
+
+
+SQUARED = (lambda a, y: 0.5 * jnp.sum((a - y) ** 2, axis=-1), lambda a, y: a - y)
+LIKELIHOOD = (lambda a, y: -jnp.sum(y * jnp.log(a), axis=-1), lambda a, y: -y / a)
+CROSS_ENTROPY = (
+    lambda a, y: -jnp.sum(y * jnp.log(a) + (1 - y) * jnp.log1p(-a), axis=-1),
+    lambda a, y: (a - y) / (a * (1 - a)),
+)
+SIGMOID, SOFTMAX, IDENTITY = fn.activations.sigmoid, fn.activations.softmax, fn.activations.identity
+
+
+def of_label(a, y):
+    """−log a of the label, and −1/a there: the likelihood as it is written for labels."""
+    return -jnp.log(jnp.take_along_axis(a, y[..., None], axis=-1)[..., 0])
+
+
+INSTANCES = {
+    **{
+        f"squared error, {name}": (fn.objectives.squared_error(activation), (*SQUARED, activation))
+        for name, activation in ACTIVATIONS.items()
+    },
+    "linear squared error": (fn.objectives.linear_squared_error, (*SQUARED, IDENTITY)),
+    "sigmoid cross-entropy": (fn.objectives.sigmoid_cross_entropy, (*CROSS_ENTROPY, SIGMOID)),
+    "softmax log-likelihood": (fn.objectives.softmax_log_likelihood, (*LIKELIHOOD, SOFTMAX)),
+    "softmax log-likelihood, labels": (
+        fn.objectives.softmax_log_likelihood,
+        (of_label, lambda a, y: -jax.nn.one_hot(y, 4, dtype=a.dtype) / a, SOFTMAX, "of labels", True),
+    ),
+    "difference": (
+        fn.objectives.difference,
+        (lambda a, y: jnp.sum(y * a, axis=-1), lambda a, y: jnp.broadcast_to(y, a.shape), IDENTITY),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", INSTANCES)
+def test_the_packages_objectives_are_custom_ones_of_their_costs(name, key):
+    """Sections 2 and 3: each is the notes' c(a, y) with ∇ₐc, at weighted inputs where no digits are lost."""
+    objective, settings = INSTANCES[name]
+    with jax.enable_x64(True):
+        z = 2 * jax.random.normal(key, (3, 5, 4), jnp.float64)
+        y = jax.random.uniform(jax.random.fold_in(key, 1), z.shape, jnp.float64)
+        y = y.argmax(-1) if name.endswith("labels") else y
+        own = fn.objectives.custom(*settings)
+        for made, expected in zip(
+            *((o.predict(z), o.value(z, y), o.delta(z, y)) for o in (own, objective)), strict=True
+        ):
+            np.testing.assert_allclose(made, expected, rtol=1e-12, atol=1e-12)
+        for made, expected in ((own.value(z, y), objective.value(z, y)), (own.delta(z, y), objective.delta(z, y))):
+            assert np.abs(1.001 * np.asarray(made) - expected).max() > 1e-6  # what a wrong cost would look like
+        assert own.labels == objective.labels or not name.endswith("labels")
+
+
+def test_all_objectives_of_the_package_are_among_them():
+    exported = [each for each in vars(fn.objectives).values() if isinstance(each, fn.Objective)]
+    instances = [objective for objective, _ in INSTANCES.values()]
+    assert all(any(each is one for one in instances) for each in exported)
+    assert len(exported) == 4
+
+
+def test_a_saturated_output_is_what_a_custom_objective_does_not_see():
+    """σ(40) is 1 in float32, so that ∇ₐc is 1/0; the package's own δ is computed from z and is 1."""
+    z, y = jnp.array([[40.0]]), jnp.zeros((1, 1))
+    assert not np.isfinite(fn.objectives.custom(*CROSS_ENTROPY, SIGMOID).delta(z, y)).all()
+    assert fn.objectives.sigmoid_cross_entropy.delta(z, y).tolist() == [[1.0]]
+
+
+def test_softmax_pullback_is_that_of_the_notes_matrix(key):
+    """Section 3: ∂a_h/∂z_j = a_h (1 − a_j) where h = j, −a_h a_j elsewhere; δ_j is its sum with ∇ₐc over h."""
+    z, d_a = jax.random.normal(key, (4,)), jax.random.normal(jax.random.fold_in(key, 1), (4,))
+    a = np.asarray(SOFTMAX.value(z))
+    matrix = [[a[h] * (1 - a[j]) if h == j else -a[h] * a[j] for j in range(4)] for h in range(4)]
+    np.testing.assert_allclose(SOFTMAX.pullback(z, d_a), np.asarray(d_a) @ np.array(matrix), rtol=1e-5, atol=1e-6)
+    elementwise = d_a * a * (1 - a)  # statement (1) as it stands, which the notes say is invalid here
+    assert np.abs(np.asarray(SOFTMAX.pullback(z, d_a)) - elementwise).max() > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((3, SQUARED[1], SIGMOID), "custom: cost is 3 of type int, expected a function"),
+        ((SQUARED[0], None, SIGMOID), "custom: cost_gradient is None of type NoneType, expected a function"),
+        ((*SQUARED, jax.nn.sigmoid), r"custom: activation is .* expected Activation; .* CoupledActivation"),
+    ],
+)
+def test_settings_that_are_no_functions_are_refused(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        fn.objectives.custom(*arguments)
+
+
+BAD_RESULTS = {
+    "cost of the whole batch": (
+        (lambda a, y: jnp.mean((a - y) ** 2), SQUARED[1]), ValueError,
+        r"cost returns shape \(\), expected \(6,\); sum over the last axis alone",
+    ),
+    "cost of each output": ((lambda a, y: (a - y) ** 2, SQUARED[1]), ValueError, r"cost returns shape \(6, 3\)"),
+    "cost of whole numbers": (
+        (lambda a, y: jnp.sum(a > y, axis=-1), SQUARED[1]), TypeError, "cost returns dtype int.*, expected float32"
+    ),
+    "cost that is a pair": ((lambda a, y: (a, y), SQUARED[1]), TypeError, "cost returns tuple, expected an array"),
+    "gradient summed": (
+        (SQUARED[0], lambda a, y: jnp.sum(a - y, axis=-1)), ValueError,
+        r"cost_gradient returns shape \(6,\), expected \(6, 3\); give a derivative for each output",
+    ),
+    "gradient of truth values": (
+        (SQUARED[0], lambda a, y: a > y), TypeError, "cost_gradient returns dtype bool, expected float32"
+    ),
+    "gradient of another precision": (
+        (SQUARED[0], lambda a, y: (a - y).astype("bfloat16")), TypeError, "cost_gradient returns dtype bfloat16"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_RESULTS)
+def test_results_of_another_kind_are_refused_before_anything_is_computed(name):
+    (cost, cost_gradient), kind, message = BAD_RESULTS[name]
+    objective = fn.objectives.custom(cost, cost_gradient, SIGMOID)
+    z, y = (jax.ShapeDtypeStruct((6, 3), jnp.float32) for _ in range(2))
+    use = objective.delta if cost is SQUARED[0] else objective.value
+    with pytest.raises(kind, match=f"custom: {message}"):
+        jax.eval_shape(use, z, y)
+    net = fn.network(fn.layers.dense(3), objective, (2,))
+    with pytest.raises(kind, match=f"custom: {message}"):
+        net.cost_and_gradient(net.init(jax.random.key(0)), fn.Batch(jnp.ones((6, 2)), jnp.ones((6, 3))))
+
+
+def test_an_activation_of_another_shape_is_refused():
+    last = fn.Activation(lambda z: z[..., :1], lambda z: jnp.ones_like(z))
+    with pytest.raises(ValueError, match=r"custom: activation.value returns shape \(6, 1\), expected \(6, 3\)"):
+        fn.objectives.custom(*SQUARED, last).value(jnp.ones((6, 3)), jnp.ones((6, 3)))

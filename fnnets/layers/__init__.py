@@ -2,6 +2,7 @@
 
 from fnnets.layers.activate import activate
 from fnnets.layers.bidirectional import bidirectional
+from fnnets.layers.binary import stochastic, threshold
 from fnnets.layers.convolution import convolution
 from fnnets.layers.corruption import corruption
 from fnnets.layers.dense import dense
@@ -10,6 +11,7 @@ from fnnets.layers.flatten import flatten
 from fnnets.layers.free_energy import free_energy
 from fnnets.layers.gru import gru
 from fnnets.layers.last_step import last_step
+from fnnets.layers.locally_connected import locally_connected
 from fnnets.layers.lstm import lstm
 from fnnets.layers.pooling import max_pooling, mean_pooling
 from fnnets.layers.recurrent import recurrent
@@ -28,10 +30,13 @@ __all__ = [
     "free_energy",
     "gru",
     "last_step",
+    "locally_connected",
     "lstm",
     "max_pooling",
     "mean_pooling",
     "recurrent",
+    "stochastic",
+    "threshold",
     "tied",
     "unfold",
     "with_inputs",

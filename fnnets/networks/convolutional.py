@@ -1,21 +1,23 @@
 """Convolutional networks, written as the table of a paper.
 
     conv5-20        20 filters of 5 x 5 pixels            conv3x5-20, conv7-64/2: 3 x 5 pixels, stride 2
+    local5-6        6 filters at each position, its own ones: a convolution that shares nothing
     maxpool2        the greatest of each 2 x 2 pixels      maxpool3/2: overlapping windows, stride 2
     meanpool2       their mean
     fc-100          100 fully connected units; the images are flattened before the first
     dropout0.5      each unit is kept with probability 0.5 in training
     |               ends a line of the table; nothing else
 
-The hidden activation follows every convolution and every fully connected layer but the last, which is linear: the
-objective owns its activation. Both orders of the literature: activation before pooling (Simonyan & Zisserman 2014),
-and with `pool_first` the pooling of weighted inputs, which are activated afterwards (Nielsen 2015).
+The hidden activation follows every layer with weights but the last, which is linear: the objective owns its
+activation. Both orders of the literature: activation before pooling (Simonyan & Zisserman 2014), and with `pool_first`
+the pooling of weighted inputs, which are activated afterwards (Nielsen 2015).
 
 | symbol | name in code | shape |
 |---|---|---|
 | w of a convolution | `params[i].weights` | (h, w, C, K) |
+| w, not shared | `params[i].weights` | (H', W', h, w, C, K) |
 | W of a fully connected layer | `params[i].weights` | (q, p) |
-| b | `params[i].biases` | (K,) or (q,) |
+| b | `params[i].biases` | (K,), (H', W', K) or (q,) |
 
 The i-th entry of `params` belongs to the i-th layer of the chain; layers without parameters hold the empty tuple.
 Source: section 5 of the notes.
@@ -34,6 +36,7 @@ from fnnets.core import Layer, Network, Objective, network
 PIXELS = r"(?P<height>\d+)(x(?P<width>\d+))?"
 ENTRIES = {
     "conv": re.compile(rf"conv{PIXELS}-(?P<units>\d+)(/(?P<stride>\d+))?"),
+    "local": re.compile(rf"local{PIXELS}-(?P<units>\d+)(/(?P<stride>\d+))?"),
     "maxpool": re.compile(rf"maxpool{PIXELS}(/(?P<stride>\d+))?"),
     "meanpool": re.compile(rf"meanpool{PIXELS}(/(?P<stride>\d+))?"),
     "fc": re.compile(r"fc-(?P<units>\d+)"),
@@ -60,7 +63,7 @@ def convolutional(
             are taken as they are.
         hidden: activation of the hidden layers.
         objective: output activation and cost.
-        padding: of every convolution of the table: "valid", "same" or explicit pixels.
+        padding: of every convolution of the table, shared or not: "valid", "same" or explicit pixels.
         pool_first: whether weighted inputs are pooled before they are activated.
         l2: λ of λ/2n Σ w².
         initial: how weights and biases begin.
@@ -105,7 +108,7 @@ def _entries(table) -> list[str | Layer]:
         if not isinstance(entry, Layer) and _kind(entry) is None:
             raise ValueError(
                 f"convolutional: table has the entry {entry!r}, expected something like conv5-20, conv3-64/2, "
-                "maxpool2, meanpool3/2, fc-100, dropout0.5 or a layer; correct it"
+                "local5-6, maxpool2, meanpool3/2, fc-100, dropout0.5 or a layer; correct it"
             )
     if not entries or _kind(entries[-1]) != "fc":
         raise ValueError(
@@ -134,11 +137,11 @@ def _layers(entry, following, hidden, padding, pool_first, initial) -> list[Laye
         return [layers.dense(int(found["units"]), activation, initial)]
     size = int(found["height"]), int(found["width"] or found["height"])
     stride = None if found["stride"] is None else int(found["stride"])
-    if kind != "conv":
+    if kind in ("maxpool", "meanpool"):
         return [(layers.max_pooling if kind == "maxpool" else layers.mean_pooling)(size, stride)]
     is_pooled_first = pool_first and _kind(following) in ("maxpool", "meanpool")
     activation = activations.identity if is_pooled_first else hidden
-    made = layers.convolution(
+    made = (layers.convolution if kind == "conv" else layers.locally_connected)(
         int(found["units"]), size, 1 if stride is None else stride, padding, activation, initial=initial
     )
     return [made, layers.activate(hidden)] if is_pooled_first else [made]

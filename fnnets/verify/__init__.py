@@ -1,9 +1,9 @@
 """How a gradient is proven: hand-written against automatic, mark by mark, leaf by leaf, judged in float64.
 
 `verify.network` walks a network statement by statement, `verify.layer` checks one forward/backward pair,
-`verify.gradient` any cost with a gradient of one's own, `verify.custom_vjp` any function with a derivative of its own,
-`verify.sampler` the chains of a small Boltzmann machine; each returns a `Report`. `verify.tap` and `verify.delta` name
-quantities inside one's own passes.
+`verify.activation` a derivative beside its value, `verify.gradient` any cost with a gradient of one's own,
+`verify.custom_vjp` any function with a derivative of its own, `verify.sampler` the chains of a small Boltzmann machine;
+each returns a `Report`. `verify.tap` and `verify.delta` name quantities inside one's own passes.
 
     of_*.py     the doors; named so that `verify.network` is the function and not a module
     sites       where passes mark quantities; marks: which delta belongs to which tap
@@ -19,6 +19,7 @@ quantities inside one's own passes.
 """
 
 from fnnets.taps import delta, tap
+from fnnets.verify.of_activation import activation
 from fnnets.verify.of_custom_vjp import custom_vjp
 from fnnets.verify.of_gradient import gradient
 from fnnets.verify.of_layer import layer
@@ -26,4 +27,4 @@ from fnnets.verify.of_network import network
 from fnnets.verify.of_sampler import sampler
 from fnnets.verify.report import Report, Row
 
-__all__ = ["Report", "Row", "custom_vjp", "delta", "gradient", "layer", "network", "sampler", "tap"]
+__all__ = ["Report", "Row", "activation", "custom_vjp", "delta", "gradient", "layer", "network", "sampler", "tap"]

@@ -38,12 +38,12 @@ def assert_type_of(gradient, params):
         assert (g.shape, g.dtype) == (p.shape, p.dtype), jax.tree_util.keystr(path)
 
 
-def scaled_leaves(tree, factor=1.001):
-    """The tree once for each of its leaves, with that leaf scaled: faults that every check must see."""
+def scaled_leaves(tree, factor=1.001, added=0.0):
+    """The tree once for each of its leaves, with that leaf scaled or moved: faults that every check must see."""
     leaves, structure = jax.tree.flatten(tree)
     for position in range(len(leaves)):
         yield jax.tree.unflatten(
-            structure, [np.asarray(leaf) * factor if i == position else leaf for i, leaf in enumerate(leaves)]
+            structure, [np.asarray(leaf) * factor + added if i == position else leaf for i, leaf in enumerate(leaves)]
         )
 
 

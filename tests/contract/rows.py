@@ -29,6 +29,7 @@ class LayerRow(NamedTuple):
     message: str = ""
     steps: int | None = None  # T of a layer of sequences
     padded: bool = False  # whether its context has a mask
+    vanishing: bool = False  # whether all its gradients are zero, so that no factor is a fault
 
 
 class NetworkRow(NamedTuple):

@@ -17,6 +17,8 @@ ACTIVATIONS = {
     "own pair": fn.Activation(jnp.sin, jnp.cos),
 }
 
+THRESHOLD, STOCHASTIC = fn.layers.threshold, fn.layers.stochastic
+
 LAYERS = {
     **{
         f"dense {name}": LayerRow(fn.layers.dense(5, activation), (7,), False, True, (2, 3), "expected one axis")
@@ -41,10 +43,36 @@ LAYERS = {
     "convolution, dilated, padded by hand": LayerRow(
         fn.layers.convolution(2, 2, (2, 1), ((3, 0), (1, 2)), fn.activations.identity, (2, 3)), (4, 3, 1)
     ),
+    "locally connected": LayerRow(
+        fn.layers.locally_connected(3, (2, 3), activation=fn.activations.tanh),
+        (4, 5, 2),
+        False,
+        True,
+        (4, 2, 2),
+        "finds no place",
+    ),
+    "locally connected, same, stride 2": LayerRow(
+        fn.layers.locally_connected(2, 3, 2, "same", fn.activations.sigmoid),
+        (5, 6, 2),
+        False,
+        True,
+        (5, 6),
+        "three axes",
+    ),
+    "locally connected, dilated, padded by hand": LayerRow(
+        fn.layers.locally_connected(2, 2, (2, 1), ((3, 0), (1, 2)), fn.activations.identity, (2, 3)), (4, 3, 1)
+    ),
     "max pooling": LayerRow(fn.layers.max_pooling(2), (4, 5, 2), False, True, (1, 5, 2), "finds no place"),
     "max pooling, overlapping": LayerRow(fn.layers.max_pooling((3, 2), (2, 1)), (6, 4, 2)),
     "mean pooling": LayerRow(fn.layers.mean_pooling((2, 3)), (4, 7, 2), False, True, (4, 7), "three axes"),
     "mean pooling, overlapping": LayerRow(fn.layers.mean_pooling(3, 2), (5, 6, 2)),
+    "threshold": LayerRow(THRESHOLD(5), (7,), False, True, (2, 3), "expected one axis", vanishing=True),
+    "threshold, straight through": LayerRow(
+        THRESHOLD(6, "straight_through"), (6,), False, True, (), "expected one axis"
+    ),
+    "stochastic in prediction": LayerRow(STOCHASTIC(4), (3,), False, True, (2, 3), "expected one axis"),
+    "stochastic": LayerRow(STOCHASTIC(4), (3,), True, False, vanishing=True),
+    "stochastic, straight through": LayerRow(STOCHASTIC(4, "straight_through"), (4,), True, False),
     "flatten": LayerRow(fn.layers.flatten(), (2, 3, 2)),
     "activate": LayerRow(fn.layers.activate(fn.activations.softplus), (2, 3)),
     "chain": LayerRow(
@@ -70,13 +98,26 @@ OBJECTIVES = {
     "softmax log-likelihood, labels": fn.objectives.softmax_log_likelihood,
 }
 
+OWN_OBJECTIVES = {  # of bounded slopes, as a custom objective is computed from a, where units are saturated too
+    "custom, pseudo-Huber of a sigmoid": fn.objectives.custom(
+        lambda a, y: jnp.sum(jnp.sqrt(1 + (a - y) ** 2) - 1, axis=-1),
+        lambda a, y: (a - y) / jnp.sqrt(1 + (a - y) ** 2),
+        fn.activations.sigmoid,
+    ),
+    "custom, Brier score of a softmax": fn.objectives.custom(
+        lambda a, y: 0.5 * jnp.sum((a - y) ** 2, axis=-1), lambda a, y: a - y, fn.activations.softmax
+    ),
+}
+
 
 NETWORKS = {
     **{
         f"feedforward, {name}": NetworkRow(
-            fn.feedforward([7, 5, 4], objective=objective, l2=0.3), examples((7,), 4, name.endswith("labels"))
+            fn.feedforward([7, 5, 4], objective=objective, l2=0.3),
+            examples((7,), 4, name.endswith("labels")),
+            gated=name in OWN_OBJECTIVES,  # a (1 − a) of a saturated output is rounding, as that of a gate
         )
-        for name, objective in OBJECTIVES.items()
+        for name, objective in {**OBJECTIVES, **OWN_OBJECTIVES}.items()
     },
     "feedforward, no hidden layer": NetworkRow(
         fn.feedforward([3, 3], objective=fn.objectives.sigmoid_cross_entropy), examples((3,), 3)
@@ -98,6 +139,10 @@ NETWORKS = {
         ),
         examples((7, 8, 2), 3, True),
     ),
+    "convolutional, not shared": NetworkRow(
+        fn.convolutional((6, 7, 2), "local3-3 maxpool2 | fc-3", objective=fn.objectives.softmax_log_likelihood, l2=0.2),
+        examples((6, 7, 2), 3, True),
+    ),
     "convolutional, pooled first": NetworkRow(
         fn.convolutional(
             (6, 6, 1),
@@ -112,6 +157,24 @@ NETWORKS = {
     ),
     "one layer without a chain": NetworkRow(
         fn.network(fn.layers.dense(2), fn.objectives.linear_squared_error, (3,)), examples((3,), 2)
+    ),
+    "thresholds, straight through": NetworkRow(
+        fn.network(
+            fn.chain(THRESHOLD(6, "straight_through"), THRESHOLD(6, "straight_through"), fn.layers.dense(3)),
+            fn.objectives.softmax_log_likelihood,
+            (5,),
+            0.2,
+        ),
+        examples((5,), 3, True),
+    ),
+    "stochastic units, straight through": NetworkRow(
+        fn.network(
+            fn.chain(STOCHASTIC(5, "straight_through"), STOCHASTIC(5, "straight_through"), fn.layers.dense(3)),
+            fn.objectives.sigmoid_cross_entropy,
+            (5,),
+        ),
+        examples((5,), 3),
+        True,
     ),
     **NETWORKS_OF_SEQUENCES,
     **NETWORKS_OF_MACHINES,

@@ -88,7 +88,7 @@ def test_explicit_equals_automatic(probe, dtype):
 
 
 def test_every_scaled_leaf_fails_the_comparison(probe, dtype):
-    for wrong in scaled_leaves(probe.eager[1]):
+    for wrong in scaled_leaves(probe.eager[1], added=1e-3 if probe.row.vanishing else 0.0):
         with pytest.raises(AssertionError):
             assert_equal_leaves(wrong, probe.automatic, dtype)
 

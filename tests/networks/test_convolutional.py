@@ -47,6 +47,21 @@ def test_a_table_is_read_entry_by_entry():
     assert net.layer.parts[1].window == fn.windows.window("mean_pooling", 3, 2)
 
 
+def test_filters_that_are_not_shared_are_an_entry_of_the_table():
+    """Section 5: conv5-6 has 6(25 + 1) parameters on one channel, unshared 144 times as many in 28 x 28 at stride 2."""
+    shared, unshared = (
+        fn.convolutional(
+            (28, 28, 1), f"{kind}5-6/2 maxpool2 | fc-3", fn.activations.relu, objective=SOFTMAX, pool_first=True
+        )
+        for kind in ("conv", "local")
+    )
+    assert unshared.layer.parts[0].name == "locally_connected"
+    assert [part.name for part in unshared.layer.parts[1:]] == [part.name for part in shared.layer.parts[1:]]
+    assert parameters(unshared) - parameters(shared) == 143 * 6 * 26
+    padded = fn.convolutional((28, 28, 1), "local5-6/2 fc-3", objective=SOFTMAX, padding="same")
+    assert parameters(padded) == 14 * 14 * 6 * 26 + 3 * (14 * 14 * 6 + 1)
+
+
 def test_both_orders_agree_for_a_rising_activation():
     """max σ(z) = σ(max z), so the same parameters give the same predictions."""
     table, images = "conv2-3 maxpool2 | fc-2", np.random.default_rng(0).normal(size=(3, 5, 5, 1)).astype(np.float32)
