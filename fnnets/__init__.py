@@ -30,6 +30,7 @@ from fnnets import (
 from fnnets.activations import Activation
 from fnnets.chaining import chain
 from fnnets.core import Batch, Context, Layer, Network, Objective, network
+from fnnets.equations import statements
 from fnnets.networks import autoencoder, boltzmann, convolutional, feedforward, recurrent
 
 __version__ = "0.1.0"
@@ -63,6 +64,7 @@ __all__ = [
     "recurrent",
     "sequences",
     "sparsity",
+    "statements",
     "training",
     "units",
     "unrolling",

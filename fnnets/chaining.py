@@ -90,6 +90,7 @@ def chain(*layers: Layer) -> Layer:
         init, forward, backward, "chain", tuple(part.statements for part in layers), layers,
         time=time, start=start if streams else None, step=step if streams else None,
         approximation="; ".join(f"{part.name}: {part.approximation}" for part in layers if part.approximation),
+        input_statement=layers[0].input_statement if layers else "dx",
     )  # fmt: skip
 
 

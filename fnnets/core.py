@@ -75,7 +75,7 @@ class Layer(NamedTuple):
         forward: `(params, x, context) -> (y, trace)`; the trace is exactly what `backward` reads.
         backward: `(params, trace, d_y) -> (d_params, d_x)`: the vector-Jacobian product, derived by hand.
         name: what reports call the layer.
-        statements: the notes' statement number (or another source) of each gradient, in a pytree like
+        statements: the statement of the notes, or a label that is no number, for each gradient, in a pytree like
             `params` with strings for leaves; None where nothing is known.
         parts: the layers of a `chain`; reports walk through them.
         window: the `fnnets.windows.Window` that a layer slides over images, by which it meets images of any size.
@@ -84,6 +84,7 @@ class Layer(NamedTuple):
         start: `(params, n) -> state` before the first step of n sequences; None where there is no state.
         step: `(params, state, x) -> (state, y)`, one step (N, …) of a stream: the same as `forward` on the whole.
         approximation: how `backward` departs from the gradient on purpose, in words; "" where it does not.
+        input_statement: the statement of d_x, as `statements` has those of d_params.
     """
 
     init: Callable[..., tuple[Any, tuple[int, ...]]]
@@ -97,6 +98,7 @@ class Layer(NamedTuple):
     start: Callable[..., Any] | None = None
     step: Callable[..., tuple[Any, Any]] | None = None
     approximation: str = ""
+    input_statement: str = "dx"
 
 
 class Objective(NamedTuple):

@@ -28,6 +28,8 @@ from jax.extend import core
 # Equations that stand for their body: the same inputs, the same outputs.
 INLINED = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2")
 OPAQUE = "call_hi_primitive"
+# Equations that move, cut or scale the numbers of one array.
+MOVING = ("slice", "split", "transpose", "reshape", "squeeze", "mul", "neg", "convert_element_type", "copy")
 ADDRESS = re.compile(r"0x[0-9a-f]+")
 
 
@@ -50,6 +52,14 @@ class Loop(NamedTuple):
     carries: int
     length: int
     settings: dict[str, Any]
+
+
+class Line(NamedTuple):
+    """A line of source: file, number, and the function that it stands in, as Python names it."""
+
+    file: str
+    number: int
+    function: str
 
 
 def opened(program: Any) -> Body:
@@ -147,7 +157,7 @@ def constants(program: Any) -> Iterator[Any]:
 def text(program: Any) -> str:
     """A program as JAX prints it, without the addresses of this process, and the bodies that JAX does not print."""
     jaxpr, _ = opened(program)
-    hidden = [each for equation in _equations(jaxpr) if equation.primitive.name == OPAQUE for each in inner(equation)]
+    hidden = [each for equation in equations(jaxpr) if equation.primitive.name == OPAQUE for each in inner(equation)]
     return "\n".join(ADDRESS.sub("", str(each)) for each in (program, *hidden))
 
 
@@ -223,11 +233,45 @@ def unknown(equation: Any, expected: str) -> UnknownEquationError:
     )
 
 
-def _equations(jaxpr: Any) -> Iterator[Any]:
+def origin(program: Body, position: int) -> Any:
+    """The equation that computes the output at `position`, None for an input.
+
+    Within a scan it is that of the body. What only moves, cuts or scales numbers is passed over.
+
+    >>> import jax
+    >>> origin(opened(jax.make_jaxpr(lambda x, y: 2 * (x @ y).T)(*jax.numpy.ones((2, 3, 3)))), 0).primitive.name
+    'dot_general'
+    """
+    makers = {out: (equation, n) for equation in program.jaxpr.eqns for n, out in enumerate(equation.outvars)}
+    variable, found = program.jaxpr.outvars[position], None
+    while not isinstance(variable, core.Literal) and variable in makers:
+        found, n = makers[variable]
+        if found.primitive.name == "scan":
+            return origin(loop(found).body, n) or found
+        made = [atom for atom in found.invars if not isinstance(atom, core.Literal) and atom in makers]
+        if found.primitive.name not in MOVING or len(made) != 1:
+            return found
+        variable = made[0]
+    return found
+
+
+def maker(program: Any, variable: Any) -> Any:
+    """The equation of a jaxpr, or of the bodies within it, that gives a variable; None for an input of one of them."""
+    return next((each for each in equations(program.jaxpr) if variable in each.outvars), None)
+
+
+def lines(equation: Any, folder: str) -> list[Line]:
+    """The lines below `folder` that an equation was traced from, the innermost first."""
+    frames = equation.source_info.traceback.frames
+    return [Line(f.file_name, f.line_num, f.function_name) for f in frames if f.file_name.startswith(folder)]
+
+
+def equations(jaxpr: Any) -> Iterator[Any]:
+    """All equations of a jaxpr, those within their bodies included."""
     for equation in jaxpr.eqns:
         yield equation
         for within in inner(equation):
-            yield from _equations(within)
+            yield from equations(within)
 
 
 def _bodies(value: Any) -> Iterator[Body]:

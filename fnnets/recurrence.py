@@ -90,7 +90,16 @@ def layer(cell: Cell, chosen: Options) -> Layer:
     approximation = f"its backward pass is truncated to {chosen.truncate} steps" if chosen.truncate else ""
     time = "kept" if chosen.every_step else "dropped"
     return Layer(
-        init, forward, backward, cell.name, statements, time=time, start=start, step=step, approximation=approximation
+        init,
+        forward,
+        backward,
+        cell.name,
+        statements,
+        time=time,
+        start=start,
+        step=step,
+        approximation=approximation,
+        input_statement=cell.input_statement,
     )
 
 

@@ -65,7 +65,8 @@ class Cell(NamedTuple):
         unpack: `(params, d_packed) -> d_params`, with None or zeros for `initial_state`.
         statements: of `params` without `initial_state`.
         width: numbers of δ in a step, for one sequence.
-        parts: names of the state's parts.
+        parts: the state's parts by name, with the statement of the gradient of each.
+        input_statement: that of d_x.
     """
 
     name: str
@@ -81,7 +82,8 @@ class Cell(NamedTuple):
     unpack: Callable[..., Any]
     statements: Any
     width: int
-    parts: tuple[str, ...]
+    parts: dict[str, str]
+    input_statement: str = "dx"
 
 
 class Options(NamedTuple):
@@ -154,9 +156,15 @@ def _where(condition, states, others):
     return tuple(jnp.where(condition, one, other) for one, other in zip(states, others, strict=True))
 
 
-def _named(mark, cell: Cell, state):
-    """Each part of a state, or of its gradient, marked for verification."""
-    return tuple(mark(f"{part}[t]", value) for part, value in zip(cell.parts, state, strict=True))
+def _tapped(cell: Cell, state):
+    """Each part of a state, named for verification."""
+    return tuple(taps.tap(f"{part}[t]", value) for part, value in zip(cell.parts, state, strict=True))
+
+
+def _marked(cell: Cell, d_state):
+    """The gradient of each part of a state, marked for verification with its statement."""
+    marks = zip(cell.parts.items(), d_state, strict=True)
+    return tuple(taps.delta(f"{part}[t]", value, statement) for (part, statement), value in marks)
 
 
 def _scan_forward(cell, packed, state, x, mask, cuts):
@@ -167,7 +175,7 @@ def _scan_forward(cell, packed, state, x, mask, cuts):
         if cut_t is not None:
             state = _where(cut_t, lax.stop_gradient(state), state)
         new, saved = cell.step(packed, state, x_t)
-        new = _named(taps.tap, cell, new if mask_t is None else _where(mask_t[:, None], new, state))
+        new = _tapped(cell, new if mask_t is None else _where(mask_t[:, None], new, state))
         return new, (new, saved)
 
     return lax.scan(step, state, (cell.project(packed, x), mask, cuts))
@@ -254,7 +262,7 @@ def _scan_backward(cell, packed, d_state, kept, mask, cuts, d_y):
         (saved, previous, state), mask_t, cut_t, d_y_t = inputs
         if d_y_t is not None:
             d_state = (d_state[0] + d_y_t, *d_state[1:])
-        d_state = _named(taps.delta, cell, d_state)
+        d_state = _marked(cell, d_state)
         d_new = d_state
         if mask_t is not None:
             d_new = tuple(jnp.where(mask_t[:, None], part, 0) for part in d_state)

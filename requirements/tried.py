@@ -46,9 +46,9 @@ def main() -> int:
 
 
 def counts(output: str) -> dict[str, int]:
-    """The counts of pytest's last line.
+    r"""The counts of pytest's last line.
 
-    >>> counts("a 7 failed b\\n5 passed, 2 skipped, 1 error in 3.1s\\n")
+    >>> counts("a 7 failed b\n5 passed, 2 skipped, 1 error in 3.1s\n")
     {'passed': 5, 'failed': 0, 'errors': 1, 'skipped': 2}
     """
     last = next((line for line in reversed(output.splitlines()) if re.search(r"\d+ \w+.* in [\d.]+s", line)), "")
@@ -68,7 +68,8 @@ def table(entries: list[dict]) -> str:
     <BLANKLINE>
     """
     rows = [
-        f"| {e['python']} | {e['jax']} | {e['passed']} | {e['failed'] + e['errors']} | {e['skipped']} |" for e in entries
+        f"| {e['python']} | {e['jax']} | {e['passed']} | {e['failed'] + e['errors']} | {e['skipped']} |"
+        for e in entries
     ]
     return "\n".join(["| Python | JAX | passed | failed | skipped |", "|---|---|---|---|---|", *rows]) + "\n"
 

@@ -66,7 +66,9 @@ def test_a_call_whose_body_has_other_inputs_is_refused():
     equation = only(jax.jit(lambda x: x + 1), 1.0)
     assert len(jaxprs.inlined(equation).jaxpr.eqns) == 1
     other = Other(equation, params={"jaxpr": jax.make_jaxpr(lambda x, y: x + y)(1.0, 2.0)})
-    with pytest.raises(jaxprs.UnknownEquationError, match="a body of 1 inputs and 1 outputs, as the equation has, in place of 2"):
+    with pytest.raises(
+        jaxprs.UnknownEquationError, match="a body of 1 inputs and 1 outputs, as the equation has, in place of 2"
+    ):
         jaxprs.inlined(other)
 
 

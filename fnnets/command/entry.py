@@ -17,13 +17,14 @@ from typing import Any
 
 from fnnets.command.errors import Refusal, one_line
 
-COMMANDS = ("verify", "mutate")
+COMMANDS = ("verify", "mutate", "statements")
 USAGE = """usage: fnnets verify TARGET [options]     prove a hand-written gradient, or name what is wrong with it
        fnnets mutate FAMILY [options]     plant known faults, and see that verification finds each
+       fnnets statements [FAMILY]         show where each statement of the notes stands in the code
        fnnets COMMAND --help              the options of one command
 
 TARGET is where the gradient is: package.module:thing or path/to/file.py:thing.
-FAMILY is one of dense, convolution, pooling, recurrent, lstm, autoencoder, rbm, all.
+FAMILY of mutate is one of dense, convolution, pooling, recurrent, lstm, autoencoder, rbm, all.
 
     fnnets verify my_layer.py:layer --shape 5           a layer of one's own, for examples of 5 features
     fnnets verify package.module:net --seeds 20         a network, at 20 draws of parameters and examples
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(USAGE, end="")
         return 0
     if name not in COMMANDS:
-        return _complain(f"fnnets: there is no command {name!r}, expected {' or '.join(COMMANDS)}; see fnnets --help")
+        known = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}"
+        return _complain(f"fnnets: there is no command {name!r}, expected {known}; see fnnets --help")
     missing = [package for package in ("tyro", "rich") if importlib.util.find_spec(package) is None]
     if missing:
         needed = " and ".join(missing)

@@ -51,4 +51,4 @@ def activate(activation: Activation) -> Layer:
     def backward(params, trace: ActivateTrace, d_y: Float[Array, "*n"]):
         return (), d_y * activation.derivative(trace.z)
 
-    return Layer(init, forward, backward, "activate", ())
+    return Layer(init, forward, backward, "activate", (), input_statement="2")

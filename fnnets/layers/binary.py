@@ -165,4 +165,4 @@ def _layer(name: str, size: Any, initial: Any, fire: Callable[..., tuple[Any, An
         return DenseParams(d_weights, jnp.sum(delta, axis=leading)), delta @ params.weights
 
     statements: Any = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
-    return Layer(init, forward, backward, name, statements, approximation=approximation)
+    return Layer(init, forward, backward, name, statements, approximation=approximation, input_statement="2")

@@ -108,7 +108,7 @@ def convolution(
         return activation.value(z), ConvolutionTrace(x, z)
 
     def backward(params: ConvolutionParams, trace: ConvolutionTrace, d_y: Float[Array, "n y x k"]):
-        delta = taps.delta("z", d_y * activation.derivative(trace.z), "2")
+        delta = taps.delta("z", d_y * activation.derivative(trace.z), "δ")
         d_weights = correlation.weights_gradient(trace.x, delta, seen)
         d_x = correlation.input_gradient(delta, params.weights, seen, trace.x.shape[1:3])
         return ConvolutionParams(d_weights, jnp.sum(delta, axis=(0, 1, 2))), d_x

@@ -95,4 +95,4 @@ def dense(
         return DenseParams(d_weights, jnp.sum(delta, axis=leading)), delta @ params.weights
 
     statements: Any = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
-    return Layer(init, forward, backward, "dense", statements)
+    return Layer(init, forward, backward, "dense", statements, input_statement="2")

@@ -46,11 +46,11 @@ def init_gate(initial: Scheme, key, m: int, size: int, sources: int, has_peephol
     return GateParams(weights, recurrent_weights, initial.biases(keys[2], (size,), dtype), peephole_weights)
 
 
-def gate_statements(gate: str, has_peephole: bool = False):
+def gate_statements(gate: str, has_peephole: bool = False, recurrent: str = "dW"):
     """What reports call the gradients of a gate's weights: the equation of the layer's docstring.
 
     >>> gate_statements("i").biases
     'db_i'
     """
     seen = f"dp_{gate}" if has_peephole else None
-    return GateParams(f"dW_{gate}", f"dW_{gate}", f"db_{gate}", seen)  # type: ignore[arg-type]
+    return GateParams(f"dW_{gate}", f"{recurrent}_{gate}", f"db_{gate}", seen)  # type: ignore[arg-type]

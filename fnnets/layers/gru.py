@@ -140,16 +140,16 @@ def gru(
         return GruParams(reset, update, candidate, d_packed.recurrent_biases)
 
     statements: Any = GruParams(
-        gate_statements("r"),
-        gate_statements("u"),
-        gate_statements("n"),
+        gate_statements("r", recurrent="dR"),
+        gate_statements("u", recurrent="dR"),
+        gate_statements("n", recurrent="dR"),
         "db'_n",  # type: ignore[arg-type]
     )
     return recurrence.layer(
         Cell(
             "gru", size, init, start, pack=pack, project=lambda packed, x: x @ packed.weights.T + packed.biases,
             step=step, back=back, weigh=weigh, d_input=lambda packed, delta: delta[0] @ packed.weights, unpack=unpack,
-            statements=statements, width=6 * size, parts=("h",),
+            statements=statements, width=6 * size, parts={"h": "d_h"},
         ),
         chosen,
     )  # fmt: skip

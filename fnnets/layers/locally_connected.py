@@ -114,7 +114,7 @@ def locally_connected(
         return activation.value(z), LocallyConnectedTrace(x, z)
 
     def backward(params: LocallyConnectedParams, trace: LocallyConnectedTrace, d_y: Float[Array, "n y x k"]):
-        delta = taps.delta("z", d_y * activation.derivative(trace.z), "2")
+        delta = taps.delta("z", d_y * activation.derivative(trace.z), "δ")
         d_weights = jnp.einsum("nyxec,nyxk->yxeck", _patches(trace.x, seen), delta).reshape(params.weights.shape)
         shares = jnp.einsum("nyxk,yxeck->enyxc", delta, _entries(params.weights))
         d_x = windows.spread(list(shares), seen, trace.x.shape[1:3])

@@ -210,11 +210,12 @@ def lstm(
         gate_statements("g", False),
         gate_statements("o", peepholes),
     )
+    parts = ("h", "c", *("ifo" if forget_gate else "io") * gate_connections)
     return recurrence.layer(
         Cell(
             "lstm", size, init, start, pack=pack, project=lambda packed, x: x, step=step, back=back, weigh=weigh,
             d_input=lambda packed, delta: delta @ packed.weights, unpack=unpack, statements=statements,
-            width=gates * size, parts=("h", "c", *("ifo" if forget_gate else "io") * gate_connections),
+            width=gates * size, parts={part: f"d_{part}" for part in parts},
         ),
         chosen,
     )  # fmt: skip

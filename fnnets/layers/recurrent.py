@@ -129,7 +129,7 @@ def recurrent(
         Cell(
             "recurrent", size, init, start, pack=pack, project=project, step=step, back=back, weigh=weigh,
             d_input=lambda packed, delta: delta @ packed.weights, unpack=lambda params, d_packed: d_packed,
-            statements=RecurrentParams("10, 13", "11, 14", "9, 12"), width=size, parts=("a",),  # type: ignore[arg-type]
+            statements=RecurrentParams("10, 13", "11, 14", "9, 12"), input_statement="8", width=size, parts={"a": "8"},  # type: ignore[arg-type]
         ),
         chosen,
     )  # fmt: skip

@@ -79,7 +79,10 @@ def tied(layer: Layer) -> Layer:
         return folded(dense_parts(d_params)), d_x
 
     numbers: Any = _statements(statements)
-    return Layer(init, forward, backward, "tied", numbers, time=layer.time, approximation=layer.approximation)
+    return Layer(
+        init, forward, backward, "tied", numbers, time=layer.time, approximation=layer.approximation,
+        input_statement=layer.input_statement,
+    )  # fmt: skip
 
 
 def untied(params: TiedParams) -> tuple[DenseParams, ...]:
@@ -138,6 +141,5 @@ def _check_mirrored(parts) -> None:
 
 def _statements(statements) -> TiedParams:
     half = len(statements) // 2
-    pairs = zip(statements[:half], statements[::-1], strict=False)
-    encoder: Any = (one._replace(weights=f"{one.weights} + ({other.weights})ᵀ") for one, other in pairs)
+    encoder: Any = (one._replace(weights="dW + dWᵀ") for one in statements[:half])
     return TiedParams(tuple(encoder), tuple(part.biases for part in statements[half:]))

@@ -37,6 +37,7 @@ class Subject(NamedTuple):
         ahead: names of marks whose rows come before those of layers.
         explained: `(at, rest) -> g` as it would be if only the faults of earlier subjects were at work, or None.
         is_whole: whether only marks in `ahead` are compared, since other subjects have the rest.
+        number: the statement of a mark, as it is called in this subject's network.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Subject(NamedTuple):
     ahead: tuple[str, ...] = ()
     explained: Any = None
     is_whole: bool = False
+    number: Callable[[str], str] = str
 
 
 @jax.tree_util.register_static

@@ -77,9 +77,8 @@ def of_subject(hearing: Hearing, i: int) -> tuple[list[Row], list[Row]]:
     ]
     complaints = _complaints(accused, [side.found[i].automatic for side in sides])
     marked, leaves = (_pairs(hearing, i, part) for part in ("marks", "leaves"))
-    names = [(match.statement, f"{subject.name} {match.label}") for match in accused[-1].matches]
-    if subject.ahead:
-        names = [(match.statement, match.label) for match in accused[-1].matches]
+    before = "" if subject.ahead else f"{subject.name} "
+    names = [(subject.number(match.statement), f"{before}{match.label}") for match in accused[-1].matches]
     estimates = _testimony(hearing, i, marked, leaves if isinstance(complaints, list) else None)
     count = len(marked)
     stepped = ["sequence" if match.is_stepped else "" for match in accused[-1].matches]

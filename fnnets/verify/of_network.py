@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets import batches, checks, penalty, sequences
+from fnnets import batches, checks, notes, penalty, sequences
 from fnnets.core import Layer, Network
 from fnnets.verify import diagnose, examine, explain, guard, oracle, precision, properties, walk
 from fnnets.verify.evidence import Subject, largest
@@ -106,7 +107,8 @@ def _case(net: Network, params: Any, batch: Any, key: Any, is_known: bool = Fals
     layer = oracle.walkable(net, params, rebuild, arrays)
     places = oracle.places(layer, params)
     penalised = not (isinstance(net.l2, int | float) and net.l2 == 0)
-    layers = [_of_layer(place) for place in places][::-1]
+    numbers = oracle.numbered(layer, places)
+    layers = [_of_layer(*each) for each in zip(places, numbers, strict=True)][::-1]
     whole = _whole(net, layer, params, rebuild)
     parts = [_objective(net), *([] if net.activity is None else [_activity(net)]), *layers]
     parts += [_penalty(net, layer, params, rebuild)] * penalised
@@ -142,7 +144,8 @@ def _objective(net: Network) -> Subject:
     def terms(z, y):
         return jnp.asarray(net.objective.value(z, y))
 
-    return Subject("objective", (f"delta of {net.objective.name}",), ("1",), terms, net.objective.delta)
+    statement = _number(net)("1")
+    return Subject("objective", (f"delta of {net.objective.name}",), (statement,), terms, net.objective.delta)
 
 
 def _activity(net: Network) -> Subject:
@@ -153,10 +156,14 @@ def _activity(net: Network) -> Subject:
     )  # fmt: skip
 
 
-def _of_layer(place: oracle.Place) -> Subject:
+def _number(net: Network) -> Callable[[str], str]:
+    """What the statements of the output layer are called."""
+    return notes.through_time if net.layer.time == "kept" else str
+
+
+def _of_layer(place: oracle.Place, number: Callable[[str], str]) -> Subject:
     """A layer, called "layer 1 dense", counted as the entries of the parameters are; "layer dense" without a chain."""
-    name = " ".join(filter(None, ("layer", ".".join(map(str, place.position)), place.layer.name)))
-    return walk.subject(place.layer, place.params, name)
+    return walk.subject(place.layer, place.params, oracle.title(place), number=number)
 
 
 def _penalty(net: Network, layer: Layer, params: Any, rebuild: Any) -> Subject:
@@ -179,8 +186,11 @@ def _penalty(net: Network, layer: Layer, params: Any, rebuild: Any) -> Subject:
 
 
 def _whole(net: Network, layer: Layer, params: Any, rebuild: Any) -> Subject:
+    places = oracle.places(layer, params)
     statements = [
-        number for place in oracle.places(layer, params) for number in walk.statements(place.layer, place.params)
+        number(statement)
+        for place, number in zip(places, oracle.numbered(layer, places), strict=True)
+        for statement in walk.statements(place.layer, place.params)
     ]
     weights = [penalty.is_weight(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     decay = "" if isinstance(net.l2, int | float) and net.l2 == 0 else " + λ/n w"
@@ -189,7 +199,7 @@ def _whole(net: Network, layer: Layer, params: Any, rebuild: Any) -> Subject:
         "gradient", walk.paths(params, "gradient"), numbers,
         lambda at, rest: net.cost(at, *rebuild(rest)), lambda at, rest: net.gradient(at, *rebuild(rest)),
         net.layer.approximation, is_forced=False, ahead=("output",), is_whole=True,
-        explained=lambda at, rest: oracle.explained(net, layer, at, *rebuild(rest)),
+        explained=lambda at, rest: oracle.explained(net, layer, at, *rebuild(rest)), number=_number(net),
     )  # fmt: skip
 
 

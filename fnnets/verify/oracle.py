@@ -17,13 +17,13 @@ Source: the injection is that of flax's `perturb`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from fnnets import chaining, core
+from fnnets import chaining, core, notes
 from fnnets.chaining import ChainTrace
 from fnnets.core import Context, Layer, Network
 
@@ -48,6 +48,20 @@ def walkable(net: Network, params: Any, rebuild: Callable[[Any], tuple[Any, Any]
     opaque = net.layer._replace(parts=())
     visits = jax.eval_shape(lambda params, arrays: _run(net, opaque, params, *rebuild(arrays))[1], params, arrays)
     return _pruned(net.layer, visits[0].passed[1])
+
+
+def title(place: Place) -> str:
+    """What reports call a layer: "layer 1 dense", counted as the entries of the parameters; "layer dense" alone."""
+    return " ".join(filter(None, ("layer", ".".join(map(str, place.position)), place.layer.name)))
+
+
+def numbered(layer: Layer, places: Sequence[Place]) -> tuple[Callable[[str], str], ...]:
+    """For each place, what the statements of its layer are called: those through time where it works on every step."""
+    is_through_time, found = layer.time != "", []
+    for place in places:
+        is_through_time = is_through_time and place.layer.time != "dropped"
+        found.append(notes.through_time if is_through_time else str)
+    return tuple(found)
 
 
 def places(layer: Layer, params: Any, position: tuple[int, ...] = ()) -> list[Place]:

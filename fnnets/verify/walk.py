@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -19,11 +20,11 @@ from fnnets.core import Layer
 from fnnets.verify.evidence import Subject, largest
 
 
-def subject(layer: Layer, params: Any, name: str, has_d_x: bool = True) -> Subject:
-    """The layer as a subject, with a row for each leaf of its parameters and one for d_x."""
+def subject(layer: Layer, params: Any, name: str, has_d_x: bool = True, number: Callable[[str], str] = str) -> Subject:
+    """The layer as a subject: a row for each leaf of its parameters, one for d_x; `number` calls their statements."""
     where, found = paths(params, name), statements(layer, params)
     if has_d_x:
-        where, found = (*where, f"{name} d_x"), (*found, "2")
+        where, found = (*where, f"{name} d_x"), (*found, layer.input_statement)
 
     def terms(at, rest):
         x, context, d_y = rest
@@ -39,8 +40,8 @@ def subject(layer: Layer, params: Any, name: str, has_d_x: bool = True) -> Subje
         raise TypeError(f"returned {type(found).__name__}, expected the pair (d_params, d_x)")
 
     return Subject(
-        name, where, found, terms, lambda at, rest: pull(at, rest, rest[2]), layer.approximation,
-        scale=lambda at, rest: largest(rest[2]), pull=pull,
+        name, where, tuple(map(number, found)), terms, lambda at, rest: pull(at, rest, rest[2]), layer.approximation,
+        scale=lambda at, rest: largest(rest[2]), pull=pull, number=number,
     )  # fmt: skip
 
 

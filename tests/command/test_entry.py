@@ -108,7 +108,7 @@ def test_a_picture_is_of_the_kind_of_its_name(mine, capsys, name, begins):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["prove"], "there is no command 'prove', expected verify or mutate"),
+        (["prove"], "there is no command 'prove', expected verify, mutate or statements"),
         (["verify"], "TARGET"),
         (["verify", "mine_g:layer", "--colour"], "--colour"),
         (["verify", "mine_g:layer", "--seeds", "many"], "--seeds"),

@@ -137,7 +137,7 @@ def test_the_verifier_proves_it_and_names_a_fault():
     x = jax.random.normal(jax.random.key(1), (3, 4, 5, 2))
     report = fn.verify.layer(layer, params, x)
     report.assert_ok()
-    assert [row.statement for row in report.rows] == ["2", "dW, unshared", "db, unshared", "2"]
+    assert [row.statement for row in report.rows] == ["δ", "dW, unshared", "db, unshared", "dx"]
 
     def backward(params, trace, d_y):
         d_params, d_x = layer.backward(params, trace, d_y)

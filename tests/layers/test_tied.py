@@ -92,7 +92,7 @@ def test_it_begins_with_the_encoder_of_the_chain(key):
 
 def test_statements_name_both_terms():
     statements = fn.layers.tied(SQUARE).statements
-    assert statements.encoder[0] == ("4, 6 + (4, 6)ᵀ", "3, 5")
+    assert statements.encoder[0] == ("dW + dWᵀ", "3, 5")
     assert statements.decoder_biases == ("3, 5", "3, 5")
 
 

@@ -85,7 +85,7 @@ def test_dropout_is_right_with_a_key_and_wrong_without_its_mask():
     report.assert_ok()
     assert [row.where for row in report.rows] == ["dropout d_x"]
     unmasked = layer._replace(backward=lambda params, trace, d_y: ((), d_y))
-    assert fn.verify.layer(unmasked, (), X, context).first_wrong.statement == "2"
+    assert fn.verify.layer(unmasked, (), X, context).first_wrong.statement == "dx"
 
 
 def test_chain_and_integer_inputs():

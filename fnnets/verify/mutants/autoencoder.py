@@ -50,7 +50,7 @@ MUTANTS = (
            f"{ON.replace('(1 - p)', 'p')}{OFF.replace('p *', '(1 - p) *')}", ACTIVITY, "∂S/∂t", "sparse",
            f"{SPARSE} other than ½"),
     Mutant("sparsity's δ lost on its way into the walk", BESIDE, "d_x + d_y[..., -size:]", "d_x",
-           ("with_inputs d_x",), "2", "sparse", SPARSE),
+           ("with_inputs d_x",), "dx", "sparse", SPARSE),
     Mutant("corruption's mask missing in the backward", CORRUPTION, "trace.scale * d_y", "d_y", ("corruption d_x",),
            "", "sparse", "masked inputs, with a key"),
 )  # fmt: skip

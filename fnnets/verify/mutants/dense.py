@@ -71,15 +71,15 @@ LAYER = (
     Mutant("ReLU derivative 1 throughout", RELU, "(z > 0)", "(z == z)", Z, "2", "dropout", "inactive ReLU units"),
     Mutant("ReLU derivative from −1 on", RELU, "(z > 0)", "(z > -1)", Z, "2", "dropout",
            "a ReLU unit between −1 and 0"),
-    Mutant("dropout mask missing in the backward", DROPOUT, "trace.scale * d_y", "d_y", ("dropout d_x",), "2",
+    Mutant("dropout mask missing in the backward", DROPOUT, "trace.scale * d_y", "d_y", ("dropout d_x",), "dx",
            "dropout", DROPS),
     Mutant("dropout mask drawn anew", DROPOUT, "trace.scale * d_y",
            "jax.random.bernoulli(jax.random.key(7), keep, trace.scale.shape).astype(d_y.dtype) * d_y",
-           ("dropout d_x",), "2", "dropout", DROPS),
+           ("dropout d_x",), "dx", "dropout", DROPS),
     Mutant("dropout mask of another example", DROPOUT, "trace.scale * d_y", "jnp.roll(trace.scale, 1, axis=0) * d_y",
-           ("dropout d_x",), "2", "dropout", f"{DROPS}, and a mask for each example"),
+           ("dropout d_x",), "dx", "dropout", f"{DROPS}, and a mask for each example"),
     Mutant("dropout scaled by 1/p in the backward", DROPOUT, "trace.scale * d_y", "trace.scale * d_y / keep",
-           ("dropout d_x",), "2", "dropout", "dropout"),
+           ("dropout d_x",), "dx", "dropout", "dropout"),
 )  # fmt: skip
 
 COSTS = (

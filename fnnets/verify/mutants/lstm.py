@@ -97,7 +97,7 @@ MUTANTS = (
     Mutant("dp_i with c[t]", LSTM, BEFORE, BEFORE.replace("(d_i, previous", "(d_i, states"),
            (".input_gate.peephole_weights",), "dp_i", "plain", PEEPHOLES),
     Mutant("LSTM: dx without the forget gate", LSTM, "d_input=lambda packed, delta: delta @ packed.weights",
-           "d_input=lambda packed, delta: delta.at[..., size : 2 * size].set(0) @ packed.weights", ("lstm d_x",), "2",
+           "d_input=lambda packed, delta: delta.at[..., size : 2 * size].set(0) @ packed.weights", ("lstm d_x",), "dx",
            "plain", FORGETS),
     Mutant("1997: the gates' own connections not carried", LSTM, "return (d_h, d_c, *d_gates), delta",
            "return (d_h, d_c, *(0 * d for d in d_gates)), delta", ("lstm i[t]", "lstm o[t]"), "", "1997", EARLY),
