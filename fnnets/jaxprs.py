@@ -8,7 +8,7 @@ JAX changed the form in which programs are kept, so everything here asks a progr
 
 | JAX | what a scan tells of its constants and carries | what a body is |
 |---|---|---|
-| 0.7 to 0.10 | `num_consts`, `num_carry` | a ClosedJaxpr: `.jaxpr`, `.consts` |
+| 0.10 | `num_consts`, `num_carry` | a ClosedJaxpr: `.jaxpr`, `.consts` |
 | 0.11, 0.12 | `ft_in`, of three parts: constants, carries, slices | a Jaxpr with `.consts`; its `.jaxpr` is itself |
 
 Under JAX's flags `jax_custom_vjp3` and `jax_custom_jvp3` the equation of a custom derivative rule has the primitive
@@ -202,11 +202,8 @@ def bind(equation: Any, inputs: Sequence[Any]) -> list[Any]:
         parameters = equation.primitive.get_bind_params(equation.params)
     except (AttributeError, KeyError, TypeError) as error:
         raise unknown(equation, "parameters that can be bound again") from error
-    subfunctions: tuple[Any, ...] = ()
-    if isinstance(parameters, tuple):  # JAX before 0.9 gives functions apart
-        subfunctions, parameters = parameters
     with equation.ctx.manager:
-        outs = equation.primitive.bind(*subfunctions, *inputs, **parameters)
+        outs = equation.primitive.bind(*inputs, **parameters)
     return list(outs) if equation.primitive.multiple_results else [outs]
 
 

@@ -117,9 +117,7 @@ def regrouped(pieces: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
 
 def _precision(is_double: bool) -> Any:
     """The calling thread's precision, which another thread does not know where it is that of a scope."""
-    from jax import experimental
-
-    return (jax if hasattr(jax, "enable_x64") else experimental).enable_x64(is_double)  # type: ignore[attr-defined]
+    return jax.enable_x64(is_double)
 
 
 def _of_source(net, source, batch_size, placed, key, position) -> Generator[Chunk, None, None]:

@@ -82,9 +82,7 @@ def within(placed: Placement | None) -> Any:
     """The context in which functions are traced for the mesh."""
     if placed is None:
         return contextlib.nullcontext()
-    # JAX 0.7.0 has this scope under its older name alone
-    enter = jax.set_mesh if hasattr(jax, "set_mesh") else jax.sharding.use_mesh  # type: ignore[attr-defined]
-    return enter(placed.mesh)
+    return jax.set_mesh(placed.mesh)
 
 
 def cut(net: Network, batch: Batch) -> Batch:

@@ -44,17 +44,8 @@ def double() -> Iterator[None]:
     Data that a function closes over stay as they are, so mixed dtypes must be allowed here even to callers who
     forbid them; the run in the parameters' own precision is under the caller's rules.
     """
-    with _enabled_x64(), jax.numpy_dtype_promotion("standard"):
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         yield
-
-
-def _enabled_x64():
-    """JAX 0.8 made this scope public; before, it was among its experiments."""
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)
-    from jax.experimental import enable_x64  # type: ignore[attr-defined]
-
-    return enable_x64()
 
 
 def pinned():

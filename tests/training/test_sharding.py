@@ -108,14 +108,14 @@ def collectives(text):
 def test_a_step_is_one_all_reduce(name, batch_size):
     """Of the gradients, nothing else; batches of 10 of 48 examples have a short last one, so a second step's code.
 
-    Older releases of JAX leave one for each leaf; gates may be packed.
+    Gates may be packed.
     """
     net, data = CASES[name]
     steps, leaves = 1 + (batch_size == 10), jax.tree.leaves(jax.eval_shape(net.init, KEY))
     text = compiled(net, data(48), batch_size, sharding.placement(mesh(8), None, None))
     found = collectives(text)
     assert set(found) == {"all-reduce"}
-    assert found["all-reduce"] == steps or jax.__version_info__ < (0, 10)
+    assert found["all-reduce"] == steps
     reduced = " ".join(re.findall(r"= (\([^=]*\)|\S+) all-reduce\(", text))
     shapes = [[int(n) for n in dims.split(",") if n] for dims in re.findall(r"f32\[([\d,]*)\]", reduced)]
     assert sum(int(np.prod(shape)) for shape in shapes) == steps * sum(leaf.size for leaf in leaves)
