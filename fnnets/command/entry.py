@@ -18,6 +18,7 @@ from typing import Any
 from fnnets.command.errors import Refusal, one_line
 
 COMMANDS = ("verify", "mutate")
+EXPERIMENTS = "they are in the repository, not in the package: clone it and run python -m experiments there"
 USAGE = """usage: fnnets verify TARGET [options]     prove a hand-written gradient, or name what is wrong with it
        fnnets mutate FAMILY [options]     plant known faults, and see that verification finds each
        fnnets COMMAND --help              the options of one command
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name in ("--help", "-h"):
         print(USAGE, end="")
         return 0
+    if name == "experiments":
+        return _complain(f"fnnets experiments: {EXPERIMENTS}")
     if name not in COMMANDS:
         return _complain(f"fnnets: there is no command {name!r}, expected {' or '.join(COMMANDS)}; see fnnets --help")
     missing = [package for package in ("tyro", "rich") if importlib.util.find_spec(package) is None]
