@@ -1,4 +1,4 @@
-"""The package as a user gets it: a wheel, installed where nothing else of this repository is, runs the README's example."""
+"""The package as a user gets it: its wheel, installed where nothing else of this repository is."""
 
 import os
 import re
