@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from importlib import metadata
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+import fnnets
 
 ROOT = Path(__file__).parent.parent
 # Whole folders, the other ones too: whatever the settings take from them would show in the wheel.
@@ -38,8 +41,8 @@ def told(command, folder, **more):
 
 def built(folder):
     """The wheel of a copy of the tree, so that no folder `build` is left behind in this one; needs no network."""
-    version = metadata.version("setuptools")
-    assert int(version.split(".")[0]) >= 77, f"setuptools is {version}, expected 77 or newer: pip install '.[dev]'"
+    found = next((each.version for each in metadata.distributions(name="setuptools")), "0")
+    assert int(found.split(".")[0]) >= 77, f"setuptools is {found}, expected 77 or newer: install '.[dev]'"
     tree = folder / "tree"
     for name in COPIED:
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
@@ -77,6 +80,12 @@ def test_the_wheel_holds_the_package_and_nothing_else(installed):
     assert {name.split("/")[0] for name in names} == {"fnnets", "fnnets-0.1.0.dist-info"}
     ours = {str(path.relative_to(ROOT)) for path in (ROOT / "fnnets").rglob("*.py")}
     assert {name for name in names if name.startswith("fnnets/")} == {*ours, "fnnets/py.typed"}
+
+
+def test_every_place_says_the_same_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert project["version"] == fnnets.__version__ == citation.group(1)
 
 
 def test_it_says_what_one_may_do_with_it(installed):
