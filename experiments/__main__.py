@@ -17,7 +17,7 @@ USAGE = """usage: python -m experiments NAME [options]
        python -m experiments NAME --help     the options of one experiment
        python -m experiments --list          this list
 
-Trains and measures what the notes and the literature claim; figures and pictures go to results/NAME/.
+Trains and measures what the works in REFERENCES.md claim; figures and pictures go to results/NAME/.
 """
 
 

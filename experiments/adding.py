@@ -16,8 +16,8 @@ that 0.04 there is 0.08 here.
 | the largest of their abs(z − y); per cent of them below 0.08 | `Run.largest`, `Run.right` | (rounds, K) |
 | ‖∂c/∂s[t]‖ | `Run.norms`: `through_time.state_gradients`, the median over sequences | (T, K) |
 
-Source: Hochreiter, Schmidhuber 1997, *Long short-term memory*, experiment 4 (2 blocks of 2 cells, 74 000 sequences);
-Arjovsky, Shah, Bengio 2016 for this form of the task. The sequences: `fnnets.data.adding`.
+Source: [Hochreiter1997], experiment 4 (2 blocks of 2 cells, 74 000 sequences); [Arjovsky2016] for this form of the
+task. The sequences: `fnnets.data.adding`.
 """
 
 from __future__ import annotations

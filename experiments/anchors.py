@@ -4,7 +4,7 @@
                         class of an image = argmin_k |Σ pixels − d_k|                2225 of 10 000 right
     support vectors     SVC(gamma = .001) on the raw digits, first half / second half      0.9689 right
 
-Source: Nielsen, chapter 1 (`mnist_average_darkness.py`); scikit-learn, "Recognizing hand-written digits".
+Source: [Nielsen2015], chapter 1 (`mnist_average_darkness.py`); scikit-learn, "Recognizing hand-written digits".
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@
     g(x) = Σ_j v_j tanh(w_j x + b_j) + c                 q hidden units
     error = √(mean (g − f)²) over a grid ten times as fine as the training points
 
-The hidden units begin as steps spread over the interval: w ~ N(0, 30²), and b such that the step w x + b = 0 lies at
-a point of U[0, 1]. Descent is Adam with a learning rate that falls to nothing on a cosine; the seeds of a width
-train side by side. Source: section 2 of the notes; Cybenko 1989, Hornik 1991; the function is that of Nielsen,
-chapter 4.
+The hidden units begin as steps spread over the interval: w ~ N(0, 30²), and b such that the step w x + b = 0 lies at a
+point of U[0, 1]. Descent is Adam with a learning rate that falls to nothing on a cosine; the seeds of a width train
+side by side. Source: [Rauber], section 2; [Cybenko1989], [Hornik1991]; the function is that of [Nielsen2015], chapter
+4.
 """
 
 from __future__ import annotations

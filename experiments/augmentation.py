@@ -6,7 +6,7 @@
 
 The first 50 … 400 digits train, the second half, by other hands, tests. Every set is repeated until there are as many
 images as in the largest expanded one, so that each run takes equally many steps and what differs are the images alone.
-Source: M. Nielsen, *Neural Networks and Deep Learning*, chapters 3 and 6; the transformations are `fnnets.data`'s.
+Source: [Nielsen2015], chapters 3 and 6; the transformations are `fnnets.data`'s.
 """
 
 from __future__ import annotations

@@ -17,8 +17,7 @@ if it had not been. For that each seed has a folder in the results, which is lef
 | x | `images.train`, `images.test` | (N, p) |
 | E | `run.errors`, after each measured epoch: of training and of test images | (S, 2) |
 
-Source: Hinton & Salakhutdinov 2006, *Reducing the dimensionality of data with neural networks*: 3.00 for the
-autoencoder 784-1000-500-250-30 on MNIST, 13.87 for PCA.
+Source: [Hinton2006b]: 3.00 for the autoencoder 784-1000-500-250-30 on MNIST, 13.87 for PCA.
 """
 
 from __future__ import annotations

@@ -13,8 +13,7 @@
 | x̂ | `reconstructed(net, params, x)`, `pca.inverse_transform(pca.transform(x))` | (N, p) |
 | E | `error(x, reconstruction)` | () |
 
-Source: Hinton & Salakhutdinov 2006, *Reducing the dimensionality of data with neural networks*, with its supporting
-text.
+Source: [Hinton2006b], with its supporting text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How `experiments.characters` trains and judges: streams of text, whose state is carried from segment to segment.
 
     z, trace  ← forward(w, x_k, s_k)              segment k of B streams, from the state s_k
-    δ(L)      = (a − y)/(L B)                     (1)
-    ∂C, _     ← backward(w, trace, δ(L))          (2)-(11); δ does not pass into segment k − 1
+    δ(L)      = (a − y)/(L B)                     (7)
+    ∂C, _     ← backward(w, trace, δ(L))          (2)-(6), and the cells' own; δ does not pass into segment k − 1
     s_{k+1}   = the trace's last states, or 0 with probability 1/16 in each stream;  s_0 = 0
     w         ← w − r Adam(clip(∂C))
 

@@ -10,7 +10,7 @@
 | squared error | summed over pixels, mean over test images | () |
 
 Labels take no part in training; figures are those after the last epoch. Neighbours: scikit-learn's.
-Source: Hinton & Salakhutdinov 2006, figure 3: 784-1000-500-250-2 on MNIST.
+Source: [Hinton2006b], figure 3: 784-1000-500-250-2 on MNIST.
 """
 
 from __future__ import annotations

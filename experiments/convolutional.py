@@ -9,7 +9,7 @@
 | images | `images.train.inputs` | (N, H, W, 1) |
 | labels | `images.train.targets` | (N,) |
 
-Adam: Kingma & Ba 2015; the cosine: Loshchilov & Hutter 2017.
+Adam: [Kingma2015]; the cosine: [Loshchilov2017].
 """
 
 from __future__ import annotations

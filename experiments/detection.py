@@ -7,7 +7,7 @@
 Each position of a map tells ten digits from no digit. A crop of a part of a digit, of two, or of a fragment has to be
 learnt as no digit: such crops come from the scenes at first, and then are those that the network itself mistook.
 Training scenes hold digits of the training half, test scenes those of the test half, which other hands wrote. The test
-scenes are the same for all seeds. Source: Sung & Poggio 1998 for the rounds; Everingham et al. 2015 for AP.
+scenes are the same for all seeds. Source: [Sung1998] for the rounds; [Everingham2015] for AP.
 """
 
 from __future__ import annotations

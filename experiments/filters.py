@@ -5,7 +5,7 @@
 
 A unit of a map is bright where its filter has found in the image what it looks for. A filter whose maps are zero for
 every test image is dead: a rectified unit that never fires again cannot learn either.
-Source: section 5 of the notes; M. Nielsen, *Neural Networks and Deep Learning*, chapter 6, for the picture.
+Source: [Rauber], section 5; [Nielsen2015], chapter 6, for the picture.
 """
 
 from __future__ import annotations

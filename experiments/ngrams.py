@@ -16,8 +16,7 @@
 
 Tiny Shakespeare, first 90 % / last 10 %, nats a symbol: 3.347 for the unigram, 2.486 for the bigram, 1.774 with three
 symbols of context, 1.669 with four, `order` 5: the figure known as that of a "4-gram" is met by counting the context.
-Source: Witten, Bell 1991, *The zero-frequency problem*, method C; interpolated as in Chen, Goodman 1998, *An empirical
-study of smoothing techniques for language modeling*.
+Source: [Witten1991], method C; interpolated as in [Chen1998].
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@
 The row "one-short" is not in the book: a step for 10 epochs, chosen among 0.1, 0.3 and 0.5 by the validation images
 with another seed. The book adds b after pooling, which is the same: the greatest of numbers that all grow by b grows by
 b. The dropout of its last row is that of the inputs of each fully connected layer, the softmax layer among them.
-Source: M. Nielsen, *Neural Networks and Deep Learning*, 2015, chapter 6, and its program `network3.py`.
+Source: [Nielsen2015], chapter 6, and its program `network3.py`.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@
     chapter 6        w ~ N(0, 1/q)       b ~ N(0, 1)        q units; the softmax layer begins with zeros
     penalty          λ/2n Σ w²           so that w ← (1 − ηλ/n) w − η ∂C, with n training images
 
-Source: M. Nielsen, *Neural Networks and Deep Learning*, 2015. Its figures come from single runs, most of them their
-best epoch; what each row compares with says `statistic`.
+Source: [Nielsen2015]. Its figures come from single runs, most of them their best epoch; what each row compares with
+says `statistic`.
 """
 
 from __future__ import annotations

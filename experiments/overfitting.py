@@ -9,7 +9,7 @@
 The first 1000 images of MNIST train, the first 1000 of its validation images choose, its 10 000 test images judge.
 Without MNIST, digits: the first 400 train, the next 498 choose, the second half judges. Every remedy takes the same
 number of steps; the seeds train side by side. Test curves are drawn to look at, nothing is chosen by them.
-Source: section 4 of the notes; Nielsen, chapter 3.
+Source: [Rauber], section 4; [Nielsen2015], chapter 3.
 """
 
 from __future__ import annotations

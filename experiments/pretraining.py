@@ -17,9 +17,8 @@ each with the rate η, of a few, at which the mean of its training errors over t
 | the same at every rate | `descents[method].sweep` | (rates, K) |
 | C − its least value, epoch by epoch | `….curves` | (E, K) |
 
-Source: Hinton & Salakhutdinov 2006: without pretraining a deep autoencoder reconstructs the average image. Sutskever,
-Martens, Dahl & Hinton 2013, *On the importance of initialization and momentum in deep learning*, table 1: 2.1, 0.77
-and 0.73 on MNIST after 750 000 updates.
+Source: [Hinton2006b]: without pretraining a deep autoencoder reconstructs the average image. [Sutskever2013], table 1:
+2.1, 0.77 and 0.73 on MNIST after 750 000 updates.
 """
 
 from __future__ import annotations
@@ -140,7 +139,7 @@ def run(options: Options) -> int:
 
 
 def sparse(connections: int) -> fn.initializers.Scheme:
-    """So many incoming weights of each unit from N(0, 1), the others and the biases 0 (Martens 2010).
+    """So many incoming weights of each unit from N(0, 1), the others and the biases 0 [Martens2010].
 
     >>> weights = sparse(2).weights(1, 0)(jax.random.key(0), (4, 9))
     >>> (weights != 0).sum(axis=1).tolist()

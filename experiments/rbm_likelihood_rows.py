@@ -1,18 +1,18 @@
 """The machines that `python -m experiments rbm_likelihood` measures: settings, published figures, bars.
 
     normal     w ← w − η (⟨∂F/∂w⟩ of the data − of the samples)
-    centred    the same with the offsets of Melchior, Fischer & Wiskott, which move with the rate 0.01
+    centred    the same with the offsets of [Melchior2016], which move with the rate 0.01
     uniform    w ~ U(−r, r),  r = 4 √(6/(p + q));  centred machines begin with b − Wᵀω, c − Wμ in place of b, c
 
 cd-1, pcd-1, tempered    PyDeep's small machine, 784-16, of which pcd-1 is published, from one seed, with one order of
                          the minibatches. Its log Z of the centred machine is that of energies with offsets, which no
                          other log Z compares with.
-cd-20                    784-20 by CD-1, Salakhutdinov & Murray 2008, whose settings are not all known.
+cd-20                    784-20 by CD-1, [Salakhutdinov2008], whose settings are not all known.
 lisa                     the machine of the LISA tutorials: 784-500 by PCD-15, grey levels of 50 000 images as
                          probabilities. Its published figures are estimates from one pixel an image along an epoch.
 
-Source: J. Melchior, PyDeep's tutorial "Small centered/normal binary RBM on MNIST"; Melchior, Fischer & Wiskott 2016;
-Salakhutdinov & Murray 2008; deeplearning.net, "Restricted Boltzmann machines".
+Source: J. Melchior, PyDeep's tutorial "Small centered/normal binary RBM on MNIST"; [Melchior2016]; [Salakhutdinov2008];
+deeplearning.net, "Restricted Boltzmann machines".
 """
 
 from __future__ import annotations

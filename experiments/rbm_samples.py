@@ -14,7 +14,7 @@ MNIST: 784-500; digits, where there is no MNIST: 64-100.
 | W | `params.weights` | (q, p) |
 | fantasies | `fantasies(…)` | (30, p) of each kind |
 
-Source: Tieleman 2008 for the steps that fall to zero; Hinton 2010, sections 8 and 10, for biases and weight cost.
+Source: [Tieleman2008] for the steps that fall to zero; [Hinton2010], sections 8 and 10, for biases and weight cost.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ median: so the whole gradient teaches simple networks too, in part of the trials
 | ‖∂c/∂s[t]‖ | `through_time.state_gradients`; c: the cost of predicting the last T or P | (steps back, K) |
 
 Deviations from 1997: the gradient is the whole one, where theirs is cut at the gates, and candidates and outputs have
-biases. Source: Hochreiter, Schmidhuber 1997, *Long short-term memory*, experiment 1 and table 1 (means over 30 trials
-with 3 pairs of sets); Elman 1990. The grammar: `fnnets.data.reber`; the trials: `experiments/reber_trials.py`.
+biases. Source: [Hochreiter1997], experiment 1 and table 1 (means over 30 trials with 3 pairs of sets); [Elman1990]. The
+grammar: `fnnets.data.reber`; the trials: `experiments/reber_trials.py`.
 """
 
 from __future__ import annotations

@@ -5,10 +5,9 @@
     cross-entropy  ∂C/∂w = ∂C/∂b = a − y              0.9820
     linear         ∂C/∂w = ∂C/∂b = z − y              4
 
-The error of a prediction is |a − y|; an objective has learnt when its error is half of what it began with.
-Descent is full-batch with one example, so a step is an epoch. Source: section 3 of the notes; Nielsen, chapter 3,
-the neuron that is "badly wrong", η = 0.15: after 300 epochs its outputs
-are 0.20 from the saturated start and 0.09 from the other.
+The error of a prediction is |a − y|; an objective has learnt when its error is half of what it began with. Descent is
+full-batch with one example, so a step is an epoch. Source: [Rauber], section 3; [Nielsen2015], chapter 3, the neuron
+that is "badly wrong", η = 0.15: after 300 epochs its outputs are 0.20 from the saturated start and 0.09 from the other.
 """
 
 from __future__ import annotations

@@ -25,43 +25,40 @@ HEAD = """<!-- Written by `python -m experiments table`; do not edit. -->
 Each row can be measured again by its command. Where seeds are given, a figure is the mean over them ± the sample
 standard deviation; "best of 3 runs" is the best of every three seeds, and the mean of those. A bar is what the project
 set itself: *reached* or *missed* says which. Experiments, data and times: `python -m experiments --list`.
-MNIST is found by `--data-dir` or the environment variable `FNNETS_DATA`.
+MNIST is found by `--data-dir` or the environment variable `FNNETS_DATA`. What stands in brackets, such as
+[Nielsen2015], is in the [list of references](../REFERENCES.md).
 
 """
 COLUMNS = ("figure", "published", "measured", "bar")
 NOTES = {
-    "nielsen": "M. Nielsen, *Neural Networks and Deep Learning*, 2015; MNIST, 50 000 images to train with, 10 000 for "
-    "validation, 10 000 for test, pixels / 256, batches of 10. The book's figures come from single runs, mostly their "
-    "best epoch. Beside each stands the figure at the last epoch, which nothing was selected by; of rows judged on "
-    "validation images also the test accuracy at the best validation epoch. The network [784, 100, 10] with large "
-    "weights and quadratic cost depends on luck: in most runs some digits are never learnt, as a footnote in the book "
-    "says too.",
+    "nielsen": "[Nielsen2015]; MNIST, 50 000 images to train with, 10 000 for validation, 10 000 for test, pixels / "
+    "256, batches of 10. The book's figures come from single runs, mostly their best epoch. Beside each stands the "
+    "figure at the last epoch, which nothing was selected by; of rows judged on validation images also the test "
+    "accuracy at the best validation epoch. The network [784, 100, 10] with large weights and quadratic cost depends "
+    "on luck: in most runs some digits are never learnt, as a footnote in the book says too.",
     "digits": "Beside the network stands scikit-learn's SVC(gamma=.001), 96.89 % in the same split.",
-    "reber": "S. Hochreiter, J. Schmidhuber, *Long short-term memory*, 1997, table 1; the published row of the simple "
-    "network is Elman's, whose gradient is cut after one step. The gradient of this LSTM is the whole one, theirs is "
-    "cut at the gates: the same success is expected, not the same counts.",
-    "adding": "*Long short-term memory*, 1997, experiment 4, 2 blocks of 2 cells trained online; its 0.04 is 0.08 on "
-    "this scale of targets. The norm of δ is that of the gradient of the state.",
+    "reber": "[Hochreiter1997], table 1; the published row of the simple network is of the kind of [Elman1990], whose "
+    "gradient is cut after one step. The gradient of this LSTM is the whole one, theirs is cut at the gates: the same "
+    "success is expected, not the same counts.",
+    "adding": "[Hochreiter1997], experiment 4, 2 blocks of 2 cells trained online; its 0.04 is 0.08 on this scale of "
+    "targets. The norm of δ is that of the gradient of the state.",
     "sequence_digits": "Beside the networks stands scikit-learn's SVC(gamma=.001), 96.89 % in the same split; it sees "
     "an image whole.",
     "characters": "First 90 % of the text to train, last 10 % to test. For tiny Shakespeare, nanoGPT's README names "
     "1.88 of a small transformer on a CPU. The 5-gram, 4 characters of context, is published as a 4-gram. Python's "
     "help topics differ between its versions.",
-    "rbm_likelihood": "pcd-1: J. Melchior's PyDeep, single runs. cd-20: R. Salakhutdinov, I. Murray, *On the "
-    "quantitative analysis of deep belief networks*, 2008, whose settings are not all known. lisa: deeplearning.net's "
-    "tutorial on restricted Boltzmann machines; its figures are estimates from one pixel an image along an epoch, "
-    "those measured are over all pixels at the epoch's end. MNIST binary at 0.5, 60 000 images to train with, 50 000 "
-    "for lisa; log Z is a sum over all hidden states.",
+    "rbm_likelihood": "pcd-1: J. Melchior's PyDeep, single runs. cd-20: [Salakhutdinov2008], whose settings are not "
+    "all known. lisa: deeplearning.net's tutorial on restricted Boltzmann machines; its figures are estimates from one "
+    "pixel an image along an epoch, those measured are over all pixels at the epoch's end. MNIST binary at 0.5, 60 000 "
+    "images to train with, 50 000 for lisa; log Z is a sum over all hidden states.",
     "rbm_features": "scikit-learn's example of BernoulliRBM. Moved copies of a digit fall on both sides of the split.",
-    "autoencoder": "G. Hinton, R. Salakhutdinov, *Reducing the dimensionality of data with neural networks*, 2006: all "
-    "60 000 images to train with, pixels / 255. The published autoencoder is pretrained for 50 epochs a machine and "
-    "fine-tuned by conjugate gradients for 200 epochs.",
-    "codes": "Of Hinton & Salakhutdinov 2006, figure 3, which is a picture. No label takes part in training.",
-    "pretraining": "Without pretraining a deep autoencoder reconstructs the average image: Hinton & Salakhutdinov "
-    "2006. I. Sutskever, J. Martens, G. Dahl, G. Hinton, *On the importance of initialization and momentum in deep "
-    "learning*, 2013, table 1: its figures are those after 750 000 updates; here the ordering is looked at, far "
+    "autoencoder": "[Hinton2006b]: all 60 000 images to train with, pixels / 255. The published autoencoder is "
+    "pretrained for 50 epochs a machine and fine-tuned by conjugate gradients for 200 epochs.",
+    "codes": "Of [Hinton2006b], figure 3, which is a picture. No label takes part in training.",
+    "pretraining": "Without pretraining a deep autoencoder reconstructs the average image: [Hinton2006b]. "
+    "[Sutskever2013], table 1: its figures are those after 750 000 updates; here the ordering is looked at, far "
     "earlier.",
-    "saturation": "The outputs after 300 steps are those of Nielsen's chapter 3.",
+    "saturation": "The outputs after 300 steps are those of [Nielsen2015], chapter 3.",
 }
 
 

@@ -2,7 +2,7 @@
 
     g[t] = ∂c/∂s[t],   t = 0 … τ        s[t]: the state after step t;  c: the cost of the answer given after step τ
     simple layer:  g[t−1] = (g[t] ⊙ σ'(z[t])) ω                              (8)
-    LSTM:          its part of the cell: ∂c/∂c[t−1] ≈ ∂c/∂c[t] ⊙ f[t]        the rest of (8) passes through gates
+    LSTM:          its part of the cell: ∂c/∂c[t−1] ≈ ∂c/∂c[t] ⊙ f[t]        the rest of ∂c/∂s passes through gates
 
 A masked step leaves the state as it is, so the network that begins at s[t] and sees steps t + 1 … τ alone gives the
 same c. In a simple layer each step multiplies by σ' ω, and ‖g[t]‖ falls or grows like a power of the steps to go; in
@@ -15,7 +15,7 @@ an LSTM it multiplies a cell by its forget gate, which is 1 in the form of 1997.
 | ‖g[t]‖ | `state_gradients`, its Euclidean norm over all parts of the state | (T, N) |
 | τ | `ends` | (N,) |
 
-Source: section 6 of the notes, statement (8); Hochreiter & Schmidhuber 1997, section 3.
+Source: [Rauber], section 6, statement (8); [Hochreiter1997], section 3.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ Rectified units pass δ on unchanged where they are on: δ keeps its norm with H
 | δ(l) of an example | the layers' own `backward` for that example alone: db = Σ δ is then δ itself | (N, q) |
 | ‖δ(l)‖ | its Euclidean norm, the median over the examples; one for each seed | (layers, K) |
 
-The chain is judged in float64: `network.gradient`, the product in a loop, and the formula as the book prints it
-for four neurons must agree to rounding. Source: section 4 of the notes; Nielsen, chapter 5.
+The chain is judged in float64: `network.gradient`, the product in a loop, and the formula as the book prints it for
+four neurons must agree to rounding. Source: [Rauber], section 4; [Nielsen2015], chapter 5.
 """
 
 from __future__ import annotations

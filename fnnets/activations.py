@@ -24,8 +24,8 @@ Where each output depends on all weighted inputs, as in a softmax, σ' is a matr
 | a = σ(z) | `coupled.value(z)` | as z |
 | d_z | `coupled.pullback(z, d_a)` | as z |
 
-For the softmax ∂a_k/∂z_j is a_j − a_j a_j where k = j, and −a_k a_j elsewhere; so Σ_k d_a_k ∂a_k/∂z_j is
-a_j d_a_j − a_j Σ_k a_k d_a_k. Source: section 3 of the notes.
+For the softmax ∂a_k/∂z_j is a_j − a_j a_j where k = j, and −a_k a_j elsewhere; so Σ_k d_a_k ∂a_k/∂z_j is a_j d_a_j −
+a_j Σ_k a_k d_a_k. Source: [Rauber], section 3.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _relu_derivative(z: Float[Array, "*z"]) -> Float[Array, "*z"]:
 def leaky_relu(slope: float = 0.01) -> Activation:
     """Z where z ≥ 0, else slope·z; at the kink z = 0 the derivative is 1, as `jax.nn.leaky_relu` has it.
 
-    Source: Maas, Hannun & Ng 2013.
+    Source: [Maas2013].
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> fn.activations.leaky_relu(0.1).value(jnp.array([-2.0, 3.0])).tolist()

@@ -9,7 +9,7 @@
 | what the parts remember | `trace.parts` | as the parts have it |
 | what the parts carry from step to step | `states` | a tuple, None for parts without a state |
 
-Source: statement (2) of the notes, its left factor.
+Source: [Rauber], section 2, statement (2), its left factor.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ and a *network* is a layer and an objective:
 | λ | `l2` | () |
 | δ(L) | `objective.delta(z, y)`, then divided by N | (N, d) |
 
-Source: statements (1)-(6) of the notes; the network's laws are written out in CONTRIBUTING.md.
+Source: [Rauber], section 2, statements (1)-(6), and section 4 for λ; the network's laws are written out in
+CONTRIBUTING.md.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Correlation of images with filters, and its two adjoints: the contractions of the convolution layer.
 
+The notes call it convolution: a filter slides over the image and is not flipped.
+
     z[n,y,x,k] = Σ_{i,j,c} w[i,j,c,k] u[n, y·s + i·r, x·s + j·r, c]           u: the images with their padding
     dW[i,j,c,k] = Σ_{n,y,x} u[n, y·s + i·r, x·s + j·r, c] δ[n,y,x,k]           as z is linear in each w[i,j,c,k]
     dx[n,p,q,c] = Σ_{k,y,x,i,j: y·s + i·r − before = p, …} w[i,j,c,k] δ[n,y,x,k]
@@ -19,8 +21,7 @@ matrix products, of as many examples at a time as fit the cache:
 | z, δ | result, `delta` | (N, H', W', K) |
 | s, r | `window.stride`, `window.dilation` | 2 ints |
 
-Source: Dumoulin & Visin 2016, *A guide to convolution arithmetic for deep learning*, relationships 8-14; patches:
-Chellapilla, Puri & Simard 2006.
+Source: [Rauber], section 5, for z; [Dumoulin2016], relationships 8-14, for its adjoints; [Chellapilla2006] for patches.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """How parameters begin: pairs of initializers for weights and biases, on top of `jax.nn.initializers`.
 
-    default:  w ~ N(0, 1/p),       b ~ N(0, 1)        p inputs a unit; the notes' choice
-    large:    w ~ N(0, 1),         b ~ N(0, 1)        Nielsen, chapters 1 and 3: saturates wide units
-    glorot:   w ~ N(0, 2/(p + q)), b = 0              p inputs, q outputs; Glorot & Bengio 2010
-    he:       w ~ N(0, 2/p),       b = 0              for rectified units; He et al. 2015
+    default:  w ~ N(0, 1/p),       b ~ N(0, 1)        p inputs a unit; [Rauber], section 4
+    large:    w ~ N(0, 1),         b ~ N(0, 1)        [Nielsen2015], chapters 1, 3: saturates wide units
+    glorot:   w ~ N(0, 2/(p + q)), b = 0              p inputs, q outputs; [Glorot2010]
+    he:       w ~ N(0, 2/p),       b = 0              for rectified units; [He2015]
     zeros:    w = 0,               b = 0
 
 | symbol | name in code | shape |

@@ -1,9 +1,10 @@
-"""The neuron models of section 1, each for one unit or a whole layer of them, one example or a batch.
+"""The neuron models of the notes' section 1, each for one unit or a whole layer of them, one example or a batch.
 
     z = w·x + b
     linear            a = z
     rectified         a = max(z, 0)
     binary threshold  a = 1 if z ≥ 0, else 0;  with threshold θ: w·x ≥ θ, so b = −θ
+                      (the notes have both: b + w·x ≥ θ, which is the bias b − θ)
     sigmoid           a = 1 / (1 + exp −z)
     stochastic        a = 1 with probability σ(z), else 0
 
@@ -14,9 +15,9 @@
 | x | `inputs` | (…, p): (p,) is one example, (N, p) a batch |
 | a | the result | inputs' leading axes, then the units' |
 
-The hyperplane w·x = −b separates what a threshold unit switches on from what it leaves off: −b/‖w‖ is its
-signed distance from the origin along w, so the bias is the hyperplane's negative intercept. As layers of a network they
-are `layers.dense` with an activation, `layers.threshold` and `layers.stochastic`.
+The hyperplane w·x = −b separates what a threshold unit switches on from what it leaves off: −b/‖w‖ is its signed
+distance from the origin along w, so the bias is the hyperplane's negative intercept. As layers of a network they are
+`layers.dense` with an activation, `layers.threshold` and `layers.stochastic`. Source: [Rauber], section 1.
 
 >>> import jax.numpy as jnp, fnnets as fn
 >>> either = lambda x: fn.neurons.threshold(jnp.array([1.0, 1.0]), -0.5, x)     # the line x1 + x2 = 0.5

@@ -24,7 +24,8 @@
 | ∇ₐc | `cost_gradient(a, y)` | (…, d) |
 | δ(L) | `objective.delta(z, y)` | (…, d) |
 
-Source: sections 2 and 3 of the notes, statement (1). The mean over the batch is the network's, not the objective's.
+Source: [Rauber], section 2, statement (1), and section 3, whose softmax and linear outputs have another statement in
+its place. The mean over the batch is the network's, not the objective's.
 """
 
 from __future__ import annotations

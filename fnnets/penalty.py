@@ -9,7 +9,7 @@
 | λ/n | `decay` | () |
 | w | the leaves of `params` that are weights | as the layers have them |
 
-A leaf is a weight if its field's name ends in "weights". n is the size of the data set. Source: section 4 of the notes.
+A leaf is a weight if its field's name ends in "weights". n is the size of the data set. Source: [Rauber], section 4.
 """
 
 from __future__ import annotations

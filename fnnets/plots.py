@@ -11,7 +11,7 @@ Nothing here touches matplotlib's global state or needs a display; matplotlib is
 | weights | `weights` | (q, p): q images of p pixels |
 | confusion | `matrix` | (classes, classes): row the true class, column the predicted one |
 
-Colours: Okabe & Ito 2008, told apart with any colour vision; lines differ in dashes as well.
+Colours: [Okabe2008], told apart with any colour vision; lines differ in dashes as well.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A cell as a layer of sequences: `init`, `forward` and `backward`, and `start` and `step` for streams.
 
     forward:   s[t] = cell(s[t−1], x[t]),  y[t] = the first part of s[t]
-    backward:  δ[t] by the reverse scan (8), the weights' gradients from it (9)-(11): `fnnets.unrolling`
+    backward:  δ[t] by the reverse scan (8), the weights' gradients from it (9)-(14): `fnnets.unrolling`
     stream:    s, y = step(params, s, x),  one x at a time
 
 | symbol | name in code | shape |
@@ -11,7 +11,7 @@
 | s[0] | `params.initial_state` where it is learnt, zeros where not, `context.state` where it is handed on | (N, h) |
 | padding | `context.mask` | (T, N) bool |
 
-Source: section 6 of the notes.
+Source: [Rauber], section 6, for the simple layer.
 """
 
 from __future__ import annotations

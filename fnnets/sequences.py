@@ -1,8 +1,8 @@
 """What changes where examples are sequences: which axis counts them, what padding leaves out, how the cost averages.
 
     answers at every step     C = 1/N Σ_n 1/T_n Σ_t c(z[t,n], y[t,n])      t over the real steps of sequence n
-                              δ(L)[t,n] = 1/N 1/T_n ∂c/∂z[t,n]             (1), 0 at padded steps
-    one answer a sequence     C = 1/N Σ_n c(z[n], y[n])
+                              δ(L)[t,n] = 1/N 1/T_n ∂c/∂z[t,n]             (7), 0 at padded steps
+    one answer a sequence     C = 1/N Σ_n c(z[n], y[n]),  δ(L) as in (1)
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -12,7 +12,7 @@
 | T_n | `lengths(mask)` | (N,) |
 | what a layer does with time | `layer.time` | "", "kept" (T, N, …) -> (T, N, …), "dropped" (T, N, …) -> (N, …) |
 
-Source: section 6 of the notes, whose cost of a sequence is the mean over its steps.
+Source: [Rauber], section 6, whose cost of a sequence is the mean over its steps; (7) stands in the place of (1) there.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@
 The quotients are computed from t, as a softmax of logarithms: a unit that is off for every example has q = 0 in
 floating point, and still a finite cost and the right slope.
 
-Source: Hinton 2010, section 11, which takes this cross-entropy with a decaying average for q; Lee, Ekanadham & Ng 2008;
-for autoencoders Ng 2011, *Sparse autoencoder*.
+Source: [Hinton2010], section 11, which takes this cross-entropy with a decaying average for q; [Lee2008]; for
+autoencoders [Ng2011].
 """
 
 from __future__ import annotations

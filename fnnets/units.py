@@ -15,7 +15,7 @@
 Every unit of this form has its derivation in one line, as Φ' is its mean: that is why restricted Boltzmann machines
 here need no case for their kinds. A Gaussian unit has the variance 1: data are to be standardised.
 
-Source: Welling, Rosen-Zvi & Hinton 2004, *Exponential family harmoniums*; Hinton 2010, section 13.
+Source: [Welling2004]; [Hinton2010], section 13.
 """
 
 from __future__ import annotations

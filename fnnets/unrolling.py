@@ -4,7 +4,7 @@
                a padded step leaves the state as it was: s[t] = s[t−1]
     backward:  d_s[t] ← d_s[t] + (d_y[t], 0, …)
                d_s[t−1], δ[t] = cell's own backward step                          (8), the reverse scan
-               ∂C/∂weights = Σ_t Σ_n δ[t,n] ⊗ (x[t,n], s[t−1,n])                  (9)-(11), after the scan
+               ∂C/∂weights = Σ_t Σ_n δ[t,n] ⊗ (x[t,n], s[t−1,n])                  (9)-(14), after the scan
                ∂C/∂s[0] = Σ_n d_s[0,n]                                            where the initial state is learnt
 
 | symbol | name in code | shape |
@@ -19,18 +19,18 @@
 
 *Memory.* All of `saved` and `states` is O(T). With `checkpoint_every=k` the forward pass keeps only the state before
 every k-th step, T/k of them, and the backward pass runs each segment of k steps forward again before it walks back
-through it: two nested reverse scans, O(√T) for k = √T (Chen et al. 2016), and the same gradient to rounding.
+through it: two nested reverse scans, O(√T) for k = √T [Chen2016], and the same gradient to rounding.
 
 *Segments.* A reverse scan over a segment is followed by the segment's contractions, so that δ is held for one segment
 alone. Without checkpoints a segment has all T steps, the plain form with one contraction over all of (T · N), which
 accelerators run and which is the reference of the tests; on a CPU, where a fresh page of memory costs more than the
 product that fills it, a δ of more than `ONE_SEGMENT_BYTES` is cut into segments of `SEGMENT_BYTES`.
 
-*Truncation* to k steps cuts the sequence into segments of k steps that δ does not leave (Williams & Peng 1990): an
-approximation. `forward` stops the gradient of the state there too, so that `jax.grad` agrees and central differences
-do not.
+*Truncation* to k steps cuts the sequence into segments of k steps that δ does not leave [Williams1990]: an
+approximation. `forward` stops the gradient of the state there too, so that `jax.grad` agrees and central differences do
+not.
 
-Source: statements (7)-(14) of the notes; Werbos 1990, *Backpropagation through time*.
+Source: [Rauber], section 6, statements (8)-(14), for the simple layer; [Werbos1990].
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ A last part of the image that is too small for another window is left out. Along
 | before, after | `window.pads(shape)` | 2 pairs of ints, pixels of zeros |
 | H', W' | `window.positions(shape)` | 2 ints |
 
-Source: section 5 of the notes; "same" padding as JAX defines it: ⌈H/stride⌉ positions, the odd pixel after.
+Source: [Rauber], section 5; "same" padding as JAX defines it: ⌈H/stride⌉ positions, the odd pixel after.
 """
 
 from __future__ import annotations

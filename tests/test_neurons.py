@@ -1,4 +1,4 @@
-"""The neurons of section 1: vectorised, with thresholds, and stochastic ones with the right frequency."""
+"""The neurons of the notes' section 1: vectorised, with thresholds, and stochastic ones with the right frequency."""
 
 import jax
 import jax.numpy as jnp

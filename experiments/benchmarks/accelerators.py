@@ -16,7 +16,7 @@ On a CPU the share of the matrix product's rate with which one more example is w
 taken to reach too. On an accelerator its own measured step is used, and only the links are assumed.
 
 `python -m experiments.benchmarks table --collect results/benchmarks` writes SCALING.md. VGG-A is configuration A of
-Simonyan & Zisserman 2014 without dropout: 133 million parameters there and here.
+[Simonyan2014] without dropout: 133 million parameters there and here.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@
 | a, b | `step.fixed`, `step.each` | seconds |
 
 The sum in t(n) is cautious: a machine that reads weights while it multiplies takes less. Ring and tree:
-Patarasuk & Yuan 2009; Sanders, Speck & Träff 2009. Cutting the fully connected layers: Krizhevsky 2014.
+[Patarasuk2009]; [Sanders2009]. Cutting the fully connected layers: [Krizhevsky2014].
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ PROBES = 5
 
 
 class Sizes(NamedTuple):
-    """T, N, m, H and d of the notes."""
+    """T, N, m, H and d: steps, sequences, inputs, units, classes."""
 
     steps: int
     sequences: int

@@ -18,6 +18,7 @@ from typing import Any
 from fnnets.command.errors import Refusal, one_line
 
 COMMANDS = ("verify", "mutate", "statements")
+EXPERIMENTS = "they are in the repository, not in the package: clone it and run python -m experiments there"
 USAGE = """usage: fnnets verify TARGET [options]     prove a hand-written gradient, or name what is wrong with it
        fnnets mutate FAMILY [options]     plant known faults, and see that verification finds each
        fnnets statements [FAMILY]         show where each statement of the notes stands in the code
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name in ("--help", "-h"):
         print(USAGE, end="")
         return 0
+    if name == "experiments":
+        return _complain(f"fnnets experiments: {EXPERIMENTS}")
     if name not in COMMANDS:
         known = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}"
         return _complain(f"fnnets: there is no command {name!r}, expected {known}; see fnnets --help")

@@ -13,7 +13,7 @@
 | f | `factors`, > 1 enlarges | (N,) |
 
 Rotation, scaling and translation are composed first and resampled once, so nothing is blurred twice.
-Source: M. Nielsen, *Neural Networks and Deep Learning*, chapters 3 and 6; Y. LeCun et al. 1998, section III.
+Source: [Rauber], section 4; [Nielsen2015], chapters 3 and 6; [LeCun1998], section III.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def nudge(batch: Batch, image_shape: Shape | None = None) -> Batch:
         image_shape: (H, W) or (H, W, C) of flat images.
 
     Returns:
-        A `Batch` of 5N examples, each image's target five times. Nielsen, chapter 6: 50 000 become 250 000.
+        A `Batch` of 5N examples, each image's target five times. [Nielsen2015], chapter 6: 50 000 become 250 000.
 
     Raises:
         TypeError, ValueError: as `shift`; `batch` is no `Batch` of as many images as targets.

@@ -7,9 +7,8 @@
 | x | `digits().inputs` | (1797, 64): 8 x 8 images, row by row |
 | y | `digits().targets` | (1797,) labels 0 … 9 |
 
-Source: E. Alpaydin, C. Kaynak, *Optical Recognition of Handwritten Digits*, UCI 1998 (its test set).
-The order is that of the source: neighbours were written by the same hands, so a shuffled split is easier
-than first half against second half.
+Source: [Alpaydin1998] (its test set). The order is that of the source: neighbours were written by the same hands, so a
+shuffled split is easier than first half against second half.
 """
 
 from __future__ import annotations

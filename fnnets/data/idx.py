@@ -10,7 +10,7 @@
 | n_1 … n_rank | `sizes` | (rank,) |
 | data | what `read_idx` gives | (n_1, …, n_rank) |
 
-Source: Y. LeCun, C. Cortes, C. J. C. Burges, *The MNIST database of handwritten digits*, "the IDX file format".
+Source: [MNIST], "the IDX file format".
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@
 | y | `mnist().train.targets` | (50000,) labels 0 … 9 |
 
 Nothing is downloaded: the files are found by an argument or by the environment variable FNNETS_DATA.
-Source: Y. LeCun et al. 1998; M. Nielsen, *Neural Networks and Deep Learning*, chapter 1, for the split.
+Source: [LeCun1998]; [MNIST]; [Nielsen2015], chapter 1, for the split.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@
 | ε | `epsilon` | () |
 
 Of all matrices that whiten, the symmetric P changes the inputs least: whitened images still look like images.
-Source: A. Bell, T. Sejnowski, *The "independent components" of natural scenes are edge filters*, 1997.
+Source: [Rauber], section 4, for standardisation; [Bell1997] for ZCA.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@
 
 Where two arcs leave a state each is taken with probability 1/2. A string has at least 9 symbols. Which symbol comes
 next is known but for the choice, so the targets have one or two ones; only the last T or P needs a long memory.
-Source: A. Reber 1967; S. Fahlman 1991, *The recurrent cascade-correlation architecture*, for the embedded grammar;
-Hochreiter, Schmidhuber 1997, experiment 1.
+Source: [Reber1967]; [Fahlman1991] for the embedded grammar; [Hochreiter1997], experiment 1.
 """
 
 from __future__ import annotations

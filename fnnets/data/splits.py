@@ -11,10 +11,10 @@
 | n_1 … n_m | `parts`, as sizes or as fractions | (m,) |
 | k | `k` | () |
 
-Everything is decided by the key. With `key=None` a split or fold takes the examples in the order in which
-they came: "first half against second half". Examples lie along the first axis; with `sequences=True` they are
-time-major sequences, inputs (T, N, …) and mask (T, N), along the second, and so are targets that begin with (T, N).
-Source: T. Hastie, R. Tibshirani, J. Friedman, *The Elements of Statistical Learning*, sections 7.2, 7.10, 7.11.
+Everything is decided by the key. With `key=None` a split or fold takes the examples in the order in which they came:
+"first half against second half". Examples lie along the first axis; with `sequences=True` they are time-major
+sequences, inputs (T, N, …) and mask (T, N), along the second, and so are targets that begin with (T, N).
+Source: [Rauber], section 4; [Hastie2009], sections 7.2, 7.10, 7.11.
 """
 
 from __future__ import annotations

@@ -12,12 +12,12 @@
 | `temporal_order` | (T, N, 8): a b c d X Y E B | (N,) labels: X = 0 and Y = 1 as binary digits |
 | `long_lag` | (p, N, p + 1): a_1 … a_{p−1} x y | (p, N) labels |
 
-Inputs are float32 and labels int32 in every setting of JAX. The sizes are static and the key may be traced, so that
-a training step can draw its own sequences. What is known without a memory:
-`adding`: the mean, 1, has a mean squared error of 1/6, the variance of the sum of two numbers from U(0, 1).
-`copying`: `copying_baseline` nats a step. `temporal_order`: one class of 4 or 8. `long_lag`: the last symbol, 1 of 2.
-Source: Hochreiter, Schmidhuber 1997, *Long short-term memory*, experiments 2a, 4, 6a, 6b; Arjovsky, Shah, Bengio
-2016, *Unitary evolution recurrent neural networks*, section 4.1 (copying) and 4.2 (adding, in the form used here).
+Inputs are float32 and labels int32 in every setting of JAX. The sizes are static and the key may be traced, so that a
+training step can draw its own sequences. What is known without a memory: `adding`: the mean, 1, has a mean squared
+error of 1/6, the variance of the sum of two numbers from U(0, 1). `copying`: `copying_baseline` nats a step.
+`temporal_order`: one class of 4 or 8. `long_lag`: the last symbol, 1 of 2.
+Source: [Hochreiter1997], experiments 2a, 4, 6a, 6b; [Arjovsky2016], section 4.1 (copying) and 4.2 (adding, in the form
+used here).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@
 The mask is reversed with the sequence, and padded steps leave a state as it was: so the reversed layer begins at the
 last real step of each sequence, whatever is padded.
 
-Source: Schuster & Paliwal 1997, *Bidirectional recurrent networks*.
+Source: [Schuster1997].
 """
 
 from __future__ import annotations

@@ -27,9 +27,8 @@ parameters nor what is below them learn. "straight_through" is an *approximation
 identity, and as if a draw were its mean, whose derivative is σ'(z). `forward` adds a term of the value 0 that has this
 derivative, so `jax.grad` agrees and central differences do not. Of the mean itself σ'(z) is the gradient.
 
-Source: section 1 of the notes for the forward pass; Bengio, Léonard & Courville 2013, *Estimating or propagating
-gradients through stochastic neurons for conditional computation*, arXiv:1308.3432, the straight-through estimator; for
-stochastic units in its variant with the sigmoid's derivative.
+Source: [Rauber], section 1, for the forward pass; [Bengio2013], the straight-through estimator; for stochastic units in
+its variant with the sigmoid's derivative.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The convolutional layer, in the correlation form of the notes: one filter, seen everywhere in the image.
+"""The convolutional layer, as the notes define it: one filter, slid over the image without being flipped.
 
     forward:   z[n,y,x,k] = b_k + Σ_{i,j,c} w[i,j,c,k] u[n, y·s + i·r, x·s + j·r, c]      a = σ(z)
     backward:  δ = d_a ⊙ σ'(z)
@@ -21,8 +21,10 @@ correlation, with flipped filters, whose channels k are summed now and whose cha
 | z | `trace.z` | (N, H', W', K) |
 | δ | `delta` | (N, H', W', K) |
 
-With stride 1 and no padding z is the notes' discrete convolution (f * g) of the image with the flipped filter.
-Source: section 5 of the notes for the forward pass; the contractions are `fnnets.correlation`.
+With stride and dilation 1 and no padding, z − b at (y, x) is the notes' discrete convolution of the image f with the
+filter g, (f * g)(y, x) = Σ_{i,j} f(i, j) · g(i − y, j − x): g slides over f and is not flipped. Signal processing flips
+it in a convolution, and calls this sum the cross-correlation. Source: [Rauber], section 5, for the forward pass; the
+contractions are `fnnets.correlation`.
 """
 
 from __future__ import annotations

@@ -16,8 +16,7 @@
 
 Derivation: r and s do not depend on x. Salt and pepper takes the values 0 and 1 for the least and the greatest ones.
 
-Source: Vincent, Larochelle, Bengio & Manzagol 2008, *Extracting and composing robust features with denoising
-autoencoders*; Vincent et al. 2010, *Stacked denoising autoencoders*, section 3.3.
+Source: [Vincent2008]; [Vincent2010], section 3.3.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@
 | z | `trace.z` | (…, q) |
 | δ | `delta` | (…, q) |
 
-The sums run over all leading axes at once. Source: statements (2)-(6) of the notes.
+The sums run over all leading axes at once. Source: [Rauber], section 2, statements (2)-(6).
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@
 | p | `keep` | () |
 | r, or p | `trace.scale` | as x; the first axis is 1 where one mask serves the batch; () in prediction |
 
-Source: the notes' definition, which is that of Srivastava et al. 2014, equation for test time W ← p W. The
-"inverted" form of other libraries divides by p in training instead; its gradients are 1/p times these.
+Source: [Rauber], section 4, where p = ½; [Srivastava2014] for any p, equation for test time W ← p W. The "inverted"
+form of other libraries divides by p in training instead; its gradients are 1/p times these.
 """
 
 from __future__ import annotations

@@ -17,11 +17,11 @@
 | F | result, nats | (N, 1), or (N, 1 + q) with t beside it |
 | Φ, Φ', κ | `units.potential`, `units.mean`, `units.curvature` | |
 
-Derivation: for fixed v the terms of exp −E factorise over the hidden units, each of which gives ∫ exp(t h) dν(h) =
-exp Φ(t). The units may be of any kind of `fnnets.units`. For Gaussian ones E is (v − b)²/2 of Hinton 2010, equation
-17, up to a constant in b, which changes no probability.
+Derivation: for fixed v the terms of exp −E factorise over the hidden units, each of which gives ∫ exp(t h) dν(h) = exp
+Φ(t). The units may be of any kind of `fnnets.units`. For Gaussian ones E is (v − b)²/2 of [Hinton2010], equation 17, up
+to a constant in b, which changes no probability.
 
-Source: Hinton 2002; Hinton 2010, *A practical guide to training restricted Boltzmann machines*, section 2 and 16.
+Source: [Hinton2002]; [Hinton2010], sections 2 and 16.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def free_energy(
     Args:
         hidden: q.
         visible_units, hidden_units: kinds from `fnnets.units`.
-        deviation: standard deviation of the initial weights; Hinton 2010, section 8, has 0.01.
+        deviation: standard deviation of the initial weights; [Hinton2010], section 8, has 0.01.
         visible_biases: (p,) with which b begins; None for 0.
         with_inputs: give the hidden units' weighted inputs t beside F, for costs that look at them.
 

@@ -24,8 +24,8 @@ is ∂C/∂q. The reset gate stands behind the product R_n h, so that one produc
 | h | `states[0]`, the output | (T, N, h) |
 | h[0] | `params.initial_state`, a tuple of one; None where it is zero | (h,) |
 
-Source: Cho et al. 2014, with the reset gate after the product as in cuDNN and PyTorch (in the paper it stands before:
-R_n (r ⊙ h)).
+Source: [Cho2014], with the reset gate after the product as in cuDNN and PyTorch (in the paper it stands before: R_n (r
+⊙ h)).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@
 | y | result | (N, h) |
 | τ | `trace.steps` | (1, N, 1) or, for both ends, (1, N, h), int32 |
 
-Source: section 6 of the notes, sequence classification.
+Source: [Rauber], section 6, sequence classification.
 """
 
 from __future__ import annotations

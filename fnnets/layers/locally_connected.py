@@ -21,8 +21,8 @@ pixel is seen by several windows, and its derivative is the sum of what each of 
 | z | `trace.z` | (N, H', W', K) |
 | δ | `delta` | (N, H', W', K) |
 
-Source: section 5 of the notes for z and for the number of parameters, MK(Chw + 1) against the convolution's K(Chw + 1);
-LeCun 1989, *Generalization and network design strategies*, compares networks of both kinds.
+Source: [Rauber], section 5, for z and for the number of parameters, MK(Chw + 1) against the convolution's K(Chw + 1);
+[LeCun1989] compares networks of both kinds.
 """
 
 from __future__ import annotations

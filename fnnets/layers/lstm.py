@@ -13,9 +13,10 @@
                dW_k = Σ_t δ_k[t]ᵀ u[t],  db_k = Σ_t δ_k,  dp_k = Σ_t δ_k ⊙ c
                dx[t] = Σ_k δ_k W_k,  its columns of x
 
-*Derivation.* The notes only name this layer. C depends on c[t] through h[t] and through c[t+1]; so ∂C/∂c[t] is the
-sum d_h o η'(c) + d_c[t+1] f[t+1], and every other line is the chain rule through one product or one activation. The
-factor f on the way back replaces ω σ' of the simple layer: where a forget gate is open, δ neither vanishes nor grows.
+*Derivation.* The notes only name this layer, in section 6. C depends on c[t] through h[t] and through c[t+1]; so
+∂C/∂c[t] is the sum d_h o η'(c) + d_c[t+1] f[t+1], and every other line is the chain rule through one product or one
+activation. The factor f on the way back replaces ω σ' of the simple layer: where a forget gate is open, δ neither
+vanishes nor grows.
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -34,8 +35,8 @@ gates are a tanh, which XLA computes in half the time of a logistic; below 6e-8 
 The form of 1997 has no forget gate (f = 1), γ(z) = 4σ(z) − 2, η(c) = 2σ(c) − 1, and the gates of the step before
 among what everything sees: u[t] = (x[t], h[t−1], i[t−1], o[t−1]).
 
-Source: Hochreiter & Schmidhuber 1997 (whose gradient is truncated; this one is complete); Gers, Schmidhuber & Cummins
-2000 for the forget gate; Gers, Schraudolph & Schmidhuber 2002 for peepholes; Graves 2012, chapter 4, for the gradient.
+Source: [Hochreiter1997] (whose gradient is truncated; this one is complete); [Gers2000] for the forget gate; [Gers2002]
+for peepholes; [Graves2012], chapter 4, for the gradient.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def lstm(
         size: h, the number of cells.
         forget_gate: whether there is one; without, f = 1.
         peepholes: whether gates see their own cell: diagonal weights, beginning as zeros.
-        forget_bias: added to the forget gate's initial biases; 1 keeps the gate open at first (Jozefowicz et al. 2015).
+        forget_bias: added to the forget gate's initial biases; 1 keeps the gate open at first [Jozefowicz2015].
         squash_input: γ, what the candidate is squashed by.
         squash_output: η, what the cell is squashed by on its way out.
         gate_connections: whether gates and candidate also see the gates of the step before, as in 1997.

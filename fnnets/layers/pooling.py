@@ -17,7 +17,8 @@ behind the last whole window are left out, and their d_x is 0.
 | i*·w + j* | `trace.winner` | (N, H', W', C) uint8, or int32 for windows of more than 256 pixels |
 | s | `window.stride` | 2 ints |
 
-Source: section 5 of the notes for the forward pass. The winners are remembered, so `backward` never compares again.
+Source: [Rauber], section 5, for the forward pass of max-pooling. The winners are remembered, so `backward` never
+compares again.
 """
 
 from __future__ import annotations

@@ -19,8 +19,10 @@
 | a | `states[0]`, the output | (T, N, h) |
 | δ | `delta` | (T, N, h) |
 
-x Wᵀ + b of all steps is one contraction before the scan, as dω and dW are after it; d_a[t] is the part of ∂C/∂a[t]
-that comes from above, δ[t+1] ω the part that comes through time. Source: statements (8)-(14) of the notes.
+x Wᵀ + b of all steps is one contraction before the scan, as dω and dW are after it; d_a[t] is the part of ∂C/∂a[t] that
+comes from above, δ[t+1] ω the part that comes through time. What a learnt a[0] gets has no number in the notes.
+
+Source: [Rauber], section 6, statements (8)-(14).
 """
 
 from __future__ import annotations

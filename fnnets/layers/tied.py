@@ -14,8 +14,8 @@
 Derivation: C(W, V) with V = Wᵀ has dC = ⟨∂C/∂W, dW⟩ + ⟨∂C/∂V, dWᵀ⟩ = ⟨∂C/∂W + (∂C/∂V)ᵀ, dW⟩. With one layer each,
 h = σ(x Wᵀ + c) and z = h W + b: ∂C/∂W = δᵀ x and ∂C/∂V = δ(L)ᵀ h, so dW = δᵀ x + hᵀ δ(L).
 
-The penalty meets each weight once. Source: Hinton & Salakhutdinov 2006, whose decoder begins so; Vincent et al. 2010,
-section 2.2, where it stays so.
+The penalty meets each weight once. Source: [Hinton2006b], whose decoder begins so; [Vincent2010], section 2.2, where it
+stays so.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     forward:   a[t] = dense((x[t], a[t−1])),  t = 1 … T,  with weights (W, ω) and biases b in every layer
     backward:  the dense layer's own, from the last layer to the first; a shared parameter gets the sum over its copies
 
-This is how the notes derive (8)-(14): the network of T layers has statements (2)-(6), and shared parameters add theirs
-up. It is for reading and for proof; `recurrent` computes the same with two contractions instead of T.
+This is how the notes interpret (8)-(14): the network of T layers has statements (2)-(6), and shared parameters add
+theirs up. Their proof gives each step parameters of its own, which comes to the same. It is for reading and for proof;
+`recurrent` computes the same with two contractions instead of T.
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -12,7 +13,7 @@ up. It is for reading and for proof; `recurrent` computes the same with two cont
 | (W, ω) | `DenseParams.weights` of every layer | (h, m + h) |
 | b | `DenseParams.biases` | (h,) |
 
-Source: section 6 of the notes, the unfolded network.
+Source: [Rauber], section 6, the unfolded network.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@
 Derivation: x enters y twice, and both terms of its cotangent add up. A decoder that is wrapped so gives the code's
 weighted inputs beside the reconstruction, where `fnnets.sparsity` finds them.
 
-Source: the sum of statement (2) over all that a unit feeds.
+Source: the sum of [Rauber], statement (2), over all that a unit feeds.
 """
 
 from __future__ import annotations

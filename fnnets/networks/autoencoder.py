@@ -17,8 +17,8 @@
 With corruption `params[0]` is the empty tuple of that layer, with a sparsity target that of the code's activation is
 `params[-1][0]`; `fnnets.networks.coding` finds the halves in all of them.
 
-Source: Hinton & Salakhutdinov 2006; Vincent et al. 2010 (corruption, tied weights); Ng 2011 (sparsity); the notes'
-section 8.
+Source: [Hinton2006b]; [Vincent2010] (corruption, tied weights); [Ng2011] (sparsity). The notes name autoencoders, and
+have no text on them; (1)-(6) are theirs.
 """
 
 from __future__ import annotations

@@ -16,15 +16,15 @@ C is no likelihood: its value can go up or down while the machine improves. Its 
 that of −mean log p(v) as far as the samples are the model's. In training the sampler (`networks.sampling`) completes
 each minibatch; `fit(…, gradient="automatic")` differentiates the same C.
 
-Centred training (Melchior, Fischer & Wiskott 2016) subtracts offsets from the states: E = −(v − μ)·Wᵀ(h − ω) − …. The
-distributions are the same and the parameters are kept in the form above; what changes is the direction of a step,
+Centred training [Melchior2016] subtracts offsets from the states: E = −(v − μ)·Wᵀ(h − ω) − …. The distributions are the
+same and the parameters are kept in the form above; what changes is the direction of a step,
 
     ∇W = dW − ω dbᵀ − dc μᵀ,    ∇b = db − ∇Wᵀ ω,    ∇c = dc − ∇W μ
 
 Derivation: ⟨(h − ω)(v − μ)ᵀ⟩ of one phase minus the other leaves ⟨h vᵀ⟩ − ω⟨v⟩ᵀ − ⟨h⟩μᵀ, as ω μᵀ cancels; the biases of
 the form above are those of the centred one minus Wᵀω and Wμ, and move with W.
 
-Source: Hinton 2002; Hinton 2010; the notes' section 7.
+Source: [Hinton2002]; [Hinton2010]. The notes name these machines, and have no text on them.
 """
 
 from __future__ import annotations
@@ -80,10 +80,10 @@ def boltzmann(
         visible_units, hidden_units: "binary", or "gaussian" of variance 1 for real data (standardise them) and
             linear codes; not both Gaussian.
         sampler: `fn.networks.sampling.contrastive_divergence(k)`, `.persistent(k, chains=…)` or `.tempered(k, …)`.
-        mean: (p,) mean of the data: visible biases begin at its log-odds (Hinton 2010, section 8); None begins at 0.
+        mean: (p,) mean of the data: visible biases begin at its log-odds ([Hinton2010], section 8); None begins at 0.
         centred: how far offsets move towards each minibatch's means, in (0, 1]; 0.01 is common, None does not centre.
         deviation: standard deviation of the initial weights.
-        l2: λ of λ/2n Σ w²; the weight cost of Hinton's guide is λ/n.
+        l2: λ of λ/2n Σ w²; the weight cost of [Hinton2010] is λ/n.
         sparsity: the mean activity that hidden units should have, a number or `fn.sparsity.Target(mean, weight)`.
 
     Raises:

@@ -13,8 +13,8 @@
 | S, h and w, f | `stride`, `size`, `scale` | 2 numbers each |
 | P, R | `precision`, `recall` | (B,) |
 
-Source: Everingham et al. 2015, *The Pascal Visual Object Classes Challenge: A Retrospective*, AP as since 2010. There a
-box never turns to its second best truth, here to the best that is left; a second box on one truth misses in both.
+Source: [Everingham2015], AP as since 2010. There a box never turns to its second best truth, here to the best that is
+left; a second box on one truth misses in both.
 """
 
 from __future__ import annotations

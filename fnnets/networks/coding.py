@@ -15,8 +15,7 @@ Unrolled, the autoencoder is the deterministic image of the stack: each layer gi
 code of Gaussian hidden units has a linear layer, E[h | v] = W v + c, one of binary units a sigmoid layer. A classifier
 with an unrolled encoder is a deep belief network to be fine-tuned.
 
-Source: Hinton & Salakhutdinov 2006, *Reducing the dimensionality of data with neural networks*; Hinton, Osindero & Teh
-2006, *A fast learning algorithm for deep belief nets*.
+Source: [Hinton2006b]; [Hinton2006a] for deep belief networks.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@
     dropout0.5      each unit is kept with probability 0.5 in training
     |               ends a line of the table; nothing else
 
-The hidden activation follows every layer with weights but the last, which is linear: the objective owns its
-activation. Both orders of the literature: activation before pooling (Simonyan & Zisserman 2014), and with `pool_first`
-the pooling of weighted inputs, which are activated afterwards (Nielsen 2015).
+The hidden activation follows every layer with weights but the last, which is linear: the objective owns its activation.
+Both orders of the literature: activation before pooling [Simonyan2014], and with `pool_first` the pooling of weighted
+inputs, which are activated afterwards [Nielsen2015].
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -20,7 +20,7 @@ the pooling of weighted inputs, which are activated afterwards (Nielsen 2015).
 | b | `params[i].biases` | (K,), (H', W', K) or (q,) |
 
 The i-th entry of `params` belongs to the i-th layer of the chain; layers without parameters hold the empty tuple.
-Source: section 5 of the notes.
+Source: [Rauber], section 5.
 """
 
 from __future__ import annotations

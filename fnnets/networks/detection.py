@@ -20,7 +20,7 @@ pixels of a crop would see zeros, those of a map see the image.
 | S | `map_stride(net)` | 2 ints |
 | a | result of `class_map` | (N, H', W', d) |
 
-Source: Sermanet et al. 2014, *OverFeat*, section 3.5; Long, Shelhamer & Darrell 2015, section 3, for shift and stitch.
+Source: [Rauber], section 5, the class map; [Sermanet2014], section 3.5; [Long2015], section 3, for shift and stitch.
 Boxes, and how they are judged: `fnnets.networks.boxes`.
 """
 

@@ -12,10 +12,10 @@
 | W, b, c | `params`, `BoltzmannParams` | (q, p), (p,), (q,) |
 | E, F | results, nats | (N,) |
 
-The last line in words: Hebbian learning awake, its opposite asleep (Ackley, Hinton & Sejnowski 1985). Its derivation:
-log p(v) = −F(v) − log Z, ∂F/∂w = E[∂E/∂w | v], and ∂ log Z/∂w = −E[∂E/∂w] over the model.
+The last line in words: Hebbian learning awake, its opposite asleep [Ackley1985]. Its derivation: log p(v) = −F(v) − log
+Z, ∂F/∂w = E[∂E/∂w | v], and ∂ log Z/∂w = −E[∂E/∂w] over the model.
 
-Source: Hinton 2002; Hinton 2010, sections 2 and 16; `fnnets.units` for ν and Φ.
+Source: [Hinton2002]; [Hinton2010], sections 2 and 16; `fnnets.units` for ν and Φ.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def visible_given_hidden(net: Network, params: BoltzmannParams, h: Any) -> Float
 def statistics(net: Network, params: BoltzmannParams, v: Any) -> BoltzmannParams:
     """⟨h vᵀ⟩, ⟨v⟩ and ⟨h⟩ over the examples, h being E[h | v].
 
-    The hidden units enter as probabilities, not as samples (Hinton 2010, section 3.1). The gradient of contrastive
+    The hidden units enter as probabilities, not as samples ([Hinton2010], section 3.1). The gradient of contrastive
     divergence is `statistics` of the samples minus `statistics` of the data.
 
     Args:
@@ -151,7 +151,7 @@ def free_energy_gap(net: Network, params: BoltzmannParams, train: Any, validatio
     """Mean F(validation) − mean F(train) in nats: near 0 at first, and growing as the machine overfits.
 
     log Z drops out, so this can be watched where likelihoods cannot be computed. Compare with as many training
-    examples as there are validation examples, always the same ones (Hinton 2010, section 6).
+    examples as there are validation examples, always the same ones ([Hinton2010], section 6).
 
     Args:
         net, params: as for `energy`.

@@ -11,7 +11,7 @@
 | b(l) | `params[i].biases` | (q,) |
 
 The i-th entry of `params` belongs to the i-th layer of the chain; dropout layers hold the empty tuple.
-Source: sections 2-4 of the notes.
+Source: [Rauber], sections 2-4.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@
 A flip moves every t_j by ±W_ji, so a site costs q evaluations of Φ and no product. The pseudo-likelihood needs no Z
 and follows training well, but is no likelihood: it judges each unit by its neighbours alone.
 
-Source: Besag 1975; Hinton 2010, section 17; scikit-learn's `BernoulliRBM.score_samples` for the stochastic form.
+Source: [Besag1975]; [Hinton2010], section 17; scikit-learn's `BernoulliRBM.score_samples` for the stochastic form.
 """
 
 from __future__ import annotations

@@ -20,8 +20,7 @@ logarithm errs to one side, so that forward and reverse hold log Z between them,
 reverse begins with are the machine's. Chains that all miss a mode agree with one another: the standard error does not
 see it, and a gap between forward and reverse does. Everything is computed in float32 at least.
 
-Source: Salakhutdinov & Murray 2008, *On the quantitative analysis of deep belief networks*; Neal 2001; Burda, Grosse &
-Salakhutdinov 2015, *Accurate and conservative estimates of MRF log-likelihood using reverse annealing*.
+Source: [Salakhutdinov2008]; [Neal2001]; [Burda2015] for the reverse direction.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
                z[t] = a(L−1)[t] Wᵀ + b                                     an answer at every step
                z = a(L−1)[T] Wᵀ + b                                        or one for the sequence
                C = 1/N Σ_n 1/T_n Σ_t c(z[t,n], y[t,n]) + λ/2n Σ w²
-    backward:  δ(L)[t] = 1/N 1/T_n ∂c/∂z[t]                                (1)
-               δ(l)[t] by each layer's own backward pass                   (8)
+    backward:  δ(L)[t] = 1/N 1/T_n ∂c/∂z[t]                                (7); (1) for one
+               δ(l)[t] by each layer's own backward pass                   (8), simple layers
                ∂C/∂w, ∂C/∂b                                                (9)-(14)
 
 | symbol | name in code | shape |
@@ -15,7 +15,7 @@
 | padding | `batch.mask` | (T, N) bool |
 | parameters of layer l | `params[l − 1]` | as the layer has them |
 
-Source: section 6 of the notes.
+Source: [Rauber], section 6; for other cells that of their layers.
 """
 
 from __future__ import annotations

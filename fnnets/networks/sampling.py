@@ -7,7 +7,7 @@
                                 with probability min(1, exp(F_r(v_r) + F_s(v_s) − F_r(v_s) − F_s(v_r))),  s = r + 1;
                                 those at β = 1 are the samples
 
-What is a probability and what a sample follows Hinton's guide, section 3: hidden units that drive a reconstruction are
+What is a probability and what a sample follows [Hinton2010], section 3: hidden units that drive a reconstruction are
 samples; in the statistics they are probabilities, as the free energy has them; reconstructions are samples too, unless
 `contrastive_divergence(means=True)` leaves the last one at its probabilities, which is less noisy.
 
@@ -18,7 +18,7 @@ samples; in the statistics they are probabilities, as the free energy has them; 
 | tempered chains | `memory.chains` | (K, M, p) |
 | β | `betas` | (K,) |
 
-Source: Hinton 2002 (CD); Tieleman 2008 (PCD); Desjardins et al. 2010, Cho, Raiko & Ilin 2010 (tempering).
+Source: [Hinton2002] (CD); [Tieleman2008] (PCD); [Desjardins2010], [Cho2010] (tempering).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@
 | h₀, w₀ | `cut.size`, the positions of front's last window in one crop | 2 ints |
 | S | `cut.stride`, the product of front's strides | 2 ints |
 
-Source: Sermanet et al. 2014, *OverFeat*, section 3.5.
+Source: [Sermanet2014], section 3.5.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@
 p_β is the marginal of a machine with weights β W and biases (1 − β) b₀ + β b and β c, so a Gibbs step leaves it as it
 is. A base rate b₀ like the data's makes the way shorter than b₀ = 0.
 
-Source: Salakhutdinov & Murray 2008, *On the quantitative analysis of deep belief networks*, section 4.
+Source: [Salakhutdinov2008], section 4.
 """
 
 from __future__ import annotations

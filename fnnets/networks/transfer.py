@@ -14,7 +14,7 @@ is then used by nobody, and under `jit` the compiler drops its part of the backw
 | W, b | `params[-1].weights`, `params[-1].biases` | (outputs, p) and (outputs,) |
 | p | `params[-1].weights.shape[1]` | () |
 
-Source: Donahue et al. 2014, *DeCAF*; Yosinski et al. 2014, *How transferable are features in deep neural networks?*
+Source: [Rauber], section 5, at its end; [Donahue2014]; [Yosinski2014].
 """
 
 from __future__ import annotations

@@ -11,13 +11,12 @@
 | standard error | `standard_error.cost`, `standard_error.accuracy` | () |
 
 The standard error would be that of independent scores. Training parts of k folds overlap, so the scores are correlated,
-and it is mostly too small; no unbiased estimate exists (Bengio & Grandvalet 2004). Out-of-bag scores of the bootstrap
-share examples in both parts, and their standard error goes to zero with the number of resamples: it says how well the
-mean over all resamples of these data is known, and nothing of other data. That mean is pessimistic, as a resample holds
-63 % of the examples on average.
+and it is mostly too small; no unbiased estimate exists [Bengio2004]. Out-of-bag scores of the bootstrap share examples
+in both parts, and their standard error goes to zero with the number of resamples: it says how well the mean over all
+resamples of these data is known, and nothing of other data. That mean is pessimistic, as a resample holds 63 % of the
+examples on average.
 
-Source: section 4 of the notes; T. Hastie, R. Tibshirani, J. Friedman, *The Elements of Statistical Learning*, sections
-7.10 and 7.11.
+Source: [Rauber], section 4, which names both schemes; [Hastie2009], sections 7.10 and 7.11.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@
 | η | `learning_rate` | () |
 | μ | `decay` | () |
 | v | the state of `optax.trace` | as the parameters |
+
+Source: [Rauber], section 4.
 """
 
 from __future__ import annotations
@@ -23,17 +25,17 @@ def momentum(
     """Gradient descent with momentum: exactly v ← μv − η∂C, w ← w + v. μ = 0 is plain descent.
 
     Machines are mostly trained with a μ that rises: `lambda step: jnp.where(step < 3000, 0.5, 0.9)` switches after
-    3000 steps, which are five epochs of 60 000 examples in minibatches of 100 (Hinton 2010, section 9).
+    3000 steps, which are five epochs of 60 000 examples in minibatches of 100 ([Hinton2010], section 9).
 
     Args:
         learning_rate: η > 0, or an optax schedule.
         decay: μ in [0, 1), or an optax schedule.
-        nesterov: look ahead, in the form of Sutskever et al. 2013 as optax has it.
+        nesterov: look ahead, in the form of [Sutskever2013] as optax has it.
 
     Raises:
         TypeError, ValueError: η ≤ 0, or μ outside [0, 1).
 
-    Source: Polyak 1964; with a schedule, η and μ are those of the step in which ∂C enters v.
+    Source: [Rauber], section 4; [Polyak1964]; with a schedule, η and μ are those of the step in which ∂C enters v.
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> descent = fn.training.momentum(0.1, 0.5)

@@ -7,11 +7,11 @@
 | v(l) | `train.inputs`, replaced from layer to layer | (N, p) |
 | W, b, c of machine l | `result.params[l]` | (q, p), (p,), (q,) |
 
-The probabilities are data for the next machine (Hinton & Salakhutdinov 2006): less noise than samples. Memory: beside
-the data, the means of one layer while a machine is trained, and of two while the next ones are computed, in chunks.
+The probabilities are data for the next machine [Hinton2006b]: less noise than samples. Memory: beside the data, the
+means of one layer while a machine is trained, and of two while the next ones are computed, in chunks.
 
-Source: Hinton, Osindero & Teh 2006; Hinton & Salakhutdinov 2006, whose supporting text has the settings: CD-1, batches
-of 100, rate 0.1 (0.001 for the linear code), weight cost 0.0002, momentum 0.5, then 0.9.
+Source: [Hinton2006a]; [Hinton2006b], whose supporting text has the settings: CD-1, batches of 100, rate 0.1 (0.001 for
+the linear code), weight cost 0.0002, momentum 0.5, then 0.9.
 """
 
 from __future__ import annotations

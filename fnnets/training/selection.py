@@ -70,7 +70,7 @@ def grid(**values: Sequence[Any]) -> list[Candidate]:
 
 
 def sample(key, count: int, **values: Sequence[Any] | Callable[[Any], float]) -> list[Candidate]:
-    """`count` random candidates, each hyperparameter drawn by itself (Bergstra & Bengio 2012).
+    """`count` random candidates, each hyperparameter drawn by itself [Bergstra2012].
 
     Args:
         key: PRNG key.

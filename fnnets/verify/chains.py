@@ -14,7 +14,7 @@
 
 What is enumerated is NumPy in float64 and shares no code with the networks, so that it can be their referee.
 
-Source: Hinton 2002; `fnnets.networks.energies` for the energy.
+Source: [Hinton2002]; `fnnets.networks.energies` for the energy.
 """
 
 from __future__ import annotations

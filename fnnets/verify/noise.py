@@ -19,7 +19,7 @@ programs may differ there in the first digit. Central differences cannot tell th
 | ε | `precision.epsilon(column)` | () |
 | draws | `DRAWS` | |
 
-Source: Monte Carlo arithmetic, Parker 1997.
+Source: Monte Carlo arithmetic [Parker1997].
 """
 
 from __future__ import annotations

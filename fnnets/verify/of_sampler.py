@@ -17,7 +17,7 @@
 Where one cause is found, what rests on it is downstream: a wrong conditional distribution moves the mean too. z-scores
 and their probabilities are those of `fnnets.verify.statistics`, with exact variances.
 
-Source: Hinton 2002 (contrastive divergence); Tieleman 2008 (persistent chains).
+Source: [Hinton2002] (contrastive divergence); [Tieleman2008] (persistent chains).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Many sums of random numbers against what they should be: z-scores, p-values that never flatter, Holm, power.
 
     z         = t / √V,                                t = abs(observed − expected)
-    p-value   ≤ 2 exp(−V/b² H(b t / V)),               H(u) = (1 + u) log(1 + u) − u            Bennett 1962
+    p-value   ≤ 2 exp(−V/b² H(b t / V)),               H(u) = (1 + u) log(1 + u) − u            [Bennett1962]
     Holm      adjusted p of the i-th smallest of m:    max over j ≤ i of (m − j + 1) p_j
     power     a shift of every term by D is found with probability 0.99 where
               n D ≥ r(log 2m/α) + r(log 100),          r(L) = √(2 V L) + b L / 3                Bernstein
@@ -21,7 +21,7 @@ must be a seventh larger to be found than under normal tails.
 Coin tosses in floating point are exact to about the spacing of its numbers. `sums.slack` is the probability with which
 a term may be another for that reason: it is taken off t and added to V. Sums themselves are exact to n `EXACT`.
 
-Source: Boucheron, Lugosi & Massart 2013, theorems 2.9 and 2.10; Holm 1979.
+Source: [Boucheron2013], theorems 2.9 and 2.10; [Holm1979].
 """
 
 from __future__ import annotations

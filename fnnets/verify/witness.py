@@ -14,7 +14,7 @@ the small one keeps clear of kinks. f is given as terms whose sum it is, so that
 | f | `terms(at, rest)`, summed | () |
 | R, u | `Estimate.value`, `.uncertainty` | (leaf's coordinates,) |
 
-Source: Richardson 1911; the choice of h for R in float64 is ε^(1/5) of the parameter's size.
+Source: [Richardson1911]; the choice of h for R in float64 is ε^(1/5) of the parameter's size.
 """
 
 from __future__ import annotations

@@ -133,6 +133,13 @@ def test_bad_input_is_one_line_on_standard_error_and_status_2(mine, arguments, s
     assert said in heard.err
 
 
+@pytest.mark.parametrize("arguments", [["experiments"], ["experiments", "digits", "--help"]])
+def test_experiments_are_said_to_be_in_the_repository(arguments, capsys):
+    assert main(arguments) == 2
+    said = "they are in the repository, not in the package: clone it and run python -m experiments there"
+    assert capsys.readouterr() == ("", f"fnnets experiments: {said}\n")
+
+
 @pytest.mark.parametrize("name", ["tyro", "rich"])
 def test_a_missing_extra_is_named(monkeypatch, capsys, name):
     monkeypatch.setitem(sys.modules, name, None)

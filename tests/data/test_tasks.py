@@ -83,7 +83,7 @@ def test_copying_reads_a_word_and_writes_it_after_the_marker(delay, symbols, len
 
 
 def test_copying_without_memory_costs_what_is_published():
-    # Arjovsky et al. 2016: 10 log 8 / (T + 20)
+    # [Arjovsky2016]: 10 log 8 / (T + 20)
     assert round(copying_baseline(100), 4) == 0.1733
     assert round(copying_baseline(200), 4) == 0.0945
     # the best guess without memory: blanks surely, symbols by their frequency in many words

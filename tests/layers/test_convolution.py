@@ -1,5 +1,7 @@
 """The convolutional layer: every law for every geometry, the notes' discrete convolution, and what it refuses."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,18 +57,34 @@ def test_every_law_for_every_geometry(window, stride, dilation, padding):
                 assert_equal_leaves(wrong, automatic, "float64")
 
 
-def test_stride_1_is_the_discrete_convolution_of_the_notes():
-    """(f * g)[y, x] = Σ f[y − i, x − j] g[i, j] at every position, f the image and g the flipped filter."""
+def convolved(f, g, positions):
+    """(f * g)(n, m) = Σ_i Σ_j f(i, j) · g(i − n, j − m) as section 5 writes it, term by term; zero outside f and g."""
+    values = np.zeros((len(positions[0]), len(positions[1])))
+    for (row, n), (column, m) in itertools.product(enumerate(positions[0]), enumerate(positions[1])):
+        for i, j in np.ndindex(f.shape[:2]):
+            if 0 <= i - n < g.shape[0] and 0 <= j - m < g.shape[1]:
+                values[row, column] += f[i, j] @ g[i - n, j - m]
+    return values
+
+
+@pytest.mark.parametrize(
+    ("padding", "rows", "columns"),
+    [("valid", range(4), range(6)), (((2, 2), (1, 1)), range(-2, 6), range(-1, 7))],
+    ids=["whole windows", "windows that leave the image"],
+)
+def test_stride_1_is_the_discrete_convolution_of_the_notes(padding, rows, columns):
+    """The filter slides and is not flipped; scipy calls the same sum a correlation."""
     x, weights = (np.asarray(array, np.float32) for array in drawn(2, (2, 6, 7, 3), (3, 2, 3, 4)))
-    params = fn.layers.convolution(4, (3, 2)).init(jax.random.key(0), (6, 7, 3))[0]
-    params = params._replace(weights=jnp.asarray(weights), biases=jnp.zeros(4))
-    for padding, mode in (("valid", "valid"), (((2, 2), (1, 1)), "full")):
-        y, _ = fn.layers.convolution(4, (3, 2), padding=padding).forward(params, jnp.asarray(x), fn.Context())
-        for n, k in ((0, 0), (1, 3)):
-            correlated = sum(signal.correlate(x[n, :, :, c], weights[:, :, c, k], mode) for c in range(3))
-            convolved = sum(signal.convolve(x[n, :, :, c], weights[::-1, ::-1, c, k], mode) for c in range(3))
-            np.testing.assert_allclose(y[n, :, :, k], correlated, atol=1e-5)
-            np.testing.assert_allclose(y[n, :, :, k], convolved, atol=1e-5)
+    layer = fn.layers.convolution(4, (3, 2), padding=padding)
+    params = layer.init(jax.random.key(0), (6, 7, 3))[0]._replace(weights=jnp.asarray(weights), biases=jnp.zeros(4))
+    y, _ = layer.forward(params, jnp.asarray(x), fn.Context())
+    mode = "valid" if padding == "valid" else "full"
+    for n, k in ((0, 0), (1, 3)):
+        correlated = sum(signal.correlate(x[n, :, :, c], weights[:, :, c, k], mode) for c in range(3))
+        flipped = convolved(x[n], weights[::-1, ::-1, :, k], (rows, columns))
+        np.testing.assert_allclose(y[n, :, :, k], convolved(x[n], weights[..., k], (rows, columns)), atol=1e-5)
+        np.testing.assert_allclose(y[n, :, :, k], correlated, atol=1e-5)
+        assert np.abs(y[n, :, :, k] - flipped).max() > 0.1
 
 
 def test_parameters_are_as_many_as_the_notes_say():

@@ -1,4 +1,4 @@
-"""The unfolded network equals the recurrent layer, as the notes derive it; so do the whole networks of section 6."""
+"""The unfolded network equals the recurrent layer, as the notes say; so do the whole networks of section 6."""
 
 from typing import NamedTuple
 

@@ -24,7 +24,7 @@ def parameters(net):
 
 @pytest.mark.parametrize(("name", "published"), [("A", 132_863_336), ("D", 138_357_544), ("E", 143_667_240)])
 def test_vgg_has_as_many_parameters_as_published(name, published):
-    """Simonyan & Zisserman 2014, tables 1 and 2."""
+    """[Simonyan2014], tables 1 and 2."""
     net = fn.convolutional((224, 224, 3), VGG[name], fn.activations.relu, objective=SOFTMAX, padding="same")
     assert parameters(net) == published
 

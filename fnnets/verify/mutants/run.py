@@ -10,7 +10,7 @@
 |---|---|---|
 | largest relative difference of gradients and d_x, leaf by leaf | `_apart` | () |
 
-Source: the catalogue is that of `fnnets.verify.mutants`; mutation analysis is DeMillo, Lipton & Sayward 1978.
+Source: the catalogue is that of `fnnets.verify.mutants`; mutation analysis is [DeMillo1978].
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def content(small, monkeypatch, tmp_path):
 
 
 def test_the_networks_are_those_of_the_papers():
-    # Simonyan & Zisserman 2014, table 2: 133 million parameters of configuration A; by hand 132 863 336, 4 bytes each
+    # [Simonyan2014], table 2: 133 million parameters of configuration A; by hand 132 863 336, 4 bytes each
     vgg = bench.vgg()
     assert vgg.load.bytes == 4 * 132_863_336
     # 4 gates of 1024 cells that see 65 symbols, 1024 cells and a bias; 65 outputs that see 1024 cells and a bias

@@ -21,7 +21,7 @@ SMALL = "7-3-5-6-4"
 
 
 def loop(one):
-    """C in NumPy and float64, one step and one gate after another: the equations as they stand in the notes."""
+    """C in NumPy and float64, one step and one gate after another, as the layers' docstrings have them."""
     W, R, b, V, v = (np.asarray(leaf, np.float64) for leaf in one.params)
     h = c = np.zeros((one.sizes.sequences, one.sizes.units))
     costs = []

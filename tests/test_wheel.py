@@ -1,0 +1,132 @@
+"""The package as a user gets it: its wheel, installed where nothing else of this repository is."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import fnnets
+
+ROOT = Path(__file__).parent.parent
+# Whole folders, the other ones too: whatever the settings take from them would show in the wheel.
+COPIED = ("fnnets", "experiments", "examples", "tests", "requirements")
+FILES = ("pyproject.toml", "README.md", "LICENSE")
+
+
+class Installed(NamedTuple):
+    """Where the wheel is, and the environment that it was installed into."""
+
+    wheel: Path
+    python: Path
+    packages: Path
+
+
+def told(command, folder, **more):
+    """What a command does outside the repository, without this process's settings of Python and XLA."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "XLA", "JAX", "PIP"))}
+    return subprocess.run(
+        [str(word) for word in command], cwd=folder, env={**kept, **more}, capture_output=True, text=True, timeout=300
+    )
+
+
+def built(folder):
+    """The wheel of a copy of the tree, so that no folder `build` is left behind in this one; needs no network."""
+    found = next((each.version for each in metadata.distributions(name="setuptools")), "0")
+    assert int(found.split(".")[0]) >= 77, f"setuptools is {found}, expected 77 or newer: install '.[dev]'"
+    tree = folder / "tree"
+    for name in COPIED:
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in FILES:
+        shutil.copy(ROOT / name, tree / name)
+    command = ["-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", folder, tree]
+    done = told([sys.executable, *command], folder, PYTHONPATH=os.environ.get("PYTHONPATH", ""))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(folder.glob("fnnets-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The wheel in an environment of its own, in which the dependencies are found, and not this repository.
+
+    A line of a .pth file is put on the path as it is: .pth files that lie there, such as that of an editable
+    installation, are not read. It is written last, so that pip sees an empty environment.
+    """
+    folder = tmp_path_factory.mktemp("wheel")
+    wheel = built(folder)
+    venv.create(folder / "clean", with_pip=False)
+    python = folder / "clean" / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+    done = told([*pip, "install", "--no-deps", "--no-index", wheel], folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    packages = next((folder / "clean" / "lib").glob("python*/site-packages"))
+    theirs = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
+    (packages / "dependencies.pth").write_text("".join(f"{path}\n" for path in sorted(theirs)))
+    return Installed(wheel, python, packages)
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(installed):
+    with zipfile.ZipFile(installed.wheel) as content:
+        names = set(content.namelist())
+    assert {name.split("/")[0] for name in names} == {"fnnets", "fnnets-0.1.0.dist-info"}
+    ours = {str(path.relative_to(ROOT)) for path in (ROOT / "fnnets").rglob("*.py")}
+    assert {name for name in names if name.startswith("fnnets/")} == {*ours, "fnnets/py.typed"}
+
+
+def test_every_place_says_the_same_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert project["version"] == fnnets.__version__ == citation.group(1)
+
+
+def test_it_says_what_one_may_do_with_it(installed):
+    about = installed.packages / "fnnets-0.1.0.dist-info"
+    assert (about / "licenses" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    said = (about / "METADATA").read_text().split("\n\n")[0].splitlines()
+    assert {"Name: fnnets", "Version: 0.1.0", "License-Expression: Apache-2.0", "License-File: LICENSE"} <= set(said)
+
+
+def test_every_module_is_imported_from_the_clean_environment(installed):
+    code = """
+import importlib, pkgutil, fnnets
+names = [each.name for each in pkgutil.walk_packages(fnnets.__path__, "fnnets.") if each.name != "fnnets.__main__"]
+print(*(importlib.import_module(name).__file__ for name in ["fnnets", *names]), sep="\\n")
+"""
+    done = told([installed.python, "-I", "-c", code], installed.packages.parent)
+    assert done.returncode == 0, done.stderr
+    files = {Path(line).relative_to(installed.packages) for line in done.stdout.splitlines()}
+    ours = {path.relative_to(ROOT) for path in (ROOT / "fnnets").rglob("*.py")}
+    assert files == ours - {Path("fnnets/__main__.py")}
+
+
+def test_the_first_block_of_the_readme_runs_there(installed, tmp_path):
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    where = "import pathlib; print(pathlib.Path(fn.__file__).parent)\n"
+    (tmp_path / "first.py").write_text(block + where)
+    # What is computed does not depend on how well XLA optimises it; compiling is most of the time.
+    done = told([installed.python, "-I", "first.py"], tmp_path, JAX_DISABLE_MOST_OPTIMIZATIONS="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    *report, accuracy, folder = done.stdout.splitlines()
+    assert Path(folder).resolve() == (installed.packages / "fnnets").resolve()
+    assert report[-1].startswith("network: pass (14 rows")
+    assert float(accuracy) > 0.93
+
+
+def test_the_command_is_there_and_says_where_the_experiments_are(installed, tmp_path):
+    command = installed.python.parent / "fnnets"
+    assert told([command, "--help"], tmp_path).stdout.startswith("usage: fnnets verify TARGET")
+    done = told([command, "experiments"], tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "clone it and run python -m experiments there" in done.stderr
+    done = told([installed.python, "-m", "experiments"], tmp_path)  # Python's own line; the README says what to do
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No module named experiments" in done.stderr
