@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+import fnnets as fn
 from fnnets import jaxprs
 
 
@@ -154,3 +155,28 @@ def test_the_text_of_a_program_holds_no_address():
 
     rule.defvjp(lambda x: (x, None), lambda _, d: (d,))
     assert "0x" not in jaxprs.text(jax.make_jaxpr(rule)(1.0))
+
+
+@pytest.mark.parametrize("side", ["the cost", "the gradient"])
+def test_an_unknown_equation_is_an_error_of_the_verifier_and_never_a_verdict(monkeypatch, side):
+    """It is met while either side is read, that of the cost or that of the gradient that is to be judged."""
+    known = jaxprs.loop
+
+    def cost(w):
+        return lax.scan(lambda c, _: (c * w[0], None), w[1], None, length=3)[0]
+
+    def gradient(w):
+        powers = lax.scan(lambda c, _: (c * w[0], c), jnp.ones_like(w[0]), None, length=4)[1]
+        return jnp.stack([3 * w[1] * powers[2], powers[3]])
+
+    w = jnp.array([0.5, 2.0])
+    assert fn.verify.gradient(cost, gradient, w).ok
+
+    def unreadable(equation):
+        if equation.params["length"] == (3 if side == "the cost" else 4):
+            raise jaxprs.unknown(equation, "what no release has")
+        return known(equation)
+
+    monkeypatch.setattr(jaxprs, "loop", unreadable)
+    with pytest.raises(jaxprs.UnknownEquationError, match=r"equation 'scan' of JAX .* expected what no release has"):
+        fn.verify.gradient(cost, gradient, w)

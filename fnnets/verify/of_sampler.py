@@ -39,7 +39,7 @@ from fnnets.verify.statistics import Sums
 
 MOST, LONGEST, LEAST_DRAWS, STILL = 10, 32, 16, 30
 ROUNDING = 8
-PERSISTENT = "Tieleman 2008"
+PERSISTENT = "Tieleman2008"
 
 
 class Facts(NamedTuple):
@@ -147,7 +147,7 @@ def _facts(subject, params, chain, drawn) -> Facts:
     names += [f"v[{i}]" for i in range(p)] + [f"h[{j}]" for j in range(q)]
     starts = np.broadcast_to(chains.numbers(np.asarray(subject.begin)), drawn.first.shape)
     noise = ROUNDING * chains.noise(params)
-    source = PERSISTENT if subject.is_persistent else "Hinton 2002"
+    source = PERSISTENT if subject.is_persistent else "Hinton2002"
     rounding, values = precision.tolerance(params.weights.dtype) + noise, chains.statistics(params, chain.states)
     return Facts(chain, values, chains.places(chain, names), starts, drawn, source, (p + q) * noise, rounding)
 

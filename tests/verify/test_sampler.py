@@ -98,7 +98,7 @@ def test_right_samplers_pass_with_every_key(name):
             report.assert_ok()
     assert [row.where for row in report.rows] == ROWS + ["memory"] * ("PCD" in name)
     assert all("family-wise error rate 1e-06; a departure of" in row.note for row in report.rows[2:5])
-    assert report.rows[4].statement == ("Tieleman 2008" if "PCD" in name else "Hinton 2002")
+    assert report.rows[4].statement == ("Tieleman2008" if "PCD" in name else "Hinton2002")
 
 
 def biased(key, p):

@@ -104,7 +104,7 @@ def test_covariances_tell_dependence_from_a_wrong_mean():
 def test_a_row_says_all_that_was_asked():
     """Numbers of comparisons, error rate and power stand in the note; what decided is said by itself."""
     sums = tosses(20_000, 0.5, [10_000, 10_600])
-    row = statistics.row("mean", "Hinton 2002", judged(sums), sums, ["a", "b"], "a note")
+    row = statistics.row("mean", "Hinton2002", judged(sums), sums, ["a", "b"], "a note")
     assert (row.verdict, row.place, row.explicit, row.automatic) == ("wrong", "b", 0.53, 0.5)
     assert row.error_float64 == pytest.approx(600 / 5000**0.5)
     assert row.note.startswith("a note; Holm p = ")
