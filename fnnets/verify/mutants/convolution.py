@@ -1,8 +1,9 @@
-"""Mutants of the convolution layer and its contractions.
+"""Mutants of the convolution layer and its contractions, and of the layer that shares no filters.
 
 | what is changed | where it must be found |
 |---|---|
 | dW, db | "convolution .weights", "convolution .biases" |
+| the same of the layer that shares none | "locally_connected …" |
 | dx, on a CPU two ways: a correlation where positions are many, patches where they are few | "convolution d_x" |
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 from fnnets.verify.mutants.mutant import Mutant
 
 CONVOLUTION, CORRELATION = "fnnets.layers.convolution:convolution", "fnnets.correlation"
+UNSHARED, POSITIONS = "fnnets.layers.locally_connected:locally_connected", "more than one position"
 PLAIN, PATCHES, PLACED = f"{CORRELATION}:input_gradient_plainly", f"{CORRELATION}:_patches", "fnnets.windows:spread"
 
 SLOPE, FLIPPED = "d_y * activation.derivative(trace.z)", "jnp.swapaxes(weights[::-1, ::-1], 2, 3)"
@@ -62,4 +64,13 @@ MUTANTS = (
     Mutant("db averaged over height and width", CONVOLUTION, BIASES, "jnp.sum(jnp.mean(delta, axis=(1, 2)), axis=0)",
            D_B, "db", "strided", "more than one position"),
     Mutant("convolution: db zero", CONVOLUTION, BIASES, "jnp.zeros_like(params.biases)", D_B, "db", "strided"),
+    Mutant("unshared: σ′ omitted", UNSHARED, SLOPE, "d_y", ("locally_connected z",), "δ", "unshared"),
+    Mutant("unshared: dW of another row of positions", UNSHARED, "_patches(trace.x, seen), delta)",
+           "_patches(trace.x, seen), delta[:, ::-1])", ("locally_connected .weights",), "dW, unshared", "unshared",
+           POSITIONS),
+    Mutant("unshared: db summed over positions", UNSHARED, "jnp.sum(delta, axis=0)",
+           "jnp.broadcast_to(jnp.sum(delta, axis=(0, 1, 2)), params.biases.shape)", ("locally_connected .biases",),
+           "db, unshared", "unshared", POSITIONS),
+    Mutant("unshared: dx by the weights of another row", UNSHARED, "delta, _entries(params.weights))",
+           "delta, _entries(params.weights[::-1]))", ("locally_connected d_x",), "dx", "unshared", POSITIONS),
 )  # fmt: skip

@@ -158,6 +158,11 @@ def _square_kernels(shapes: Shapes) -> Probe:
     return _images(tuple(parts), (5, 6, 2), shapes.batch)
 
 
+def _unshared(shapes: Shapes) -> Probe:
+    first = layers.locally_connected(2, (2, 3), (1, 2), ((1, 0), (0, 1)), activations.tanh)
+    return _images((first,), (5, 6, 2), shapes.batch)
+
+
 def _overlapping(shapes: Shapes) -> Probe:
     first = layers.convolution(2, 2, activation=activations.tanh)
     return _images((first, layers.max_pooling((3, 2), (2, 1)), layers.mean_pooling((2, 3), 1)), (8, 7, 1), shapes.batch)
@@ -220,7 +225,7 @@ def _chains(shapes: Shapes, rule: Callable[..., Any]) -> Probe:
 
 FAMILIES: dict[str, dict[str, Callable[[Shapes], Probe]]] = {
     "dense": {"plain": _dense, "square": _square, "dropout": _dropout},
-    "convolution": {"strided": _strided, "square": _square_kernels},
+    "convolution": {"strided": _strided, "square": _square_kernels, "unshared": _unshared},
     "pooling": {"overlapping": _overlapping, "beside": _beside, "ties": _ties},
     "recurrent": {
         "plain": partial(_recurrent, learn_initial_state=True),

@@ -153,7 +153,7 @@ GATED = (
     Mutant("GRU: db′ of all of δ_n", GRU, "(delta, delta_recurrent[..., 2 * size :])",
            "(delta, delta[..., 2 * size :])", ("gru .recurrent_biases",), "db'_n", "gru", CELLS),
     Mutant("GRU: dR from δ without the reset gate", GRU, "contract(delta_recurrent, previous[0])",
-           "contract(delta, previous[0])", ("gru .candidate.recurrent_weights",), "dW_n", "gru", CELLS),
+           "contract(delta, previous[0])", ("gru .candidate.recurrent_weights",), "dR_n", "gru", CELLS),
 )  # fmt: skip
 
 MUTANTS = (*SIMPLE, *UNROLLED, *DIRECTED, *GATED)
