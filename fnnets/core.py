@@ -17,8 +17,7 @@ and a *network* is a layer and an objective:
 | λ | `l2` | () |
 | δ(L) | `objective.delta(z, y)`, then divided by N | (N, d) |
 
-Source: [Rauber], section 2, statements (1)-(6), and section 4 for λ; the network's laws are written out in
-CONTRIBUTING.md.
+Source: [Rauber], section 2, statements (1)-(6), and section 4 for λ; CONTRIBUTING.md has the invariants.
 """
 
 from __future__ import annotations
@@ -76,8 +75,7 @@ class Layer(NamedTuple):
         forward: `(params, x, context) -> (y, trace)`; the trace is exactly what `backward` reads.
         backward: `(params, trace, d_y) -> (d_params, d_x)`: the vector-Jacobian product, derived by hand.
         name: what reports call the layer.
-        statements: the statement of the notes, or a label that is no number, for each gradient, in a pytree like
-            `params` with strings for leaves; None where nothing is known.
+        statements: of each gradient the statement of the notes, or a label, in a pytree like `params`; None for none.
         parts: the layers of a `chain`; reports walk through them.
         window: the `fnnets.windows.Window` that a layer slides over images, by which it meets images of any size.
         time: what the layer does with sequences: "kept" (T, N, …) -> (T, N, …), "dropped" (T, N, …) -> (N, …), or ""

@@ -252,7 +252,8 @@ def _outputs(function: Callable[..., Any], *args: Any) -> list[jaxprs.Line]:
 
 
 def _line(equation: Any) -> jaxprs.Line:
-    """The innermost line of a layer or an objective, else that of the package, `taps` left out."""
-    lines = [line for line in jaxprs.lines(equation, HERE) if Path(line.file).name != "taps.py"]
+    """The innermost line of a layer or an objective, else that of the package; what only marks a value is left out."""
+    traced = jaxprs.lines(equation, HERE)
+    lines = [line for line in traced if Path(line.file).name != "taps.py" and not line.function.startswith("_marked")]
     pages = [line for line in lines if Path(line.file).parent.name == "layers" or "objectives" in line.file]
     return (pages or lines)[0]
