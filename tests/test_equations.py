@@ -7,6 +7,7 @@ import pytest
 
 import fnnets as fn
 from fnnets import equations, notes
+from fnnets.verify import of_network
 
 ROOT = Path(equations.HERE)
 FAMILIES = equations.families()
@@ -63,7 +64,7 @@ def test_the_line_of_a_statement_shows_its_formula(found, family, statement):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_table_has_the_rows_of_a_real_report_and_no_others(found, family):
     net, batch = FAMILIES[family]
-    report = fn.verify.network(net, net.init(jax.random.key(2)), batch, float64=False)
+    report = of_network.judged(net, of_network.truth(net, net.init(jax.random.key(2)), batch, is_quick=True))
     rows = [row for row in report.rows if not row.where.startswith("gradient ") and row.statement != "none"]
     assert all(row.statement for row in rows), "a mark without a statement"
     expected = {(number, row.where) for row in rows for number in notes.numbers(row.statement) or (row.statement,)}
@@ -119,7 +120,10 @@ def test_a_fault_in_a_recurrent_layer_is_named_by_its_statement(leaf, statement)
         d_params, d_x = right.backward(params, trace, d_y)
         return d_params._replace(**{leaf: 1.1 * getattr(d_params, leaf)}), d_x
 
-    layer = fn.chain(right._replace(backward=backward), fn.layers.dense(2))
-    net = fn.network(layer, fn.objectives.sigmoid_cross_entropy, (4,))
-    first = fn.verify.network(net, net.init(jax.random.key(2)), FAMILIES["recurrent"][1], float64=False).first_wrong
+    net, wrong = (
+        fn.network(fn.chain(layer, fn.layers.dense(2)), fn.objectives.sigmoid_cross_entropy, (4,))
+        for layer in (right, right._replace(backward=backward))
+    )
+    known = of_network.truth(net, net.init(jax.random.key(2)), FAMILIES["recurrent"][1], is_quick=True)
+    first = of_network.judged(wrong, known).first_wrong
     assert (first.statement, first.where) == (statement, f"layer 0 recurrent .{leaf}")
