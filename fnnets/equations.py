@@ -187,14 +187,14 @@ def _of_objectives() -> Iterator[_Mark]:
 def _of_objective(net: Network, batch: Batch) -> _Mark:
     z = jax.eval_shape(lambda: net.layer.forward(net.init(jax.random.key(0)), batch.inputs, Context())[0])
     z = z if net.activity is None else jax.ShapeDtypeStruct((*z.shape[:-1], z.shape[-1] - net.activity.size), z.dtype)
-    number = notes.through_time if net.layer.time == "kept" else str
+    number = oracle.numbered_output(net)
     line = _outputs(net.objective.delta, z, jnp.zeros(z.shape, z.dtype))[0]
     return _Mark("", number("1"), line, "", f"delta of {net.objective.name}")
 
 
 def _of_network(net: Network, batch: Batch) -> Iterator[_Mark]:
     params = jax.eval_shape(net.init, jax.random.key(0))
-    number = notes.through_time if net.layer.time == "kept" else str
+    number = oracle.numbered_output(net)
     yield _of_objective(net, batch)
     if net.activity is not None:
         t = jnp.zeros((len(batch.inputs), net.activity.size))

@@ -273,8 +273,8 @@ def equations(jaxpr: Any) -> Iterator[Any]:
 
 def _bodies(value: Any) -> Iterator[Body]:
     """The programs in a parameter of an equation."""
-    if isinstance(value, tuple | list):
-        for each in value:
+    if isinstance(value, tuple | list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
             yield from _bodies(each)
     elif hasattr(value, "eqns") or hasattr(getattr(value, "jaxpr", None), "eqns"):
         yield opened(value)

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets import batches, checks, notes, penalty, sequences
+from fnnets import batches, checks, penalty, sequences
 from fnnets.core import Layer, Network
 from fnnets.verify import diagnose, examine, explain, guard, oracle, precision, properties, walk
 from fnnets.verify.evidence import Subject, largest
@@ -144,7 +144,7 @@ def _objective(net: Network) -> Subject:
     def terms(z, y):
         return jnp.asarray(net.objective.value(z, y))
 
-    statement = _number(net)("1")
+    statement = oracle.numbered_output(net)("1")
     return Subject("objective", (f"delta of {net.objective.name}",), (statement,), terms, net.objective.delta)
 
 
@@ -154,11 +154,6 @@ def _activity(net: Network) -> Subject:
         "activity", (f"delta of {net.activity.name}",), ("∂S/∂t",),
         lambda t, rest: net.activity.value(t), lambda t, rest: net.activity.delta(t), is_near=True,
     )  # fmt: skip
-
-
-def _number(net: Network) -> Callable[[str], str]:
-    """What the statements of the output layer are called."""
-    return notes.through_time if net.layer.time == "kept" else str
 
 
 def _of_layer(place: oracle.Place, number: Callable[[str], str]) -> Subject:
@@ -199,7 +194,7 @@ def _whole(net: Network, layer: Layer, params: Any, rebuild: Any) -> Subject:
         "gradient", walk.paths(params, "gradient"), numbers,
         lambda at, rest: net.cost(at, *rebuild(rest)), lambda at, rest: net.gradient(at, *rebuild(rest)),
         net.layer.approximation, is_forced=False, ahead=("output",), is_whole=True,
-        explained=lambda at, rest: oracle.explained(net, layer, at, *rebuild(rest)), number=_number(net),
+        explained=lambda at, rest: oracle.explained(net, layer, at, *rebuild(rest)), number=oracle.numbered_output(net),
     )  # fmt: skip
 
 

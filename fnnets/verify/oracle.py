@@ -55,6 +55,11 @@ def title(place: Place) -> str:
     return " ".join(filter(None, ("layer", ".".join(map(str, place.position)), place.layer.name)))
 
 
+def numbered_output(net: Network) -> Callable[[str], str]:
+    """What the statements of the output layer are called: those through time where there is an answer at every step."""
+    return notes.through_time if net.layer.time == "kept" else str
+
+
 def numbered(layer: Layer, places: Sequence[Place]) -> tuple[Callable[[str], str], ...]:
     """For each place, what the statements of its layer are called: those through time where it works on every step."""
     is_through_time, found = layer.time != "", []
