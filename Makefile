@@ -17,8 +17,8 @@ help:
 	@echo "make demo       set up, then train a digit classifier with a hand-written gradient and prove it"
 	@echo "make test       set up, then run every test"
 	@echo "make shapes     the contract again, with every annotated shape and dtype checked at run time"
-	@echo "make versions   the tests that depend on the release of JAX: verifier, checkpoints, contract, README"
-	@echo "make tried      every test, and its counts written into the README's table of versions"
+	@echo "make versions   the tests that depend on the release of JAX: verifier, checkpoints, contract, pages"
+	@echo "make tried      every test, and its counts written into the table of docs/installing.md"
 	@echo "make lint       style; make format repairs it; make types; make docs"
 	@echo "make benchmark  set up with PyTorch, then time an epoch against its peers"
 	@echo "make lock       pin the newest releases anew, for each Python"
@@ -31,14 +31,14 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 shapes: $(INSTALLED)
-	@# combinations of the same layers, the other precision, and laws that call the same functions again for their
-	@# numbers say nothing new of shapes
+	@# left out, as they add nothing on shapes: combinations of the same layers, the other precision, and checks that
+	@# call the same functions again for their numbers
 	$(BIN)/python -m pytest -n auto --dist loadfile --check-shapes tests/contract --ignore tests/contract/test_combinations.py \
 		-k "not (float64 or scaled or linear or zero_cotangent or bitwise or sum_of_its or mean_of_its)"
 
 versions: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto --dist loadfile tests/test_jaxprs.py tests/verify tests/contract/test_layers.py \
-		tests/contract/test_networks.py tests/training/test_checkpoint.py tests/training/test_fingerprint.py tests/test_readme.py
+	$(BIN)/python -m pytest -n auto --dist loadfile tests/core/test_jaxprs.py tests/verify tests/contract/test_layers.py \
+		tests/contract/test_networks.py tests/training/checkpoint tests/test_readme.py
 
 tried: $(INSTALLED)
 	$(BIN)/python requirements/tried.py
@@ -46,6 +46,7 @@ tried: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
@@ -60,7 +61,7 @@ docs: $(INSTALLED)
 
 benchmark: $(INSTALLED)
 	$(BIN)/pip install --quiet torch==2.13.0 flax==0.12.8 equinox==0.13.8
-	$(BIN)/python -m experiments.benchmarks.feedforward
+	$(BIN)/python -m experiments.benchmarks feedforward
 
 # The strategy "fewest" keeps to releases that this Python can have, in place of one for it and one for the next.
 lock:

@@ -5,7 +5,7 @@
                dγ = Σ d_y x̂
 
 The fault: the mean over features has become a sum, so that dx is wrong along x. `check` gives the function and its
-plain primal; `whole` the model's cost, in which no equation is known to fnnets.
+plain primal; `whole` gives the cost of the model, in which no quantity is named.
 """
 
 import flax.linen as nn

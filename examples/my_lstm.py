@@ -3,8 +3,8 @@
     u = (x[t], h[t−1])       z = u Wᵀ + b       i, f, g, o = σ(z_i), σ(z_f), tanh(z_g), σ(z_o)
     c[t] = f c[t−1] + i g    h[t] = o tanh(c[t])       C = mean of (h[T] v − y)²
 
-`tap` names what is computed on the way forward, `delta` its gradient on the way back; neither does anything unless the
-verifier looks. The fault: d_c takes tanh′ at c[t] itself, 1 − c², in place of 1 − tanh²(c).
+`tap` names what is computed on the way forward, `delta` its gradient on the way back; neither does anything outside a
+verification. The fault: d_c takes tanh′ at c[t] itself, 1 − c², in place of 1 − tanh²(c).
 """
 
 import jax
@@ -68,7 +68,7 @@ def gradient(params, x, y):
 
 
 def check():
-    """What `fnnets verify` takes: cost, gradient, parameters and data in general position."""
+    """Arguments of `fnnets verify`: cost, gradient, parameters and data in general position."""
     keys = jax.random.split(jax.random.key(0), 5)
     params = {
         "weights": 0.5 * jax.random.normal(keys[0], (4 * H, M + H)),

@@ -9,8 +9,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from experiments import catalogue
-from experiments.options import OptionError, parse
+from experiments.harness import catalogue
+from experiments.harness.options import OptionError, parse
 from fnnets.data import DataError
 
 USAGE = """usage: python -m experiments NAME [options]
@@ -36,15 +36,15 @@ def main(arguments: Sequence[str]) -> int:
         print(catalogue.listing())
         return 0
     name, *rest = arguments
-    names = [entry.name for entry in catalogue.ENTRIES]
-    if name not in names:
-        return _complain(f"there is no experiment {name!r}, expected one of {', '.join(names)}; see --list", 2)
+    if name not in catalogue.MODULES:
+        names = ", ".join(catalogue.MODULES)
+        return _complain(f"there is no experiment {name!r}, expected one of {names}; see --list", 2)
     return _run(name, rest)
 
 
 def _run(name: str, rest: list[str]) -> int:
     try:
-        module = importlib.import_module(f"experiments.{name}")
+        module = importlib.import_module(f"experiments.{catalogue.MODULES[name]}")
         return int(module.run(parse(module.Options, rest, name)) or 0)
     except SystemExit as end:  # --help
         return int(end.code or 0)

@@ -1,7 +1,7 @@
 """fnnets: neural networks in JAX whose backward passes are written by hand.
 
-`import fnnets as fn` gives the modules and the few types and functions that users name. `jax.grad` is the
-referee of every gradient here, never the engine.
+`import fnnets as fn` gives the modules and the few types and functions that users name. `jax.grad` checks every
+gradient and computes none.
 
 What is implemented are the families of P. E. Rauber's *Notes on Neural Networks* [Rauber], "the notes" in every
 docstring, with their statements (1)-(14) as the numbers beside the equations:
@@ -9,7 +9,7 @@ docstring, with their statements (1)-(14) as the numbers beside the equations:
     sections 1-4    neurons, feedforward networks, costs, regularisation     `neurons`, `networks.feedforward`
     section 5       convolutional networks, detection, re-use                `networks.convolutional`
     section 6       recurrent networks, backpropagation through time         `networks.recurrent`
-    named there     LSTM, restricted Boltzmann machines, autoencoders        `layers.lstm`, `networks.boltzmann`,
+    named there     LSTM, restricted Boltzmann machines, autoencoders        `layers.lstm`, `boltzmann`,
                                                                              `networks.autoencoder`
 
 The last line follows the papers that its modules cite, as do the GRU and all else that the notes leave out. Keys in
@@ -18,32 +18,32 @@ brackets stand for works in REFERENCES.md, in the repository.
 
 from fnnets import (
     activations,
-    batches,
-    chaining,
-    core,
-    correlation,
+    boltzmann,
     data,
+    detection,
     initializers,
     layers,
-    networks,
     neurons,
     objectives,
-    penalty,
-    portable,
-    recurrence,
-    sequences,
-    sparsity,
+    storage,
     training,
-    units,
-    unrolling,
     verify,
-    windows,
 )
 from fnnets.activations import Activation
-from fnnets.chaining import chain
-from fnnets.core import Batch, Context, Layer, Network, Objective, network
-from fnnets.equations import statements
-from fnnets.networks import autoencoder, boltzmann, convolutional, feedforward, recurrent
+from fnnets.boltzmann.network import rbm
+from fnnets.core.chain import chain
+from fnnets.core.network import network
+from fnnets.core.penalty import weight_mask
+from fnnets.core.sparsity import Sparsity
+from fnnets.core.types import Batch, Context, Layer, Network, Objective, Sampler
+from fnnets.networks import autoencoders, ensembles, transfer
+from fnnets.networks.autoencoder import autoencoder
+from fnnets.networks.convolutional import convolutional
+from fnnets.networks.feedforward import feedforward
+from fnnets.networks.recurrent import recurrent
+from fnnets.training.fit import fit
+from fnnets.training.metrics import evaluate
+from fnnets.verify.checks.equations import statements
 
 __version__ = "0.1.0"
 __all__ = [
@@ -53,33 +53,31 @@ __all__ = [
     "Layer",
     "Network",
     "Objective",
+    "Sampler",
+    "Sparsity",
     "activations",
     "autoencoder",
-    "batches",
+    "autoencoders",
     "boltzmann",
     "chain",
-    "chaining",
     "convolutional",
-    "core",
-    "correlation",
     "data",
+    "detection",
+    "ensembles",
+    "evaluate",
     "feedforward",
+    "fit",
     "initializers",
     "layers",
     "network",
-    "networks",
     "neurons",
     "objectives",
-    "penalty",
-    "portable",
-    "recurrence",
+    "rbm",
     "recurrent",
-    "sequences",
-    "sparsity",
     "statements",
+    "storage",
     "training",
-    "units",
-    "unrolling",
+    "transfer",
     "verify",
-    "windows",
+    "weight_mask",
 ]

@@ -36,6 +36,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from fnnets.core.construction import constructor
+
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
@@ -102,6 +104,7 @@ def _relu_derivative(z: Float[Array, "*z"]) -> Float[Array, "*z"]:
     return (z > 0).astype(z.dtype)
 
 
+@constructor
 def leaky_relu(slope: float = 0.01) -> Activation:
     """Z where z ≥ 0, else slope·z; at the kink z = 0 the derivative is 1, as `jax.nn.leaky_relu` has it.
 

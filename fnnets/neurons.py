@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks
+from fnnets.core import validate
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -107,7 +107,7 @@ def sigmoid(weights, bias, inputs) -> Float[Array, "*shape"]:
     return jax.nn.sigmoid(weighted_input(weights, bias, inputs))
 
 
-def stochastic(key, weights, bias, inputs) -> Float[Array, "*shape"]:
+def stochastic(weights, bias, inputs, *, key) -> Float[Array, "*shape"]:
     """a = 1 with probability σ(z), else 0: a fresh draw for each unit and example.
 
     Args:
@@ -117,10 +117,10 @@ def stochastic(key, weights, bias, inputs) -> Float[Array, "*shape"]:
     Raises:
         TypeError: `key` is no PRNG key.
 
-    >>> draws = stochastic(jax.random.key(0), jnp.array([0.0]), 0.0, jnp.zeros((1000, 1)))
+    >>> draws = stochastic(jnp.array([0.0]), 0.0, jnp.zeros((1000, 1)), key=jax.random.key(0))
     >>> abs(float(draws.mean()) - 0.5) < 0.05                          # three standard errors
     True
     """
-    checks.is_key(key, "stochastic: key")
+    validate.is_key(key, "stochastic: key")
     z = weighted_input(weights, bias, inputs)
     return jax.random.bernoulli(key, jax.nn.sigmoid(z)).astype(z.dtype)

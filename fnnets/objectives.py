@@ -1,6 +1,6 @@
 """Output activations with the costs that belong to them, each with its own statement (1), from z and never from log a.
 
-`custom` makes one of any other cost, which then knows a alone.
+`custom` makes one of any other cost, which then depends on a alone.
 
     forward:   a = σ(z)                                                      prediction
     squared error          c = ½ Σ (σ(z) − y)²                               squared units of y
@@ -24,6 +24,9 @@
 | ∇ₐc | `cost_gradient(a, y)` | (…, d) |
 | δ(L) | `objective.delta(z, y)` | (…, d) |
 
+A custom objective is computed from a, so it is not stable where outputs are saturated. Shapes and dtypes of its
+functions' results are validated where it is used, as a cost may be made for one number of outputs.
+
 Source: [Rauber], section 2, statement (1), and section 3, whose softmax and linear outputs have another statement in
 its place. The mean over the batch is the network's, not the objective's.
 """
@@ -31,18 +34,21 @@ its place. The mean over the batch is the network's, not the objective's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 
-from fnnets import activations, checks
-from fnnets.core import Objective
+from fnnets import activations
+from fnnets.core import validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Objective
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Num
 
 
+@constructor
 def squared_error(activation: activations.Activation) -> Objective:
     """c = ½ ‖σ(z) − y‖² for any output activation.
 
@@ -59,7 +65,7 @@ def squared_error(activation: activations.Activation) -> Objective:
     >>> quadratic.value(jnp.array([[0.0]]), jnp.array([[1.0]])).tolist()
     [0.125]
     """
-    checks.is_instance(
+    validate.is_instance(
         activation, activations.Activation, "squared_error: activation", "take one from fnnets.activations"
     )
 
@@ -73,9 +79,10 @@ def squared_error(activation: activations.Activation) -> Objective:
     return Objective(activation.value, value, delta, f"squared_error({activation.name})")
 
 
+@constructor
 def custom(
-    cost: Callable[[Any, Any], Any],
-    cost_gradient: Callable[[Any, Any], Any],
+    cost: Callable[[Array, Array], Array],
+    cost_gradient: Callable[[Array, Array], Array],
     activation: activations.Activation | activations.CoupledActivation,
     name: str = "custom",
     labels: bool = False,
@@ -110,8 +117,8 @@ def custom(
     >>> huber.delta(jnp.array([[0.75, 9.0]]), jnp.array([[0.0, 9.0]])).tolist()
     [[0.6000000238418579, 0.0]]
     """
-    checks.is_function(cost, "custom: cost", "give a function (a, y) -> c")
-    checks.is_function(cost_gradient, "custom: cost_gradient", "give a function (a, y) -> ∇ₐc")
+    validate.is_function(cost, "custom: cost", "give a function (a, y) -> c")
+    validate.is_function(cost_gradient, "custom: cost_gradient", "give a function (a, y) -> ∇ₐc")
     pull = _pull(activation)
 
     def outputs(z):
@@ -132,17 +139,17 @@ def custom(
     return Objective(activation.value, value, delta, name, labels)
 
 
-def _pull(activation: Any) -> Callable[[Any, Any], Any]:
+def _pull(activation: activations.Activation | activations.CoupledActivation) -> Callable[[Array, Array], Array]:
     """`(z, ∇ₐc) -> δ(L)`, statement (1), or its sum over the outputs where they are coupled."""
     if isinstance(activation, activations.CoupledActivation):
         return activation.pullback
     remedy = "take one from fnnets.activations, or make a CoupledActivation where outputs depend on each other"
-    checks.is_instance(activation, activations.Activation, "custom: activation", remedy)
+    validate.is_instance(activation, activations.Activation, "custom: activation", remedy)
     return lambda z, d_a: d_a * activation.derivative(z)
 
 
-def _as_expected(found: Any, function: str, shape: tuple[int, ...], dtype: Any, remedy: str) -> Any:
-    """What `function` would return, refused unless it is an array of that shape and dtype."""
+def _as_expected(found: Array, function: str, shape: tuple[int, ...], dtype: object, remedy: str) -> Array:
+    """The output of `function`, refused unless it is an array of that shape and dtype."""
     if not hasattr(found, "shape"):
         raise TypeError(f"custom: {function} returns {type(found).__name__}, expected an array; {remedy}")
     if found.shape != shape:

@@ -1,6 +1,6 @@
-"""Pictures of training and of what was learnt: curves, weights as images, confusion of classes.
+"""Figures of training and of learnt weights: curves, images, confusion of classes.
 
-    figure = learning_curves({"explicit": result.history})          a matplotlib Figure, not shown anywhere
+    figure = learning_curves({"explicit": result.history})          a matplotlib Figure, not shown
     save(figure, "curves.png")                                      written under a temporary name, then moved
 
 Nothing here touches matplotlib's global state or needs a display; matplotlib is imported when first used.
@@ -11,7 +11,7 @@ Nothing here touches matplotlib's global state or needs a display; matplotlib is
 | weights | `weights` | (q, p): q images of p pixels |
 | confusion | `matrix` | (classes, classes): row the true class, column the predicted one |
 
-Colours: [Okabe2008], told apart with any colour vision; lines differ in dashes as well.
+Colours: [Okabe2008], distinct for any colour vision; lines differ in dashes as well.
 """
 
 from __future__ import annotations
@@ -21,23 +21,27 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fnnets import checks, files
+from fnnets.core import validate
+from fnnets.storage import files
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from fnnets.training import History
+    from numpy.typing import ArrayLike
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)), (0, (8, 2)))
 WIDTH, HEIGHT, DPI = 5.0, 3.8, 120
+Style = dict[str, Any]
+"""Properties of a line, as matplotlib names them."""
 
 
-def panels(columns: int = 1, *, width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, list[Any]]:
+def panels(columns: int = 1, *, width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, list[Axes]]:
     """An empty figure with a row of axes.
 
     Raises:
@@ -52,16 +56,16 @@ def panels(columns: int = 1, *, width: float = WIDTH, height: float = HEIGHT) ->
 
 
 def draw(
-    axes: Any,
-    lines: Mapping[str, Any],
+    axes: Axes,
+    lines: Mapping[str, ArrayLike],
     *,
-    x: Any = None,
+    x: ArrayLike | None = None,
     xlabel: str,
     ylabel: str,
     title: str = "",
     log: str = "",
     markers: bool = False,
-    styles: Sequence[Mapping[str, Any]] = (),
+    styles: Sequence[Style] = (),
 ) -> None:
     """Curves into the given axes, with a legend outside their way where there is more than one.
 
@@ -69,16 +73,16 @@ def draw(
         axes: from `panels`.
         lines: label -> (E,), or (E, K) for the mean of K members in a band from the lowest to the highest.
         x: (E,) positions; None for 1 … E.
-        xlabel, ylabel: what the axes show, with units.
-        title: what the panel shows.
+        xlabel, ylabel: labels of the axes, with units.
+        title: above the panel.
         log: "", "x", "y" or "xy": the axes that are logarithmic.
-        markers: whether each point gets a dot, for few points.
+        markers: draw a dot at each point, for few points.
         styles: matplotlib's line properties for each line, in place of the colours and dashes in order.
     """
     for number, (label, values) in enumerate(lines.items()):
         values = np.asarray(values, float)
         positions = np.arange(1, len(values) + 1) if x is None else np.asarray(x)
-        style = {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)]}
+        style: Style = {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)]}
         style |= styles[number] if styles else {}
         if values.ndim == 2:
             axes.fill_between(positions, values.min(1), values.max(1), color=style["color"], alpha=0.15, linewidth=0)
@@ -93,7 +97,7 @@ def draw(
         legend(axes)
 
 
-def legend(axes: Any) -> None:
+def legend(axes: Axes) -> None:
     """A legend below the axes, where it hides nothing; `draw` sets one for more than one line.
 
     >>> figure, [axes] = panels()
@@ -106,7 +110,7 @@ def legend(axes: Any) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns, frameon=False)
 
 
-def curves(lines: Mapping[str, Any], *, xlabel: str, ylabel: str, **how: Any) -> Figure:
+def curves(lines: Mapping[str, ArrayLike], *, xlabel: str, ylabel: str, **how: Any) -> Figure:
     """One panel of curves; arguments as for `draw`.
 
     >>> figure = curves({"train": [3.0, 2.0], "test": [3.5, 2.5]}, xlabel="epoch", ylabel="cost / nats")
@@ -118,12 +122,12 @@ def curves(lines: Mapping[str, Any], *, xlabel: str, ylabel: str, **how: Any) ->
     return figure
 
 
-def learning_curves(histories: Mapping[str, History], unit: str = "") -> Figure:
+def learning_curves(histories: Mapping[str, object], unit: str = "") -> Figure:
     """Cost, and accuracy where there is one, against the epoch: a line for each run and data set.
 
     Args:
-        histories: label -> `History`, from `fit` or `fit_many`.
-        unit: of the cost, such as "nats".
+        histories: label -> `fnnets.training.History`, from `fit` or `fit_many`.
+        unit: unit of the cost, such as "nats".
 
     Raises:
         ValueError: no history, or one without a single epoch.
@@ -147,14 +151,14 @@ def learning_curves(histories: Mapping[str, History], unit: str = "") -> Figure:
     return figure
 
 
-def filters(weights: Any, image_shape: Sequence[int], columns: int = 10, title: str = "") -> Figure:
+def filters(weights: ArrayLike, image_shape: Sequence[int], columns: int = 10, title: str = "") -> Figure:
     """Each unit's incoming weights as an image, all on one colour scale that is white at zero.
 
     Args:
         weights: (q, p).
         image_shape: (H, W) with H·W = p.
         columns: images in a row.
-        title: what the picture shows.
+        title: above the figure.
 
     Raises:
         ValueError: weights that are not (q, H·W).
@@ -164,7 +168,7 @@ def filters(weights: Any, image_shape: Sequence[int], columns: int = 10, title: 
     4
     """
     weights = np.asarray(weights)
-    shape = checks.shape(tuple(image_shape), "filters: image_shape")
+    shape = validate.shape(tuple(image_shape), "filters: image_shape")
     if len(shape) != 2 or weights.ndim != 2 or weights.shape[1] != math.prod(shape):
         raise ValueError(f"filters: weights have shape {weights.shape}, expected (q, p) with p = H·W of {shape}")
     columns = min(columns, len(weights))
@@ -184,14 +188,14 @@ def filters(weights: Any, image_shape: Sequence[int], columns: int = 10, title: 
     return figure
 
 
-def maps(images: Any, columns: int = 8, rows: Sequence[str] = (), title: str = "") -> Figure:
+def maps(images: ArrayLike, columns: int = 8, rows: Sequence[str] = (), title: str = "") -> Figure:
     """A grid of images, such as a layer's activations, all on one scale from the lowest to the highest number.
 
     Args:
         images: (K, H, W).
         columns: images in a row.
         rows: a label for each row of the grid; none for no labels.
-        title: what the picture shows.
+        title: above the figure.
 
     Raises:
         ValueError: images that are not (K, H, W) with K ≥ 1.
@@ -219,12 +223,12 @@ def maps(images: Any, columns: int = 8, rows: Sequence[str] = (), title: str = "
     return figure
 
 
-def confusion(matrix: Any, title: str = "") -> Figure:
-    """How often each class was taken for each other one; counts in the cells.
+def confusion(matrix: ArrayLike, title: str = "") -> Figure:
+    """The confusion of classes: counts in the cells, shares of the true class as colours.
 
     Args:
         matrix: (classes, classes) counts, row the true class, column the predicted one.
-        title: what the picture shows.
+        title: above the figure.
 
     Raises:
         ValueError: a matrix that is not square.
@@ -257,10 +261,10 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     return files.write(Path(path), lambda temporary: figure.savefig(temporary, format="png"))
 
 
-def _nested(labels: Sequence[str]) -> list[dict[str, Any]]:
-    """A colour for each data set and a width and dash for each run, so that runs that coincide can all be seen."""
+def _nested(labels: Sequence[str]) -> list[Style]:
+    """A colour for each data set and a width and dash for each run, so that runs that coincide stay visible."""
     runs = list(dict.fromkeys(label.rpartition(", ")[0] for label in labels))
-    styles = []
+    styles: list[Style] = []
     for label in labels:
         run, _, data = label.rpartition(", ")
         place = runs.index(run)
@@ -271,7 +275,7 @@ def _nested(labels: Sequence[str]) -> list[dict[str, Any]]:
     return styles
 
 
-def _series(histories: Mapping[str, History], field: str, factor: float) -> dict[str, np.ndarray]:
+def _series(histories: Mapping[str, object], field: str, factor: float) -> dict[str, np.ndarray]:
     lines = {}
     for label, history in histories.items():
         for prefix, data in (("", "training"), ("validation_", "validation")):
@@ -281,7 +285,7 @@ def _series(histories: Mapping[str, History], field: str, factor: float) -> dict
     return lines
 
 
-def _matplotlib(module: str) -> Any:
+def _matplotlib(module: str) -> ModuleType:
     try:
         return importlib.import_module(f"matplotlib.{module}")
     except ModuleNotFoundError as error:

@@ -8,26 +8,25 @@
         verified(fn.verify.network(net, params, batch))
 
 Each report is kept as the property "fnnets", JSON, of the test (`--junit-xml` writes it), and its table as a section of
-the test's output (`-rA` shows it for tests that pass). Nothing is registered with pytest: whoever wants the fixture
-imports it, or writes `pytest_plugins = ["fnnets.pytest_plugin"]`. Needs pytest.
+the test's output (`-rA` shows it for tests that pass). Nothing is registered with pytest: import the
+fixture, or write `pytest_plugins = ["fnnets.pytest_plugin"]`. Needs pytest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from fnnets import checks
+from fnnets.core import validate
 from fnnets.verify import Report
 
 
-def assert_ok(report: Report, request: Any = None) -> None:
+def assert_ok(report: Report, request: pytest.FixtureRequest | None = None) -> None:
     """Pass where the report does; else fail with its table for the message.
 
     Args:
-        report: what a check found.
+        report: the report of a check.
         request: pytest's fixture of that name, to attach the report to the test; None attaches it to none.
 
     Raises:
@@ -38,7 +37,9 @@ def assert_ok(report: Report, request: Any = None) -> None:
     >>> assert_ok(fn.verify.gradient(lambda w: jnp.sum(w**2), lambda w: 2 * w, jnp.array([1.0, 2.0])))
     """
     __tracebackhide__ = True
-    checks.is_instance(report, Report, "assert_ok: report", "give what fnnets.verify.network or another check returns")
+    validate.is_instance(
+        report, Report, "assert_ok: report", "give the result of fnnets.verify.network or another check"
+    )
     if request is not None:
         request.node.user_properties.append(("fnnets", report.to_json()))
         request.node.add_report_section("call", "fnnets", report.table() + "\n")
@@ -47,7 +48,7 @@ def assert_ok(report: Report, request: Any = None) -> None:
 
 
 @pytest.fixture
-def verified(request: Any) -> Callable[[Report], None]:
+def verified(request: pytest.FixtureRequest) -> Callable[[Report], None]:
     """`assert_ok` for the running test."""
 
     def check(report: Report) -> None:

@@ -1,4 +1,4 @@
-"""Run every test in this environment, and write the README's table of the Pythons and releases of JAX that were tried.
+"""Run every test in this environment, and write the table of Pythons and releases of JAX in docs/installing.md.
 
     make tried                          the pinned releases
     make tried PYTHON=python3.13 JAX=0.11.2
@@ -22,9 +22,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).parent.parent
-RECORD, README = ROOT / "requirements" / "tried.json", ROOT / "README.md"
+RECORD, PAGE = ROOT / "requirements" / "tried.json", ROOT / "docs" / "installing.md"
 BEGIN, END = "<!-- written by make tried -->\n", "<!-- end of make tried -->\n"
-OF_THE_RECORD = "tests/test_requirements.py::test_the_table_of_the_readme_is_the_record_and_has_no_failure"
+OF_THE_RECORD = "tests/test_requirements.py::test_the_table_of_the_page_is_the_record_and_has_no_failure"
 COUNTS = ("tests", "failures", "errors", "skipped")
 
 
@@ -46,7 +46,7 @@ def main() -> int:
     here = {"python": python, "jax": jax, **found, "seconds": round(time.monotonic() - began)}
     entries = sorted([*entries, here], key=lambda entry: [*_order(entry["python"]), *_order(entry["jax"])])
     RECORD.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
-    README.write_text(with_table(README.read_text(encoding="utf-8"), entries), encoding="utf-8")
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), entries), encoding="utf-8")
     return status
 
 

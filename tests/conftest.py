@@ -41,16 +41,18 @@ def pytest_configure(config):
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     if not config.getoption("--check-shapes"):
-        # The laws do not depend on it, and it is much of the compilation. With --check-shapes, which repeats the
+        # The invariants do not depend on it, and it is much of the compilation. With --check-shapes, which repeats the
         # contract, they are made.
         jax.config.update("jax_disable_most_optimizations", True)
         return
+    import jaxlib
     import jaxtyping
 
     # The package imports these names for type checkers only, so that its core does not need jaxtyping;
     # here the annotations are evaluated, and find the names among the builtins.
     for name in ("Array", "Bool", "Float", "Int", "Num", "PyTree", "UInt32"):
         setattr(builtins, name, getattr(jaxtyping, name))
+    builtins.jaxlib = jaxlib  # the module that `Array` is defined in, as beartype names it
     jaxtyping.install_import_hook("fnnets", "beartype.beartype")
 
 

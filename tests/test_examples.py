@@ -1,4 +1,4 @@
-"""The worked examples: each planted fault is found by the command that the README shows, and is the only one."""
+"""The worked examples: each planted fault is found by the command that docs/verifier.md shows, and is the only one."""
 
 import importlib.util
 from pathlib import Path
@@ -29,12 +29,12 @@ def test_the_lstm_is_wrong_at_d_c_alone(standard_promotion):
     fn.verify.gradient(*names["check"]()).assert_ok()
 
 
-def test_the_readme_shows_what_the_command_prints(standard_promotion):
+def test_the_page_shows_what_the_command_prints(standard_promotion):
     table = fn.verify.gradient(*load("my_lstm").check()).table()
-    readme = (ROOT / "README.md").read_text()
+    page = (ROOT / "docs" / "verifier.md").read_text()
     shown = [line.split()[:3] for line in table.splitlines() if line.startswith(("d_", " " * 10))]
     starts = "    d_h ", "    d_c ", "    d_z ", " " * 14 + "gradient"
-    printed = [line.split()[:3] for line in readme.splitlines() if line.startswith(starts)]
+    printed = [line.split()[:3] for line in page.splitlines() if line.startswith(starts)]
     assert printed == shown
 
 

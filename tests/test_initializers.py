@@ -17,7 +17,7 @@ SCHEMES = {  # standard deviations of weights and biases, from the formulas of t
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_scheme_has_its_moments(name, key):
-    params, _ = fn.layers.dense(Q, initial=getattr(fn.initializers, name)).init(key, (P,))
+    params, _ = fn.layers.dense(Q, initializer=getattr(fn.initializers, name)).init(key, (P,))
     for drawn, deviation in zip(params, SCHEMES[name], strict=True):
         assert abs(np.std(drawn) - deviation) <= 4 * deviation / np.sqrt(2 * drawn.size)
         assert abs(np.mean(drawn)) <= 4 * deviation / np.sqrt(drawn.size)
@@ -25,7 +25,7 @@ def test_scheme_has_its_moments(name, key):
 
 def deviation_of_sums(scheme, key, p):
     """The standard deviation over 4000 neurons of Σ_k w_jk, over p inputs that are all 1 and without the bias."""
-    params, _ = fn.layers.dense(4000, initial=scheme).init(key, (p,))
+    params, _ = fn.layers.dense(4000, initializer=scheme).init(key, (p,))
     return float(np.std(np.asarray(params.weights).sum(axis=1)))
 
 
@@ -43,7 +43,7 @@ def test_standardised_inputs_and_default_weights_do_not_saturate_and_standard_ga
     scaled = fn.data.standardisation(x).apply(x)
 
     def slope(scheme, x):
-        layer = fn.layers.dense(Q, initial=scheme)
+        layer = fn.layers.dense(Q, initializer=scheme)
         z, _ = layer.forward(layer.init(key, (P,))[0], x, fn.Context())
         return float(fn.activations.sigmoid.derivative(z).mean())
 

@@ -37,7 +37,7 @@ def test_bias_is_the_negative_intercept_of_the_hyperplane():
 
 
 def test_stochastic_units_fire_with_probability_sigmoid():
-    draws = neurons.stochastic(jax.random.key(3), jnp.array([1.0]), 0.5, jnp.full((20_000, 1), 0.7))
+    draws = neurons.stochastic(jnp.array([1.0]), 0.5, jnp.full((20_000, 1), 0.7), key=jax.random.key(3))
     p = 1 / (1 + np.exp(-1.2))
     assert abs(draws.mean() - p) < 4 * np.sqrt(p * (1 - p) / 20_000)  # four standard errors, and a fixed key
     assert set(np.unique(draws)) == {0.0, 1.0}
@@ -51,4 +51,4 @@ def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match="just one of them"):
         neurons.threshold(jnp.ones(3), 1.0, jnp.ones(3), theta=1.0)
     with pytest.raises(TypeError, match=r"jax\.random\.key"):
-        neurons.stochastic(0, jnp.ones(3), 1.0, jnp.ones(3))
+        neurons.stochastic(jnp.ones(3), 1.0, jnp.ones(3), key=0)

@@ -86,7 +86,7 @@ def test_confusion_shows_counts_and_shares():
         plots.confusion([[1, 2]])
 
 
-def test_a_picture_is_png_and_replaces_the_old_one_only_when_it_is_whole(tmp_path):
+def test_a_figure_is_png_and_replaces_the_old_one_only_when_it_is_whole(tmp_path):
     path = tmp_path / "deep" / "a.png"
     figure = plots.curves({"a": [1.0, 2.0]}, xlabel="", ylabel="")
     assert plots.save(figure, path) == path

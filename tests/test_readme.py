@@ -1,4 +1,4 @@
-"""The README is the contract: its Python blocks run in one go, its links and make targets exist."""
+"""The README and the pages of docs/: their Python blocks run in one go, their links and make targets exist."""
 
 import re
 from pathlib import Path
@@ -7,28 +7,71 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+WITHOUT_PYTHON = {"docs/installing.md", "docs/speed.md"}
+PRINTED = {
+    "README.md": (
+        "gradient: wrong (1 of 4 rows), first at gradient z1, statement (2); it misses the factor σ'(z1) of tanh",
+        "\npass\n",
+        "0  dense  (30,)         1,950\n",
+        "layers/recurrent.py\nrecurrent.back\n",
+    ),
+    "docs/networks.md": ("layer 0 forgetful", "1  dropout  (30,)         0\n"),
+    "docs/verifier.md": ("network: pass", "gradient z1 | misses the factor σ'(z1) of tanh"),
+}
 
 
-def test_python_blocks_run_one_after_another(capsys, standard_promotion):
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert blocks
+def blocks(page):
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["README.md", *(page for page in DOCS if page not in WITHOUT_PYTHON)])
+def test_python_blocks_run_one_after_another(page, capsys, standard_promotion):
+    assert blocks(page)
     names: dict = {}
-    for number, block in enumerate(blocks, start=1):
-        exec(compile(block, f"README.md, block {number}", "exec"), names)
+    for number, block in enumerate(blocks(page), start=1):
+        exec(compile(block, f"{page}, block {number}", "exec"), names)
     printed = capsys.readouterr().out
-    assert "network: pass" in printed
-    assert "layer 0 forgetful" in printed
-    assert "gradient z1 | misses the factor σ'(z1) of tanh" in printed
-    assert float(names["fn"].training.evaluate(names["net"], names["result"].params, names["test"]).accuracy) > 0.93
+    assert all(text in printed for text in PRINTED.get(page, ()))
+    if page in ("README.md", "docs/training.md"):
+        assert float(names["fn"].evaluate(names["net"], names["result"].params, names["test"]).accuracy) > 0.93
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "experiments/README.md"])
+@pytest.mark.parametrize("page", sorted(WITHOUT_PYTHON))
+def test_no_python_block_is_left_out(page):
+    assert page in DOCS
+    assert not blocks(page)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "experiments/README.md", *DOCS])
 def test_relative_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text()):
+    prose = re.sub(r"^    .*$", "", (ROOT / page).read_text(), flags=re.MULTILINE)  # formulas have [t](2) in them
+    for target in re.findall(r"\]\(([^)#]+)", prose):
         assert "://" in target or (ROOT / page).parent.joinpath(target).exists(), target
+
+
+@pytest.mark.parametrize(("page", "fenced"), [("README.md", 2)])
+def test_the_tables_shown_are_those_printed(page, fenced, capsys, standard_promotion):
+    """Every indented line of a table in the page is printed by its blocks."""
+    names: dict = {}
+    for block in blocks(page)[:fenced]:
+        exec(block, names)
+    printed = capsys.readouterr().out.replace("\n", " ")
+    text = (ROOT / page).read_text()
+    shown = [
+        line[4:]
+        for line in text.splitlines()
+        if re.match(r"    +(statement where|1 |2 |explicit|gradient|0 |2,260)", line)
+    ]
+    assert len(shown) >= 8
+    for line in shown:
+        assert line.strip() in printed, line
 
 
 def test_the_two_commands_are_make_targets():
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {"demo", "test"} <= set(targets)
-    assert {"make demo", "make test"} <= set(re.findall(r"^    (make \w+)", README, re.MULTILINE))
+    for page in ("README.md", "docs/installing.md"):
+        assert {"make demo", "make test"} <= set(
+            re.findall(r"^    (make \w+)", (ROOT / page).read_text(), re.MULTILINE)
+        )

@@ -8,12 +8,12 @@ from typing import Any
 
 from experiments.benchmarks import (
     accelerators,
-    boltzmann,
     class_map,
     convolutional,
     crashes,
     feedforward,
     import_time,
+    rbm,
     recurrent,
     recurrent_memory,
     scaling,
@@ -22,8 +22,9 @@ from experiments.benchmarks import (
 )
 
 MODULES: dict[str, Any] = {
-    "accelerators": accelerators, "boltzmann": boltzmann, "class_map": class_map, "convolutional": convolutional,
-    "crashes": crashes, "feedforward": feedforward, "import_time": import_time, "memory": recurrent_memory,
+    "accelerators": accelerators, "class_map": class_map, "convolutional": convolutional,
+    "crashes": crashes,
+    "feedforward": feedforward, "import_time": import_time, "memory": recurrent_memory, "rbm": rbm,
     "recurrent": recurrent, "scaling": scaling, "verification": verification,
 }  # fmt: skip
 USAGE = f"usage: python -m experiments.benchmarks {'|'.join(sorted([*MODULES, 'table']))} [options]; each has --help"
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one benchmark, or write their table; returns the exit status.
 
     >>> main(["--help"])                                                          # doctest: +ELLIPSIS
-    usage: python -m experiments.benchmarks accelerators|boltzmann|... [options]; each has --help
+    usage: python -m experiments.benchmarks accelerators|class_map|... [options]; each has --help
     0
     """
     name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])

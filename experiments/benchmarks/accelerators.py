@@ -22,7 +22,6 @@ taken to reach too. On an accelerator its own measured step is used, and only th
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -33,12 +32,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import fnnets as fn
-from experiments import results
 from experiments.benchmarks import accelerators_page as page
 from experiments.benchmarks import command, report
 from experiments.benchmarks.accelerators_arithmetic import FLOAT_BYTES, Assumptions, Load, check, check_counts
 from experiments.benchmarks.timing import Contestant, interleave, summary
-from fnnets import checks
+from experiments.harness import results
+from fnnets.core import validate
 
 VGG_A = (
     "conv3-64 maxpool2 | conv3-128 maxpool2 | conv3-256 conv3-256 maxpool2 | conv3-512 conv3-512 maxpool2 |"
@@ -54,7 +53,7 @@ class Subject(NamedTuple):
     Attributes:
         name, net: the network.
         steps: time steps of an example, 1 for images.
-        load: what it asks of a machine.
+        load: its work and bytes.
         counts: the two numbers of examples that are measured.
         examples: on each accelerator, where their number is fixed.
         together: on all accelerators, where that is fixed.
@@ -129,7 +128,7 @@ class Options:
 
 
 def parameters(net: fn.Network) -> int:
-    """How many parameters a network has, none of which is made.
+    """The number of parameters of a network, none of which is made.
 
     >>> parameters(fn.feedforward([3, 2], objective=fn.objectives.softmax_log_likelihood))
     8
@@ -160,7 +159,7 @@ def batch(subject: Subject, count: int, steps: int | None = None) -> fn.Batch:
     """Uniform images or sequences of random symbols, with random labels."""
     random = np.random.default_rng(0)
     (classes,) = subject.net.output_shape
-    if subject.net.layer.time:
+    if subject.net.layer.is_sequential:
         times = steps or subject.steps
         symbols = random.integers(0, subject.net.input_shape[0], (times, count))
         inputs = np.eye(subject.net.input_shape[0], dtype=np.float32)[symbols]
@@ -221,7 +220,7 @@ def run(options: Options) -> int:
     """Count, measure, compute, print and write."""
     if options.quick:
         options = replace(options, nets=("lstm-1024",), rounds=1)
-    checks.count(options.rounds, "rounds", "give the number of samples")
+    validate.count(options.rounds, "rounds", "give the number of samples")
     check(options.assumed)
     unknown = [name for name in options.nets if name not in SUBJECTS]
     if unknown or not options.nets:
@@ -229,20 +228,14 @@ def run(options: Options) -> int:
     subjects = [SUBJECTS[name]() for name in options.nets]
     check_counts(options.counts, options.assumed.node, tuple(subject.together for subject in subjects))
     content: dict[str, Any] = {
-        "name": "accelerators", "command": "python -m experiments.benchmarks accelerators",
         "settings": {"rounds": options.rounds, "counts": options.counts, "assumed": asdict(options.assumed)},
         **results.environment(), "backend": jax.default_backend(),
         "nets": [measure(subject, options.rounds) for subject in subjects],
     }  # fmt: skip
     print(page.text(content))
-    print(f"Results: {results.save_json(content, options.out / 'accelerators.json')}")
-    return 0
+    return command.finish("accelerators", options.out, content)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(run, Options, "accelerators", arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""What one step takes on p accelerators that share its examples: arithmetic alone, nothing is measured here.
+"""Time of one step on p accelerators that share its examples: arithmetic alone, nothing is measured here.
 
     t(n)      = a + b n                             one accelerator, n examples
     a         = passes · B / memory + kernels · gap      what does not depend on n: the weights' way, and waiting
@@ -27,7 +27,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
-from fnnets import checks
+from fnnets.core import validate
 
 FLOAT_BYTES = 4
 
@@ -79,7 +79,7 @@ REASONS = {
 
 
 class Load(NamedTuple):
-    """What one network asks of a machine.
+    """Work and bytes of one step of a network.
 
     Attributes:
         bytes: of the gradient, which is what an all-reduce sums.
@@ -136,14 +136,14 @@ def check(assumed: Assumptions) -> None:
     for field in fields(assumed):
         value, name = getattr(assumed, field.name), f"assumed.{field.name}"
         if field.name == "node":
-            checks.count(value, name, "give a number of accelerators")
+            validate.count(value, name, "give a number of accelerators")
         elif field.name == "share":
             if value is not None:
-                checks.within(value, 0.0, 1.0, name, "give a share, or leave it out for the measured one")
+                validate.within(value, 0.0, 1.0, name, "give a share, or leave it out for the measured one")
         elif field.name == "gap" or field.name.endswith("latency"):
-            checks.at_least(value, 0.0, name, "give seconds")
+            validate.at_least(value, 0.0, name, "give seconds")
         else:
-            checks.above(value, 0.0, name, "give FLOP/s" if field.name == "gemm" else "give bytes/s")
+            validate.above(value, 0.0, name, "give FLOP/s" if field.name == "gemm" else "give bytes/s")
 
 
 def check_counts(counts: tuple[int, ...], node: int, together: tuple[int, ...]) -> None:
@@ -154,7 +154,7 @@ def check_counts(counts: tuple[int, ...], node: int, together: tuple[int, ...]) 
     ValueError: counts: one is 12, expected at most 8 or a multiple of it; fill whole nodes
     """
     for count in counts:
-        checks.count(count, "counts: one", "give a number of accelerators")
+        validate.count(count, "counts: one", "give a number of accelerators")
         if count > node and count % node:
             raise ValueError(f"counts: one is {count}, expected at most {node} or a multiple of it; fill whole nodes")
         for examples in together:

@@ -1,6 +1,6 @@
 """SCALING.md: tables of what was counted and measured, what is assumed, and what follows for many accelerators.
 
-Every table says which of the three its figures are. The page is written from a result alone, so that another
+Every table names which of the three its figures are. The page is written from a result alone, so that another
 assumption needs no new measurement.
 """
 
@@ -90,7 +90,7 @@ def cases(content: Mapping[str, Any]) -> list[Case]:
 
 
 def counted_rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """What follows from shapes, the header first."""
+    """Figures that follow from shapes, the header first."""
     table: list[tuple[str, ...]] = [
         ("network", "parameters", "all-reduce MB", "GFLOP an example", "XLA's count / ours", "trace MB an example")
     ]
@@ -104,7 +104,7 @@ def counted_rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def measured_rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """What was measured, the header first; rates are those of the best round."""
+    """Measured figures, the header first; rates are those of the best round."""
     table: list[tuple[str, ...]] = [
         ("network", "examples", "median s", "min", "max", "GFLOP/s", "GEMM GFLOP/s", "of GEMM", "temporaries MB")
     ]
@@ -205,7 +205,7 @@ def even_rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def option_rows(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """What a change brings, the header first."""
+    """Gains of a change, the header first."""
     counts = content["settings"]["counts"]
     table: list[tuple[str, ...]] = [("network", "efficiency, weak, without overlap", *(f"p = {p}" for p in counts))]
     for case in cases(content):

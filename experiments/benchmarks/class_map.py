@@ -1,6 +1,6 @@
 """The class map of a large image in one pass, against the same network on every crop.
 
-    python -m experiments.benchmarks.class_map [--quick] [--sizes 56 112 224]
+    python -m experiments.benchmarks class_map [--quick] [--sizes 56 112 224]
 
 Nielsen's two convolutions on 28 x 28 pixels, unpadded, random parameters, one image, float32, a crop every 4 pixels,
 which is the map's own stride. First both are compared, then timed in turn. From the geometry alone:
@@ -31,11 +31,10 @@ import jax
 import numpy as np
 
 import fnnets as fn
-from experiments import results
 from experiments.benchmarks import command, report, timing
 from experiments.benchmarks.timing import Contestant, interleave, summary
-from fnnets import checks
-from fnnets.networks import detection
+from fnnets.core import validate
+from fnnets.detection import sliding
 
 SIDE = 28
 TABLE = "conv5-20 maxpool2 | conv5-40 maxpool2 | fc-100 fc-10"
@@ -64,12 +63,12 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Compare, time, print and write; 1 if the map is not what the network says of the crops."""
+    """Compare, time, print and write; 1 if the map is not the network's output for the crops."""
     if options.quick:
         options = replace(options, **QUICK)
-    checks.count(options.rounds, "rounds", "give the number of samples")
+    validate.count(options.rounds, "rounds", "give the number of samples")
     for size in options.sizes:
-        checks.count(size, "sizes: one", f"the network reads {SIDE} x {SIDE} pixels", least=SIDE)
+        validate.count(size, "sizes: one", f"the network reads {SIDE} x {SIDE} pixels", least=SIDE)
     net = network()
     params = net.init(jax.random.key(0))
     rows = []
@@ -78,13 +77,9 @@ def run(options: Options) -> int:
         if not rows[-1]["difference"] < CLOSE:
             print(f"class_map: {size} pixels: maps differ by {rows[-1]['difference']:.1e}", file=sys.stderr)
             return 1
-    content = {
-        "name": "class_map", "command": "python -m experiments.benchmarks.class_map", **results.environment(),
-        "settings": {"table": TABLE, "rounds": options.rounds, "block": options.block}, "images": rows,
-    }  # fmt: skip
     print(table(rows).rstrip())
-    print(f"Results: {results.save_json(content, options.out / 'class_map.json')}")
-    return 0
+    settings = {"table": TABLE, "rounds": options.rounds, "block": options.block}
+    return command.finish("class_map", options.out, {"settings": settings, "images": rows})
 
 
 def network() -> fn.Network:
@@ -96,9 +91,9 @@ def network() -> fn.Network:
 def measure(net: fn.Network, params: Any, size: int, options: Options) -> dict[str, Any]:
     """One size: the largest difference, the samples, and the operations of both."""
     image = np.random.default_rng(size).random((1, size, size, 1), np.float32)
-    stride = detection.map_stride(net)
-    whole = jax.jit(partial(detection.class_map, net))
-    crops = jax.jit(partial(detection.exhaustive_map, net, stride=stride, block=options.block))
+    stride = fn.detection.map_stride(net)
+    whole = jax.jit(partial(fn.detection.class_map, net))
+    crops = jax.jit(partial(fn.detection.exhaustive_map, net, stride=stride, block=options.block))
     ours, plain = np.asarray(whole(params, image)), np.asarray(crops(params, image))
     row: dict[str, Any] = {"size": size, "positions": ours.shape[1:3], "difference": _difference(ours, plain)}
     if row["difference"] < CLOSE:
@@ -119,7 +114,7 @@ def operations(net: fn.Network, shape: tuple[int, int]) -> int:
     >>> operations(two, (6, 6)) == 2 * (4 * 4 * 9 * 2 + 2 * 2 * 2 * 5)
     True
     """
-    pieces = fn.networks.sliding.cut(net, jax.eval_shape(net.init, jax.random.key(0)), "operations", False)
+    pieces = sliding.cut(net, jax.eval_shape(net.init, jax.random.key(0)), "operations", False)
     total = 0
     for layer, params in pieces.front:
         shape = shape if layer.window is None else layer.window.positions(shape)
@@ -150,7 +145,3 @@ def _difference(a: np.ndarray, b: np.ndarray) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(run, Options, "class_map", arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

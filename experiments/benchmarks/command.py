@@ -1,10 +1,13 @@
-"""The command line of every benchmark: options from a dataclass, and one line for a bad one."""
+"""The command line of every benchmark, with one line for a bad option, and the file of its results."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from experiments.harness import results
 
 
 def main(run: Callable[[Any], int], options: type, name: str, arguments: Sequence[str] | None) -> int:
@@ -17,7 +20,24 @@ def main(run: Callable[[Any], int], options: type, name: str, arguments: Sequenc
     import tyro
 
     try:
-        return run(tyro.cli(options, args=arguments, prog=f"python -m experiments.benchmarks.{name}"))
+        return run(tyro.cli(options, args=arguments, prog=f"python -m experiments.benchmarks {name}"))
     except ValueError as error:  # DataError among them
         print(f"{name}: {error}", file=sys.stderr)
         return 2
+
+
+def finish(
+    name: str,
+    out: Path,
+    content: Mapping[str, Any],
+    wrong: Sequence[str] = (),
+    versions: Mapping[str, str] | None = None,
+) -> int:
+    """Write NAME.json with command, versions and device; 1, and a line each, for what is wrong, else 0."""
+    environment = results.environment()
+    environment["versions"] |= versions or {}
+    whole = {"name": name, "command": f"python -m experiments.benchmarks {name}", **environment, **content}
+    print(f"Results: {results.save_json(whole, out / f'{name}.json')}")
+    for line in wrong:
+        print(line, file=sys.stderr)
+    return 1 if wrong else 0

@@ -1,6 +1,6 @@
 """The contestants that run on JAX: fnnets itself, the scan it is made of, and an ordinary loop of jitted steps.
 
-fnnets       `fn.training.fit`, an epoch of three: checks and a copy first, one transfer after each epoch
+fnnets       `fn.fit`, an epoch of three: checks and a copy first, one transfer after each epoch
 bare scan    shuffle, `lax.scan` of gradient and optax update, buffers donated; nothing else
 per step     a Python loop; each step one jitted call, buffers donated, data on the device, indices handed over
 """
@@ -20,18 +20,18 @@ from experiments.benchmarks.setting import LEARNING_RATE, MOMENTUM, SEED, Settin
 from fnnets.training.shuffle import shuffle
 
 EPOCHS = 3  # of a timed fit, which reads the data once for NaN and copies the parameters at its beginning
-OPTIMIZER = fn.training.momentum(LEARNING_RATE, MOMENTUM)
+OPTIMIZER = optax.sgd(LEARNING_RATE, MOMENTUM)
 
 
 def fit(setting: Setting, name: str, gradient: str = "explicit", monitor: bool = False) -> Trainer:
-    """`fn.training.fit` for `EPOCHS`. It always shuffles: its walk takes the order of `drawn_order`."""
+    """`fn.fit` for `EPOCHS`. It always shuffles: its walk takes the order of `drawn_order`."""
     train = _on_device(setting.inputs, setting.targets)
     seeds = itertools.count(SEED + 1)
 
     def run(examples: fn.Batch, seed: int, epochs: int = 1):
-        return fn.training.fit(
+        return fn.fit(
             setting.net, OPTIMIZER, examples, key=jax.random.key(seed), epochs=epochs, batch_size=setting.batch_size,
-            params=setting.params, gradient=gradient, monitor_training=monitor, progress="silent",
+            params=setting.params, gradient=gradient, evaluate_training=monitor, progress=False,
         ).params  # fmt: skip
 
     return Trainer(

@@ -1,6 +1,6 @@
 """One cost and gradient of convolutional networks: by hand, by `jax.grad`, by the textbook's formulation, by PyTorch.
 
-    python -m experiments.benchmarks.convolutional [--quick] [--nets nielsen-10 …]
+    python -m experiments.benchmarks convolutional [--quick] [--nets nielsen-10 …]
 
     explicit         net.cost_and_gradient
     automatic        jax.value_and_grad(net.cost)
@@ -20,7 +20,6 @@ All costs and gradients are compared with the explicit ones first. Images are un
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,12 +31,11 @@ import numpy as np
 from jax import lax
 
 import fnnets as fn
-from experiments import results
 from experiments.benchmarks import command, convolutional_peers, peers, report
 from experiments.benchmarks.agreement import TOLERANCE
 from experiments.benchmarks.convolutional_peers import NAMES, Work, work
 from experiments.benchmarks.timing import Contestant, interleave, ratio, summary
-from fnnets import checks
+from fnnets.core import validate
 
 EXPLICIT, AUTOMATIC, TEXTBOOK, TORCH, GEMM = "explicit", "automatic", "textbook", "PyTorch", "GEMM"
 CALL, SCAN = "in a call", "in a scan"
@@ -159,7 +157,7 @@ def rows(net: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def notes(net: Mapping[str, Any]) -> list[str]:
-    """What else is to be said of one network."""
+    """Remarks on one network."""
     lines = [
         f"{1e-6 * net['flops']:.0f} MFLOP; matrix product of {GEMM_SIZE} x {GEMM_SIZE}: {net['gemm']:.0f} GFLOP/s; "
         f"largest relative difference from the explicit gradient {max(net['agreement'].values()):.1e}"
@@ -182,7 +180,7 @@ def run(options: Options) -> int:
     """Compare and time all networks; 1 if a contestant has another gradient."""
     if options.quick:
         options = replace(options, nets=NAMES[:1], rounds=2)
-    checks.count(options.rounds, "rounds", "give the number of samples")
+    validate.count(options.rounds, "rounds", "give the number of samples")
     works = [work(name) for name in options.nets]
     if not peers.has_torch():
         print("PyTorch: skipped, torch is not installed; `make benchmark` installs it")
@@ -190,23 +188,14 @@ def run(options: Options) -> int:
     for one in works:
         net = measure(one, options.rounds)
         nets.append(net)
-        wrong += [f"{one.name}: {name}" for name, value in net["agreement"].items() if not value <= TOLERANCE]
+        off = [name for name, value in net["agreement"].items() if not value <= TOLERANCE]
+        wrong += [f"{one.name}: {name} has another gradient; its time is worthless" for name in off]
         lines = [f"  {bar.name}: {bar.ratio:.2f}, bar {report.bound(bar)}: {bar.verdict}" for bar in bars(net)]
         print("\n".join([one.name, report.aligned(rows(net)), *(f"  {n}" for n in notes(net)), *lines, ""]), flush=True)
-    environment = results.environment()
-    environment["versions"] |= peers.versions()
-    content: dict[str, Any] = {"name": "convolutional", "command": "python -m experiments.benchmarks.convolutional"}
-    content |= {"settings": {"rounds": options.rounds}, **environment, "nets": nets}
-    print(f"Results: {results.save_json(content, options.out / 'convolutional.json')}")
-    for name in wrong:
-        print(f"{name} has another gradient; its time says nothing", file=sys.stderr)
-    return 1 if wrong else 0
+    content = {"settings": {"rounds": options.rounds}, "nets": nets}
+    return command.finish("convolutional", options.out, content, wrong, peers.versions())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(run, Options, "convolutional", arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -56,7 +56,7 @@ def work(name: str) -> Work:
     else:
         table = "conv3-64 conv3-64 maxpool2 | conv3-128 conv3-128 maxpool2 | fc-10"
         net = fn.convolutional(
-            (32, 32, 3), table, fn.activations.relu, objective=SOFTMAX, padding="same", initial=fn.initializers.he
+            (32, 32, 3), table, fn.activations.relu, objective=SOFTMAX, padding="same", initializer=fn.initializers.he
         )
     random = np.random.default_rng(0)
     images = jnp.asarray(random.random((int(size), *net.input_shape), np.float32))

@@ -1,4 +1,4 @@
-"""Runs that are killed at random moments and go on from their checkpoints: do they end where nothing had happened?
+"""Runs that are killed at random moments and go on from their checkpoints, against a run that is not killed.
 
     python -m experiments.benchmarks crashes --kills 50
 
@@ -30,12 +30,12 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 
 import fnnets as fn
-from experiments import results
 from experiments.benchmarks import command
-from fnnets import checks
-from fnnets.training import saves
+from fnnets.core import validate
+from fnnets.training.checkpoint import directories
 
 KEEP = 3
 GOES_ON = re.compile(r"goes on after (?:(\d+) minibatches of )?epoch (\d+)")
@@ -63,7 +63,7 @@ class Options:
 
     def __post_init__(self):
         for name in ("kills", "per_run", "epochs"):
-            checks.count(getattr(self, name), name)
+            validate.count(getattr(self, name), name)
 
 
 class Kill(NamedTuple):
@@ -93,12 +93,11 @@ def run(options: Options) -> int:
             ends.append(same(Path(folder) / "whole", place) and tidy(place))
             print(f"{len(kills)} kills, {len(ends)} runs, {sum(ends)} end where nothing had happened", flush=True)
     content = {
-        "name": "crashes", "command": f"python -m experiments.benchmarks crashes --kills {options.kills}",
-        **results.environment(), "kills": len(kills), "runs": len(ends), "same": sum(ends),
-        "in_save": sum(kill.in_save for kill in kills),
+        "command": f"python -m experiments.benchmarks crashes --kills {options.kills}", "kills": len(kills),
+        "runs": len(ends), "same": sum(ends), "in_save": sum(kill.in_save for kill in kills),
     }  # fmt: skip
     print(line(content))
-    print(f"Results: {results.save_json(content, options.out / 'crashes.json')}")
+    command.finish("crashes", options.out, content)
     return int(not all(ends))
 
 
@@ -153,7 +152,7 @@ def _check_start(worker: subprocess.Popen, before: tuple[int, int, int] | None) 
             if before is None or (epoch, position) != before[1:]:
                 raise RuntimeError(f"the run went on at {(epoch, position)}, but its newest whole save is {before}")
         elif before is not None:
-            raise RuntimeError(f"the run did not go on from {before}, it says: {text.strip()}")
+            raise RuntimeError(f"the run did not go on from {before}, it printed: {text.strip()}")
         return
     raise RuntimeError("the run ended before it trained")
 
@@ -171,27 +170,27 @@ def finish(place: Path, epochs: int) -> None:
 
 
 def start(place: Path, epochs: int) -> subprocess.Popen:
-    """A worker that trains in `place`; its standard error says how far it is."""
-    words = [sys.executable, "-m", "experiments.benchmarks.crashes", "--worker", str(place), str(epochs)]
+    """A worker that trains in `place`; its standard error has its progress."""
+    words = [sys.executable, "-m", "experiments.benchmarks.crashes", str(place), str(epochs)]
     return subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
 
 
 def newest(directory: Path) -> tuple[int, int, int] | None:
     """Number, epoch and position of the newest whole save."""
-    for step in saves.steps(directory):
-        about = saves.metadata(directory / str(step))
+    for step in directories.steps(directory):
+        about = directories.metadata(directory / str(step))
         return step, about["epoch"], about["position"]
     return None
 
 
 def leftovers(directory: Path) -> list[str]:
-    """What is not yet whole, or never will be."""
+    """Names of what is not yet whole, or never will be."""
     return [entry.name for entry in directory.iterdir() if "tmp" in entry.name] if directory.is_dir() else []
 
 
 def tidy(place: Path) -> bool:
     """Whether the directory of a finished run holds whole saves alone, and no more than are kept."""
-    return not leftovers(place / "checkpoints") and len(saves.steps(place / "checkpoints")) <= KEEP
+    return not leftovers(place / "checkpoints") and len(directories.steps(place / "checkpoints")) <= KEEP
 
 
 def same(first: Path, second: Path) -> bool:
@@ -204,10 +203,10 @@ def work(place: Path, epochs: int) -> None:
     """A run, from its checkpoints or from the beginning, to its end."""
     x: Any = np.random.default_rng(0).random((6000, 200), np.float32)
     labels = (x[:, :10].argmax(axis=1)).astype(np.int32)
-    net = fn.feedforward([200, 50, 10], objective=fn.objectives.softmax_log_likelihood, dropout=0.8)
-    result = fn.training.fit(
-        net, fn.training.momentum(0.1, 0.9), fn.data.stream(x, labels, block=32, pool=8), key=jax.random.key(1),
-        epochs=epochs, batch_size=20, validation=fn.Batch(x[:500], labels[:500]), progress="lines",
+    net = fn.feedforward([200, 50, 10], objective=fn.objectives.softmax_log_likelihood, dropout=0.2)
+    result = fn.fit(
+        net, optax.sgd(0.1, 0.9), fn.data.stream(x, labels, block=32, pool=8), key=jax.random.key(1),
+        epochs=epochs, batch_size=20, validation=fn.Batch(x[:500], labels[:500]), progress=True,
         checkpoint=fn.training.Checkpoint(place / "checkpoints", every=1, minutes=1e-4, keep=KEEP),
     )  # fmt: skip
     place.mkdir(exist_ok=True)
@@ -215,9 +214,6 @@ def work(place: Path, epochs: int) -> None:
     np.savez(place / "end.npz", *leaves)
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["--worker"]:
-        os.environ.setdefault("JAX_PLATFORMS", "cpu")
-        work(Path(sys.argv[2]), int(sys.argv[3]))
-    else:
-        sys.exit(main())
+if __name__ == "__main__":  # a worker
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    work(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,6 +1,6 @@
 """An epoch of feedforward networks: fnnets against itself, JAX, PyTorch, scikit-learn and NumPy.
 
-    python -m experiments.benchmarks.feedforward [--quick] [--nets 784-30-10:10 …]
+    python -m experiments.benchmarks feedforward [--quick] [--nets 784-30-10:10 …]
 
 50 000 examples of 784 features, sigmoid hidden units, softmax log-likelihood, momentum descent (η = 0.1, μ = 0.9),
 float32, reshuffled each epoch by everyone. First all take the same 300 steps and are compared, then they are timed.
@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from experiments import results
 from experiments.benchmarks import agreement, command, contestants, peers, rates, report
 from experiments.benchmarks.setting import Setting, Trainer, mnist_examples, random_examples, setting
 from experiments.benchmarks.timing import Contestant, interleave
-from fnnets import checks
+from experiments.harness import results
+from fnnets.core import validate
 
 NETS = ("784-30-10:10", "784-100-10:10", "784-100-10:128", "784-512-512-10:128")
 SLOW_ROUNDS = 3
@@ -51,8 +51,8 @@ def run(options: Options) -> int:
     """Compare and time all nets; 1 if a contestant arrives at other parameters."""
     if options.quick:
         options = replace(options, **QUICK)
-    checks.count(options.examples, "examples", "50000 is the usual epoch")
-    checks.count(options.rounds, "rounds", "give the number of samples")
+    validate.count(options.examples, "examples", "50000 is the usual epoch")
+    validate.count(options.rounds, "rounds", "give the number of samples")
     if options.data_dir is None:
         examples = random_examples(options.examples)
     else:
@@ -69,7 +69,7 @@ def run(options: Options) -> int:
     path = results.save_json(content(options, nets, rates.call(options.rounds)), options.out / "feedforward.json")
     print(f"Results: {path}")
     for name in wrong:
-        print(f"{name} arrives at other parameters; its time says nothing", file=sys.stderr)
+        print(f"{name} arrives at other parameters; its time is worthless", file=sys.stderr)
     return 1 if wrong else 0
 
 
@@ -110,12 +110,12 @@ def enter(each: Setting) -> tuple[list[Trainer], dict[str, Any]]:
 
 
 def content(options: Options, nets: Sequence[dict[str, Any]], call: float) -> dict[str, Any]:
-    """What is written: settings, versions, device, every sample, and no names of machines or folders."""
+    """The written content: settings, versions, device, every sample, and no names of hosts or folders."""
     environment = results.environment()
     environment["versions"] |= versions()
     chosen = {"data": "random" if options.data_dir is None else "MNIST"}
     chosen |= {name: value for name, value in asdict(options).items() if name in ("examples", "rounds")}
-    command = "python -m experiments.benchmarks.feedforward"
+    command = "python -m experiments.benchmarks feedforward"
     return {"name": "feedforward", "command": command, "settings": chosen, **environment, "call": call, "nets": nets}
 
 
@@ -129,7 +129,3 @@ def versions() -> dict[str, str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(run, Options, "feedforward", arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

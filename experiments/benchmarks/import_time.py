@@ -1,6 +1,6 @@
-"""What `import fnnets` adds to `import jax, optax`, in fresh processes.
+"""Time that `import fnnets` adds to `import jax, optax`, in fresh processes.
 
-    python -m experiments.benchmarks.import_time [--rounds 11]
+    python -m experiments.benchmarks import_time [--rounds 11]
 
     added    median over rounds of t(jax, optax, fnnets) − t(jax, optax)            seconds, within one process each
 
@@ -16,9 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import results
 from experiments.benchmarks import command
-from fnnets import checks
+from fnnets.core import validate
 
 BAR = 0.3
 CLOCKED = "import time; begin = time.perf_counter(); import {}; print(time.perf_counter() - begin)"
@@ -40,16 +39,13 @@ class Options:
 
 def run(options: Options) -> int:
     """Import in turn with and without fnnets, print and write what it adds."""
-    checks.count(options.rounds, "rounds", "give the number of samples")
+    validate.count(options.rounds, "rounds", "give the number of samples")
     samples = measure(options.rounds)
     seconds = added(samples)
     verdict = "reached" if seconds < BAR else "missed"
     print(f"import {WITHOUT}: {statistics.median(samples[WITHOUT]):.3f} s (median of {options.rounds})")
     print(f"fnnets adds {seconds:.3f} s, bar {BAR} s: {verdict}")
-    command = "python -m experiments.benchmarks.import_time"
-    content = {"name": "import_time", "command": command, **results.environment(), "samples": samples}
-    print(f"Results: {results.save_json({**content, 'added': seconds}, options.out / 'import_time.json')}")
-    return 0
+    return command.finish("import_time", options.out, {"samples": samples, "added": seconds})
 
 
 def measure(rounds: int, clocked: Callable[[str], float] | None = None) -> dict[str, list[float]]:
@@ -85,7 +81,3 @@ def in_fresh_process(modules: str) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(run, Options, "import_time", arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""What the machine can do, measured beside the contestants: matrix products, a call into jitted code, gradients.
+"""Rates of this computer, measured beside the contestants: matrix products, a call into jitted code, gradients.
 
     forward          x Wᵀ       (N, p) (p, q)         2Npq FLOP
     weight gradient  δᵀ x       (q, N) (N, p)         2Npq FLOP

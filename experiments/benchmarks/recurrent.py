@@ -1,6 +1,6 @@
 """One cost and gradient of networks of one recurrent layer: by hand, by `jax.grad`, by Flax, Equinox, PyTorch.
 
-    python -m experiments.benchmarks.recurrent [--quick] [--nets 100-32-32-64-10 …] [--cells simple lstm]
+    python -m experiments.benchmarks recurrent [--quick] [--nets 100-32-32-64-10 …] [--cells simple lstm]
 
     explicit         net.cost_and_gradient
     automatic        jax.value_and_grad(net.cost)
@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import functools
 import statistics
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -33,7 +32,6 @@ from typing import Any
 
 import jax
 
-from experiments import results
 from experiments.benchmarks import command, recurrent_flax, recurrent_floor, recurrent_peers, recurrent_torch, report
 from experiments.benchmarks import recurrent_setting as setting
 from experiments.benchmarks.agreement import TOLERANCE
@@ -43,7 +41,7 @@ from experiments.benchmarks.recurrent_peers import EQUINOX, HOISTED, TEXTBOOK
 from experiments.benchmarks.recurrent_setting import CELLS, Way, Work
 from experiments.benchmarks.recurrent_torch import TORCH
 from experiments.benchmarks.timing import Contestant, interleave, ratio, summary
-from fnnets import checks
+from fnnets.core import validate
 
 NETS = (
     "100-32-32-64-10", "100-32-64-128-10", "100-32-64-256-65",
@@ -149,7 +147,7 @@ def rows(net: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def notes(net: Mapping[str, Any]) -> str:
-    """What else is to be said of one network."""
+    """Remarks on one network."""
     parts = ", ".join(f"{name} {1e3 * summary(seconds).median:.2f}" for name, seconds in net["floor"].items())
     worst = max(net["agreement"].values())
     return f"floor in ms: {parts}; largest relative difference from the explicit gradient {worst:.1e}"
@@ -171,7 +169,7 @@ def run(options: Options) -> int:
     """Compare and time all networks; 1 if a contestant has another gradient."""
     if options.quick:
         options = replace(options, nets=NETS[:1], rounds=2)
-    checks.count(options.rounds, "rounds", "give the number of samples")
+    validate.count(options.rounds, "rounds", "give the number of samples")
     setting.check(options.nets, options.cells)
     for name in missing():
         print(f"{name}: skipped, {OPTIONAL[name]} is not installed; `make benchmark` installs it")
@@ -183,27 +181,16 @@ def run(options: Options) -> int:
             nets.append(net)
     for bar in bars(nets):
         print(f"  {bar.name}, {bar.net}: {bar.ratio:.2f}, bar {report.bound(bar)}: {bar.verdict}")
-    content: dict[str, Any] = {"name": "recurrent", "command": "python -m experiments.benchmarks.recurrent"}
-    content |= {"settings": {"rounds": options.rounds}, **environment(), "nets": nets}
-    print(f"Results: {results.save_json(content, options.out / 'recurrent.json')}")
-    wrong = [f"{net['name']}: {name}" for net in nets for name, far in net["agreement"].items() if not far <= TOLERANCE]
-    for name in wrong:
-        print(f"{name} has another gradient; its time says nothing", file=sys.stderr)
-    return 1 if wrong else 0
-
-
-def environment() -> dict[str, Any]:
-    """Versions, of the peers too, and the device."""
-    found = results.environment()
+    wrong = [
+        f"{net['name']}: {name} has another gradient; its time is worthless"
+        for net in nets for name, far in net["agreement"].items() if not far <= TOLERANCE
+    ]  # fmt: skip
     absent = missing()
-    found["versions"] |= {module: metadata.version(module) for name, module in OPTIONAL.items() if name not in absent}
-    return found
+    versions = {module: metadata.version(module) for name, module in OPTIONAL.items() if name not in absent}
+    content = {"settings": {"rounds": options.rounds}, "nets": nets}
+    return command.finish("recurrent", options.out, content, wrong, versions)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(run, Options, "recurrent", arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """The memory of one cost and gradient of long sequences, with the whole trace and with checkpoints.
 
-    python -m experiments.benchmarks.recurrent_memory [--quick] [--lengths 1000 10000 100000]
+    python -m experiments.benchmarks memory [--quick] [--lengths 1000 10000 100000]
 
     explicit                  net.cost_and_gradient, every state kept                       O(T)
     explicit, checkpoints     a state kept every k steps, the rest computed again           O(T/k + k)
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import functools
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,14 +30,13 @@ import jax
 from jax import lax
 
 import fnnets as fn
-from experiments import results
 from experiments.benchmarks import command, report, timing
 from experiments.benchmarks import recurrent_setting as setting
 from experiments.benchmarks.agreement import TOLERANCE
 from experiments.benchmarks.recurrent_peers import STEPS, begin, by_grad, cross_entropy, transposed
 from experiments.benchmarks.recurrent_setting import CELLS, Way, Work
 from experiments.benchmarks.timing import Contestant, interleave, summary
-from fnnets import checks
+from fnnets.core import validate
 
 SEQUENCES, INPUTS, UNITS, CLASSES = 8, 4, 64, 10
 EXPLICIT, EXPLICIT_SPARSE = "explicit", "explicit, checkpoints"
@@ -77,7 +75,7 @@ def interval(steps: int) -> int:
 
 def classifier(cell: str, checkpoint_every: int | None) -> fn.Network:
     """fnnets' network of one recurrent layer, of which only the last state is read."""
-    kept: Any = {"every_step": False, "checkpoint_every": checkpoint_every}
+    kept: Any = {"return_sequences": False, "checkpoint_every": checkpoint_every}
     simple = cell == "simple"
     layer = fn.layers.recurrent(UNITS, fn.activations.tanh, **kept) if simple else fn.layers.lstm(UNITS, **kept)
     return fn.network(fn.chain(layer, fn.layers.dense(CLASSES)), fn.objectives.softmax_log_likelihood, (INPUTS,))
@@ -190,31 +188,23 @@ def run(options: Options) -> int:
     """Analyse, compare, time, print and write; 1 if a contestant has another gradient."""
     if options.quick:
         options = replace(options, lengths=(100, 1_000), timed=100)
-    checks.count(options.rounds, "rounds", "give the number of samples")
+    validate.count(options.rounds, "rounds", "give the number of samples")
     for steps in (*options.lengths, options.timed):
-        checks.count(steps, "lengths, timed: one", "give a number of steps")
+        validate.count(steps, "lengths, timed: one", "give a number of steps")
     setting.check([f"{steps}-1-1-1-1" for steps in options.lengths], options.cells)
     content: dict[str, Any] = {
-        "name": "memory", "command": "python -m experiments.benchmarks.recurrent_memory",
-        "settings": {"rounds": options.rounds}, **results.environment(),
+        "settings": {"rounds": options.rounds},
         "rows": [analyse(cell, steps) for cell in options.cells for steps in options.lengths],
         "timed": [timed(cell, options.timed, options.rounds) for cell in options.cells],
     }  # fmt: skip
     print(report.aligned(memory_rows(content)) + "\n\n" + report.aligned(time_rows(content)) + "\n")
-    print(f"Results: {results.save_json(content, options.out / 'memory.json')}")
     wrong = [
-        f"{row['cell']}: {name}" for row in content["timed"] for name, far in row["agreement"].items()
-        if not far <= TOLERANCE
+        f"{row['cell']}: {name} has another gradient; its memory is worthless"
+        for row in content["timed"] for name, far in row["agreement"].items() if not far <= TOLERANCE
     ]  # fmt: skip
-    for name in wrong:
-        print(f"{name} has another gradient; its memory says nothing", file=sys.stderr)
-    return 1 if wrong else 0
+    return command.finish("memory", options.out, content, wrong)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    return command.main(run, Options, "recurrent_memory", arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return command.main(run, Options, "memory", arguments)

@@ -1,4 +1,4 @@
-"""What every contestant of the recurrent benchmark is given, and the layout in which gradients are compared.
+"""Inputs of every contestant of the recurrent benchmark, and the layout in which gradients are compared.
 
     z_t = W x_t + R h_{t-1} + b                                 the packed weighted inputs
     simple   h_t = tanh z_t                                                     G = H

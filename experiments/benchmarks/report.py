@@ -1,4 +1,4 @@
-"""What a benchmark of training says: aligned rows, what limits each, and the bars that the project set itself."""
+"""Report of a benchmark of training: aligned rows, the limit of each, and the bars that the project set itself."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Bar(NamedTuple):
 
 
 def limit(share: float, loops: bool) -> str:
-    """What limits a row: arithmetic where it runs near the rate of the matrix product, else what lies between.
+    """The limit of a row: arithmetic where it runs near the rate of the matrix product, else what lies between.
 
     >>> limit(0.8, True), limit(0.1, True), limit(0.1, False)
     ('matrix products', 'calls from Python', 'memory and small operations')
@@ -94,7 +94,7 @@ def text(net: Mapping[str, Any]) -> str:
 
 
 def how(torch: Mapping[str, Any]) -> str:
-    """How PyTorch ran.
+    """PyTorch's threads and optimiser, in words.
 
     >>> how({"threads": 1, "default_threads": 2, "optimizer": "fused"})
     '1 of 2 threads, optimiser fused'

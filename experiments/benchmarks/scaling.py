@@ -22,7 +22,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from experiments import results
 from experiments.benchmarks import command, report
 from experiments.benchmarks.scaling_checkpoint import CHECKPOINT
 from experiments.benchmarks.scaling_devices import DEVICES, IN_PROCESSES
@@ -30,7 +29,8 @@ from experiments.benchmarks.scaling_many import MANY
 from experiments.benchmarks.scaling_memory import MEMORY
 from experiments.benchmarks.scaling_setting import Options, Part
 from experiments.benchmarks.scaling_streaming import STREAMING
-from fnnets import checks
+from experiments.harness import results
+from fnnets.core import validate
 
 PARTS: dict[str, Part] = {
     "devices": DEVICES, "processes": IN_PROCESSES, "checkpoint": CHECKPOINT, "streaming": STREAMING, "many": MANY,
@@ -40,7 +40,7 @@ QUICK: dict[str, Any] = {
     "rounds": 1, "epochs": 2, "examples": 2000, "steps": 10, "counts": (1, 2), "networks": 4, "gigabytes": 0.5,
 }  # fmt: skip
 INDENT: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
-HIDDEN = ("parts", "data_dir", "scratch", "out", "quick")  # not for the results: folders, and what says itself
+HIDDEN = ("parts", "data_dir", "scratch", "out", "quick")  # not for the results: folders, and what shows by itself
 
 
 def run(options: Options) -> int:
@@ -56,7 +56,7 @@ def run(options: Options) -> int:
     print(f"Results: {path}")
     faults = [line for name, part in parts.items() if "skipped" not in part for line in PARTS[name].wrong(part)]
     for line in faults:
-        print(f"{line}; its figures say nothing", file=sys.stderr)
+        print(f"{line}; its figures are worthless", file=sys.stderr)
     return 1 if faults else 0
 
 
@@ -72,18 +72,18 @@ def check(options: Options) -> None:
         came = repr(unknown[0]) if unknown else "none"
         raise ValueError(f"parts: {came} came, expected some of {', '.join(PARTS)}; name one")
     for name in ("rounds", "epochs", "examples", "steps", "networks"):
-        checks.count(getattr(options, name), name, "give how many")
+        validate.count(getattr(options, name), name, "give how many")
     if not options.counts or len(set(options.counts)) < len(options.counts):
         raise ValueError(f"counts are {options.counts}, expected at least one and each once; write --counts 1 2 4 8")
     for count in options.counts:
-        checks.count(count, "counts: one", "give numbers of devices")
-    checks.above(options.gigabytes, 0.0, "gigabytes", "give the size of the file")
+        validate.count(count, "counts: one", "give numbers of devices")
+    validate.above(options.gigabytes, 0.0, "gigabytes", "give the size of the file")
     if options.examples < 128:
         raise ValueError(f"examples is {options.examples}, expected at least one minibatch of 128; 50000 is usual")
 
 
 def content(options: Options, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """What is written: settings, versions, device, every sample, and no names of machines or folders."""
+    """The written content: settings, versions, device, every sample, and no names of hosts or folders."""
     chosen = {name: value for name, value in asdict(options).items() if name not in HIDDEN}
     return {
         "name": "scaling", "command": "python -m experiments.benchmarks scaling", "settings": chosen,
@@ -124,7 +124,3 @@ def _section(of: Part, part: Mapping[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(run, Options, "scaling", arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,7 +17,7 @@ import jax
 
 from experiments.benchmarks import scaling_devices, scaling_many, scaling_memory, scaling_setting
 from experiments.benchmarks.scaling_setting import Answer
-from fnnets.training import processes
+from fnnets.training.distributed import processes
 
 JOBS: dict[str, Callable[..., Answer]] = {
     "devices": scaling_devices.job,
@@ -38,7 +38,7 @@ def flags(before: str, devices: int) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the request says.
+    """Do the job of the request.
 
     Raises:
         RuntimeError: JAX has computed already, and so has its number of devices.

@@ -39,9 +39,10 @@ from experiments.benchmarks.scaling_setting import (
     timed,
 )
 from experiments.benchmarks.timing import Contestant, interleave, summary
+from fnnets.core.devices import DATA
 from fnnets.data import sources
-from fnnets.devices import DATA
-from fnnets.training import runs, sharding
+from fnnets.training import program
+from fnnets.training.distributed import sharding
 
 STEPS, FEATURES, CELLS, CLASSES = 50, 32, 64, 10  # of the LSTM
 SIZES = {"784-100-10": 128, "LSTM 64": 64}
@@ -113,9 +114,9 @@ def measured(name: str, streamed: bool, size: int, steps: int, more: int, rounds
     train = fn.data.stream(given.inputs, given.targets, pool=pool) if streamed else given
 
     def run(epochs):
-        return fn.training.fit(
-            net, DESCENT, train, key=jax.random.key(0), epochs=epochs, batch_size=size, monitor_training=False,
-            devices="all", progress="silent",
+        return fn.fit(
+            net, DESCENT, train, key=jax.random.key(0), epochs=epochs, batch_size=size, evaluate_training=False,
+            devices="all", progress=False,
         ).params  # fmt: skip
 
     params = run(1)
@@ -127,12 +128,14 @@ def measured(name: str, streamed: bool, size: int, steps: int, more: int, rounds
 def analysed(net: fn.Network, train: fn.Batch, size: int) -> dict[str, Any]:
     """The compiler's analysis of an epoch, in whose loop one step stands."""
     placed: Any = sharding.placement(None, "all", None)
-    state = fn.training.start(net, DESCENT, jax.random.key(0))
+    state = fn.training.start(net, DESCENT, key=jax.random.key(0))
     state = sharding.place(state, sharding.of_state(placed, DESCENT, state))
-    chosen = runs.Chosen(net, DESCENT, "explicit", size, "cost", placed)
+    config = program.Config(net, DESCENT, "explicit", size, "cost", placed)
     train = train._replace(dataset_size=train.targets.shape[-1])
     with sharding.within(placed):
-        compiled: Any = runs._epoch(chosen, ()).lower(state, sharding.everywhere(placed, train), {}).compile()
+        compiled: Any = (
+            program.compiled_epoch(config, ()).lower(state, sharding.everywhere(placed, train), {}).compile()
+        )
     return {
         "temporaries": compiled.memory_analysis().temp_size_in_bytes,
         "messages": messages(compiled.as_text()),
@@ -229,7 +232,7 @@ def _per_example(row) -> float:
 
 
 def wrong(part: Mapping[str, Any]) -> list[str]:
-    """What makes the rows worth nothing: other parameters, or other messages than one all-reduce a step."""
+    """Faults that make the rows worthless: other parameters, or other messages than one all-reduce a step."""
     found = []
     for row in part["rows"]:
         name = f"{row['network']} on {row['count']} {part['of']}, {row['scaling']}"

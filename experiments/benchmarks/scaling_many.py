@@ -82,8 +82,8 @@ def _single(train, keys):
 
     def run(epochs):
         fits = [
-            fn.training.fit(
-                net, DESCENT, train, key=key, epochs=epochs, batch_size=SIZE, monitor_training=False, progress="silent"
+            fn.fit(
+                net, DESCENT, train, key=key, epochs=epochs, batch_size=SIZE, evaluate_training=False, progress=False
             ).params
             for key in keys
         ]
@@ -97,8 +97,8 @@ def _together(train, keys, devices=None):
 
     def run(epochs):
         return fn.training.fit_many(
-            lambda: (net, DESCENT), train, keys=keys, epochs=epochs, batch_size=SIZE, monitor_training=False,
-            progress="silent", devices=devices,
+            lambda: (net, DESCENT), train, keys=keys, epochs=epochs, batch_size=SIZE, evaluate_training=False,
+            progress=False, devices=devices,
         ).params  # fmt: skip
 
     return run

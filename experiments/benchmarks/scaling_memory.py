@@ -4,7 +4,7 @@
     [800, 10], minibatches of 1024        a network so small that reading is most of the work
 
 Holes are read as pages of zeros through the system's cache, like any file's; no disk is waited for. The process maps
-the file, trains through all of it, and says the most that it had in memory, pages of the map included.
+the file, trains through all of it, and reports the most that it had in memory, pages of the map included.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def job(images: str, labels: str) -> Answer:
     net = fn.feedforward([source.inputs.shape[1], 10], objective=fn.objectives.softmax_log_likelihood)
     jax.block_until_ready(net.init(jax.random.key(0)))
     before, begin = peak(), time.perf_counter()
-    result = fn.training.fit(
+    result = fn.fit(
         net, DESCENT, source, key=jax.random.key(0), epochs=1, batch_size=min(SIZE, len(source.inputs)),
-        progress="silent",
+        progress=False,
     )  # fmt: skip
     seconds = time.perf_counter() - begin
     found = {"seconds": seconds, "before": before, "peak": peak(), "epochs": int(result.state.epoch)}

@@ -1,4 +1,4 @@
-"""What the parts of the benchmark of scaling share: options, networks, runs of one and of more epochs, processes.
+"""Shared parts of the benchmark of scaling: options, networks, runs of one and of more epochs, processes.
 
     a run of e epochs     t(e) = a + e · b         a: checks, copies, opening, compilation if any;  b: an epoch
     an epoch              b = (t(1 + m) − t(1)) / m
@@ -26,14 +26,15 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 
 import fnnets as fn
 from experiments.benchmarks import report
 from experiments.benchmarks.timing import Contestant, interleave, summary
-from fnnets.training import processes
+from fnnets.training.distributed import processes
 
 NAMES = ("devices", "processes", "checkpoint", "streaming", "many", "memory")
-DESCENT = fn.training.momentum(0.1, 0.9)
+DESCENT = optax.sgd(0.1, 0.9)
 CHILD = "experiments.benchmarks.scaling_child"
 Table = list[tuple[str, ...]]
 
@@ -72,7 +73,7 @@ class Options:
 
 
 class Answer(NamedTuple):
-    """What a process found out: numbers by name, and arrays to be compared."""
+    """Results of a process: numbers by name, and arrays to be compared."""
 
     found: dict[str, Any]
     arrays: list[np.ndarray]
@@ -129,7 +130,7 @@ def _line(short: Sequence[float], long: Sequence[float], more: int) -> dict[str,
 
 
 def epoch_ratio(found: Mapping[str, Mapping[str, Sequence[float]]], name: str, base: str) -> float:
-    """How many times as long an epoch takes: the median of the ratios round by round.
+    """Ratio of the times of an epoch: the median of the ratios round by round.
 
     >>> epoch_ratio({"a": {"epoch": [1.0, 2.0, 2.0]}, "b": {"epoch": [2.0, 3.0, 6.0]}}, "b", "a")
     2.0

@@ -28,7 +28,16 @@ import numpy as np
 import fnnets as fn
 from experiments.benchmarks import report
 from experiments.benchmarks.agreement import TOLERANCE
-from experiments.benchmarks.scaling_setting import DESCENT, Options, Part, Table, dense, difference, epoch_ratio, timed
+from experiments.benchmarks.scaling_setting import (
+    DESCENT,
+    Options,
+    Part,
+    Table,
+    dense,
+    difference,
+    epoch_ratio,
+    timed,
+)
 from experiments.benchmarks.timing import summary
 from fnnets.data import sources
 from fnnets.training import epoch, shuffle
@@ -69,7 +78,7 @@ def header(shape: tuple[int, ...]) -> bytes:
 
 
 def feeds(pixels: np.ndarray, labels: np.ndarray, folder: Path, key: Any) -> dict[str, Any]:
-    """What `fit` is given, by name; memory first."""
+    """Data for `fit`, by name; memory first."""
     inputs = pixels.astype(np.float32) / np.float32(255)
     np.save(folder / "inputs.npy", inputs)
     write_idx(folder / "inputs", pixels)
@@ -86,7 +95,7 @@ def feeds(pixels: np.ndarray, labels: np.ndarray, folder: Path, key: Any) -> dic
 
 
 def _first_order(key, n: int) -> np.ndarray:
-    state = epoch.start(dense(), DESCENT, key)
+    state = epoch.start(dense(), DESCENT, key=key)
     return np.asarray(shuffle.shuffle(epoch.keys(state)[0], n))
 
 
@@ -107,8 +116,8 @@ def _run(train, key) -> Callable[[int], Any]:
     net, size = dense(), None if isinstance(train, list) else SIZE
 
     def run(epochs):
-        return fn.training.fit(
-            net, DESCENT, train, key=key, epochs=epochs, batch_size=size, monitor_training=False, progress="silent"
+        return fn.fit(
+            net, DESCENT, train, key=key, epochs=epochs, batch_size=size, evaluate_training=False, progress=False
         ).params
 
     return run

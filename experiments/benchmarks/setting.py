@@ -1,4 +1,4 @@
-"""What every contestant is given: a network's sizes, initial parameters, the examples and the optimiser's numbers.
+"""Inputs of every contestant: a network's sizes, initial parameters, the examples and the optimiser's numbers.
 
     steps  s = ⌈n / N⌉                                                              in an epoch
     work   per step 2N Σ_l p_l q_l (forward) + 2N Σ_l p_l q_l (∂C/∂W) + 2N Σ_{l>1} p_l q_l (δ)      FLOP
@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 import fnnets as fn
-from fnnets import checks
+from fnnets.core import validate
 
 LEARNING_RATE, MOMENTUM = 0.1, 0.9
 SEED = 0
@@ -99,7 +99,7 @@ def setting(name: str, inputs: np.ndarray, targets: np.ndarray) -> Setting:
         sizes, batch_size = tuple(int(size) for size in layers.split("-")), int(batch)
     except ValueError:
         raise ValueError(f"nets: one is {name!r}, expected sizes and a minibatch as in 784-30-10:10") from None
-    checks.count(batch_size, "nets: the minibatch", "write 784-30-10:10")
+    validate.count(batch_size, "nets: the minibatch", "write 784-30-10:10")
     if sizes[0] != inputs.shape[1]:
         raise ValueError(f"nets: {name!r} takes {sizes[0]} inputs, expected {inputs.shape[1]}; write that first")
     if batch_size > len(inputs):

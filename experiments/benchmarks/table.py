@@ -17,15 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import results
 from experiments.benchmarks import (
     accelerators,
     accelerators_page,
-    boltzmann,
     class_map,
     convolutional,
     crashes,
     import_time,
+    rbm,
     recurrent,
     recurrent_memory,
     report,
@@ -33,6 +32,7 @@ from experiments.benchmarks import (
     verification,
 )
 from experiments.benchmarks.timing import summary
+from experiments.harness import results
 
 HERE = Path(__file__).parent
 HEAD = """<!-- Written by `python -m experiments.benchmarks table`; do not edit. -->
@@ -58,16 +58,16 @@ Class map: a network of two convolutions over a larger image in one pass, agains
 Recurrent: one cost and gradient of one recurrent layer with an answer at every step, in a jitted call; T-N-m-H-d are
 steps, sequences, inputs, units and classes; ratios are to `explicit`. The floor is the sum of the seven matrix products
 alone, each a jitted call of its own. Flax, Equinox, PyTorch and the hoisted scan run as they are fastest here, which
-the last column says.
+the last column has.
 
 Memory: XLA's own analysis of one compiled cost and gradient with one answer a sequence: temporaries, arguments and
 outputs. Checkpoints keep a state every √T steps and compute the others again.
 
-Machines: an epoch of 60 000 binary examples of 784 units with 500 hidden ones, in minibatches of 100, each library with
+RBMs: an epoch of 60 000 binary examples of 784 units with 500 hidden ones, in minibatches of 100, each library with
 its own random numbers; gradients on equal samples are compared first. The autoencoder's epoch is backpropagation with
 momentum through eight layers.
 
-Verification: every mutant of `fnnets.verify.mutants` before each tool, in networks of a few units; the others get the
+Verification: every mutant of `fnnets.mutation` before each tool, in networks of a few units; the others get the
 cost with the changed gradient as its custom derivative and their own default tolerances. Mutants of samplers and ties
 have no wrong gradient and are for fnnets alone. Correct code is each of those networks with other parameters: float32,
 saturated, bfloat16 (not for those that demand float64), all zero (ties), one example. Seconds are for the mutants,
@@ -103,7 +103,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Collect if asked to, then write the table."""
+    """Collect where a folder is given, then write the table."""
     if options.collect is not None:
         print(f"collected {collect(options.collect, options.measured)} files into {options.measured}")
     contents = load(options.measured)
@@ -182,13 +182,13 @@ def _nets(content: Mapping[str, Any]) -> list[str]:
 
 PARTS = {
     "accelerators": accelerators.markdown,
-    "boltzmann": boltzmann.markdown,
     "class_map": lambda content: class_map.table(content["images"]),
     "convolutional": convolutional.markdown,
     "crashes": lambda content: crashes.line(content) + "\n\n",
     "feedforward": _feedforward,
     "import_time": _import,
     "memory": recurrent_memory.markdown,
+    "rbm": rbm.markdown,
     "recurrent": recurrent.markdown,
     "scaling": scaling.markdown,
     "verification": lambda content: verification.table(content["rows"]),

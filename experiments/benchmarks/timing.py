@@ -1,4 +1,4 @@
-"""How contestants are timed: in turn, A B C … C A B …, so that a slow minute of the machine falls on all of them.
+"""Contestants timed in turn, A B C … C A B …, so that a slow minute of the computer falls on all of them.
 
     sample   t_ik   seconds of contestant i in round k, until its outputs are there
     time     median over k of t_ik
@@ -22,13 +22,13 @@ from typing import Any, NamedTuple
 
 import jax
 
-from fnnets import checks
+from fnnets.core import validate
 
 SETTLE = 0.05  # seconds
 
 
 class Contestant(NamedTuple):
-    """What is timed.
+    """A function that is timed.
 
     Attributes:
         name: what tables call it.
@@ -72,7 +72,7 @@ def interleave(
     >>> {name: len(seconds) for name, seconds in samples.items()}
     {'nothing': 3, 'once': 1}
     """
-    checks.count(rounds, "interleave: rounds", "give the number of samples")
+    validate.count(rounds, "interleave: rounds", "give the number of samples")
     samples: dict[str, list[float]] = {each.name: [] for each in contestants}
     if len(samples) < len(contestants):
         names = [each.name for each in contestants]
@@ -98,7 +98,7 @@ def summary(seconds: Sequence[float]) -> Summary:
 
 
 def ratio(samples: Mapping[str, Sequence[float]], name: str, base: str) -> float:
-    """How many times as long `name` takes as `base`: the median of the ratios round by round.
+    """Ratio of the times of `name` and `base`: the median of the ratios round by round.
 
     >>> ratio({"a": [1.0, 1.0, 4.0], "b": [2.0, 2.2]}, "b", "a")
     2.1

@@ -1,8 +1,8 @@
-"""Who finds a wrong gradient: fnnets.verify, JAX's check_grads and PyTorch's gradcheck on the same mutants.
+"""Tools that look for wrong gradients: fnnets.verify, JAX's check_grads and PyTorch's gradcheck on the same mutants.
 
-    python -m experiments.benchmarks.verification [--quick] [--families dense lstm] [--seeds 3]
+    python -m experiments.benchmarks verification [--quick] [--families dense lstm] [--seeds 3]
 
-Every mutant of `fnnets.verify.mutants`, each in a network of its family with parameters and data in general position.
+Every mutant of `fnnets.mutation`, each in a network of its family with parameters and data in general position.
 The others get the same cost with the changed gradient as its custom derivative, and their own default tolerances:
 
     check_grads   jax.test_util.check_grads(cost, (params,), order=1, modes=["rev"]), in float32 and in float64
@@ -32,12 +32,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import results
 from experiments.benchmarks import command, peers, report
-from fnnets import sequences, verify
-from fnnets.verify import mutants, precision
-from fnnets.verify.mutants import families
-from fnnets.verify.mutants.mutant import FAULT
+from fnnets import mutation, verify
+from fnnets.core import sequences
+from fnnets.mutation import probes
+from fnnets.mutation.mutant import FAULT
+from fnnets.verify.tracing import compiled, precision
 
 FNNETS, ALONE, SINGLE, DOUBLE, TORCH = (
     "fnnets.verify", "fnnets.verify, float32 alone", "check_grads, float32", "check_grads, float64", "gradcheck"
@@ -56,7 +56,7 @@ class Options:
         quick: one family and one seed, to see that all works.
     """
 
-    families: tuple[str, ...] = tuple(mutants.CATALOGUE)
+    families: tuple[str, ...] = tuple(mutation.CATALOGUE)
     seeds: int = 3
     out: Path = Path("results/benchmarks")
     quick: bool = False
@@ -66,33 +66,31 @@ def run(options: Options) -> int:
     """Try, print and write."""
     chosen, seeds = (("pooling",), 1) if options.quick else (options.families, options.seeds)
     for family in chosen:
-        if family not in mutants.CATALOGUE:
-            raise ValueError(f"families holds {family!r}, expected some of {', '.join(mutants.CATALOGUE)}")
+        if family not in mutation.CATALOGUE:
+            raise ValueError(f"families holds {family!r}, expected some of {', '.join(mutation.CATALOGUE)}")
     rows = []
     for family in chosen:
         rows += of_family(family, seeds)
         print(f"{family} done", file=sys.stderr)
     content = {
-        "name": "verification", **results.environment(),
-        "command": f"python -m experiments.benchmarks.verification --families {' '.join(chosen)} --seeds {seeds}",
+        "command": f"python -m experiments.benchmarks verification --families {' '.join(chosen)} --seeds {seeds}",
         "settings": {"families": list(chosen), "seeds": seeds}, "rows": rows,
     }  # fmt: skip
     print(table(rows).rstrip())
-    print(f"Results: {results.save_json(content, options.out / 'verification.json')}")
-    return 0
+    return command.finish("verification", options.out, content)
 
 
 def of_family(family: str, seeds: int) -> list[dict[str, Any]]:
     """A row for each tool."""
     rows = [_ours(family, float64) for float64 in (True, False)]
-    faults = [mutant for mutant in mutants.CATALOGUE[family] if mutant.kind == FAULT]
-    tools: dict[str, Callable[[families.Probe], bool]] = {SINGLE: check_grads_single, DOUBLE: check_grads_double}
+    faults = [mutant for mutant in mutation.CATALOGUE[family] if mutant.kind == FAULT]
+    tools: dict[str, Callable[[probes.Probe], bool]] = {SINGLE: check_grads_single, DOUBLE: check_grads_double}
     if peers.has_torch():
         tools[TORCH] = gradcheck
     for name, tool in tools.items():
         began, killed = time.perf_counter(), 0
         for mutant in faults:
-            with mutants.applied(mutant):
+            with mutation.applied(mutant):
                 killed += not tool(_probe(family, mutant.setting))
         seconds = time.perf_counter() - began
         rows.append({"family": family, "tool": name, "mutants": len(faults), "killed": killed, "seconds": seconds})
@@ -101,7 +99,7 @@ def of_family(family: str, seeds: int) -> list[dict[str, Any]]:
 
 
 def _ours(family: str, float64: bool) -> dict[str, Any]:
-    outcome = mutants.run(family, float64=float64)
+    outcome = mutation.run(family, x64=float64)
     named = sum(result.named for result in outcome.results)
     row = {"family": family, "tool": FNNETS if float64 else ALONE, "mutants": len(outcome.results), "named": named}
     return row | {"killed": sum(result.killed for result in outcome.results), "seconds": outcome.seconds}
@@ -110,11 +108,11 @@ def _ours(family: str, float64: bool) -> dict[str, Any]:
 def false_alarms(family: str, seeds: int, tools: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Alarms over correct code, and how many pieces of it each tool was given."""
     found: dict[str, dict[str, Any]] = {tool: {"alarms": 0, "correct": 0, "alarming": []} for tool in tools}
-    for setting in families.settings(family):
+    for setting in probes.settings(family):
         kept: dict[str, dict[Any, Any]] = {tool: {} for tool in (FNNETS, ALONE)}
         for case in CASES:
             for seed in range(seeds):
-                probe = moved(families.Probe(*setting.make()), case, seed)
+                probe = moved(probes.Probe(*setting.make()), case, seed)
                 for tool in tools:
                     answer = _passes(tool, probe, kept.get(tool))
                     if answer is not None:
@@ -125,7 +123,7 @@ def false_alarms(family: str, seeds: int, tools: Sequence[str]) -> dict[str, dic
     return found
 
 
-def moved(probe: families.Probe, case: str, seed: int) -> families.Probe:
+def moved(probe: probes.Probe, case: str, seed: int) -> probes.Probe:
     """The probe with other parameters: large ones, all zero, in half precision, or with one example."""
     random = np.random.default_rng(seed)
     scale = {"saturated": 20.0, "ties": 0.0}.get(case, 1.0)
@@ -135,35 +133,35 @@ def moved(probe: families.Probe, case: str, seed: int) -> families.Probe:
     return probe._replace(batch=_first(probe)) if case == "one example" else probe
 
 
-def _first(probe: families.Probe) -> Any:
+def _first(probe: probes.Probe) -> Any:
     """The batch's first example."""
     return sequences.take(probe.net.layer.time, probe.batch, jnp.array([0]))
 
 
-def _passes(tool: str, probe: families.Probe, kept: dict[Any, Any] | None) -> bool | None:
-    """Whether a tool is content with correct code; None where it cannot be given the case."""
+def _passes(tool: str, probe: probes.Probe, kept: dict[Any, Any] | None) -> bool | None:
+    """Whether a tool passes correct code; None where it cannot be given the case."""
     if kept is not None:
-        with precision.keeping(kept):
-            return verify.network(*probe, float64=tool == FNNETS).ok
+        with compiled.keeping(kept):
+            return verify.network(*probe, x64=tool == FNNETS).ok
     is_half = jax.tree.leaves(probe.params)[0].dtype == jnp.bfloat16
     if tool == TORCH:
         return None if is_half else gradcheck(probe)
     return check_grads_single(probe) if tool == SINGLE else None if is_half else check_grads_double(probe)
 
 
-def check_grads_single(probe: families.Probe) -> bool:
-    """Whether check_grads is content, in the parameters' own precision."""
+def check_grads_single(probe: probes.Probe) -> bool:
+    """Whether check_grads passes in the parameters' own precision."""
     return _check_grads(probe)
 
 
-def check_grads_double(probe: families.Probe) -> bool:
-    """Whether check_grads is content in float64."""
+def check_grads_double(probe: probes.Probe) -> bool:
+    """Whether check_grads passes in float64."""
     with precision.double():
         params, batch = _in_double(probe)
         return _check_grads(probe._replace(params=params, batch=batch))
 
 
-def _check_grads(probe: families.Probe) -> bool:
+def _check_grads(probe: probes.Probe) -> bool:
     from jax.test_util import check_grads
 
     cost, gradient = _pair(probe)
@@ -178,8 +176,8 @@ def _check_grads(probe: families.Probe) -> bool:
     return True
 
 
-def gradcheck(probe: families.Probe) -> bool:
-    """Whether PyTorch's gradcheck is content: cost and gradient are the same JAX programs, called from its function."""
+def gradcheck(probe: probes.Probe) -> bool:
+    """Whether PyTorch's gradcheck passes: cost and gradient are the same JAX programs, called from its function."""
     import torch
 
     with precision.double():
@@ -208,20 +206,20 @@ def gradcheck(probe: families.Probe) -> bool:
             return False
 
 
-def _in_double(probe: families.Probe) -> tuple[Any, Any]:
+def _in_double(probe: probes.Probe) -> tuple[Any, Any]:
     """Parameters and batch in float64; n stays a number."""
     wide = precision.to_double((probe.params, probe.batch))
     return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, wide)
 
 
-def _pair(probe: families.Probe) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+def _pair(probe: probes.Probe) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     net, _, batch, key = probe
-    return lambda params: net.cost(params, batch, key), lambda params: net.gradient(params, batch, key)
+    return lambda params: net.cost(params, batch, key=key), lambda params: net.gradient(params, batch, key=key)
 
 
-def _probe(family: str, name: str) -> families.Probe:
-    setting = next(setting for setting in families.settings(family) if setting.name == name)
-    return families.Probe(*setting.make())
+def _probe(family: str, name: str) -> probes.Probe:
+    setting = next(setting for setting in probes.settings(family) if setting.name == name)
+    return probes.Probe(*setting.make())
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
@@ -239,7 +237,3 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     return command.main(run, Options, "verification", arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

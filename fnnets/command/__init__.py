@@ -1,9 +1,9 @@
-"""The command line: `fnnets verify TARGET` and `fnnets mutate FAMILY`, and `python -m fnnets` alike.
+"""The command line: `fnnets verify TARGET`, `fnnets mutate FAMILY`, `fnnets statements`; `python -m fnnets` alike.
 
-    entry     which command, and how it may end
-    verify    options and work of `fnnets verify`; mutate: of `fnnets mutate`
-    loading   what TARGET names; subjects: which check it asks for; generic: numbers in general position
-    files     what is written; errors: what is refused, in one line
+    entry     the choice of a command, exit statuses
+    verify    options and work of `fnnets verify`; mutate, statements: of the commands of these names
+    loading   the thing that TARGET names; subjects: the check for it; generic: numbers in general position
+    files     files that are written, usage errors
 
 Needs tyro and rich: pip install 'fnnets[cli]'. Neither is imported before a command runs.
 """

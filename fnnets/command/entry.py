@@ -1,4 +1,4 @@
-"""Which command, and how it may end.
+"""The choice of a command, and its exit status.
 
 exit status   0  right      1  wrong      2  bad input, or inconclusive      130  Ctrl-C
 """
@@ -13,23 +13,22 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from fnnets.command.errors import Refusal, one_line
+from fnnets.command.files import UsageError, one_line
 
 COMMANDS = ("verify", "mutate", "statements")
 EXPERIMENTS = "they are in the repository, not in the package: clone it and run python -m experiments there"
-USAGE = """usage: fnnets verify TARGET [options]     prove a hand-written gradient, or name what is wrong with it
-       fnnets mutate FAMILY [options]     plant known faults, and see that verification finds each
-       fnnets statements [FAMILY]         show where each statement of the notes stands in the code
+USAGE = """usage: fnnets verify TARGET [options]     prove a hand-written gradient, or name its fault
+       fnnets mutate FAMILY [options]     plant known faults; verification must find each
+       fnnets statements [FAMILY]         list the statements of the notes with their lines of code
        fnnets COMMAND --help              the options of one command
 
-TARGET is where the gradient is: package.module:thing or path/to/file.py:thing.
+TARGET names the gradient: package.module:thing or path/to/file.py:thing.
 FAMILY of mutate is one of dense, convolution, pooling, recurrent, lstm, autoencoder, rbm, all.
 
     fnnets verify my_layer.py:layer --shape 5           a layer of one's own, for examples of 5 features
     fnnets verify package.module:net --seeds 20         a network, at 20 draws of parameters and examples
-    fnnets mutate lstm                                  does verification find every fault of an LSTM's gradient?
+    fnnets mutate lstm                                  the faults of an LSTM's gradient, each to be found
 
 exit status: 0 right, 1 wrong, 2 bad input or inconclusive
 """
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status.
 
     Args:
-        arguments: what stands behind `fnnets`; None for this process's own.
+        arguments: the words after `fnnets`; None for this process's own.
 
     >>> main(["--help"])                                                          # doctest: +ELLIPSIS
     usage: fnnets verify TARGET [options] ...
@@ -50,14 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(USAGE, end="")
         return 0
     if name == "experiments":
-        return _complain(f"fnnets experiments: {EXPERIMENTS}")
+        return _error(f"fnnets experiments: {EXPERIMENTS}")
     if name not in COMMANDS:
         known = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}"
-        return _complain(f"fnnets: there is no command {name!r}, expected {known}; see fnnets --help")
+        return _error(f"fnnets: there is no command {name!r}, expected {known}; see fnnets --help")
     missing = [package for package in ("tyro", "rich") if importlib.util.find_spec(package) is None]
     if missing:
         needed = " and ".join(missing)
-        return _complain(f"fnnets {name}: {needed} is not installed; run: pip install 'fnnets[cli]'")
+        return _error(f"fnnets {name}: {needed} is not installed; run: pip install 'fnnets[cli]'")
     return _run(name, rest)
 
 
@@ -70,48 +69,48 @@ def _run(name: str, rest: list[str]) -> int:
         return status
     except SystemExit as end:  # --help
         return int(end.code or 0)
-    except Refusal as error:
-        return _complain(f"fnnets {name}: {error}")
+    except UsageError as error:
+        return _error(f"fnnets {name}: {error}")
     except KeyboardInterrupt:
-        return _complain(f"fnnets {name}: interrupted; nothing was written", 130)
-    except BrokenPipeError:  # the reader has gone; Python would complain again when it closes the stream
+        return _error(f"fnnets {name}: interrupted; nothing was written", 130)
+    except BrokenPipeError:  # the reader has gone; Python would raise again when it closes the stream
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
 
 
-def _parse(options: type, arguments: list[str], name: str) -> Any:
+def _parse(options: type, arguments: list[str], name: str) -> object:
     """The dataclass `options` filled in from the command line.
 
     Raises:
-        Refusal: an unknown option or a bad value.
-        SystemExit: `--help` was asked for, and printed.
+        UsageError: an unknown option or a bad value.
+        SystemExit: `--help` was given, and is printed.
     """
     import tyro
 
-    complaint = io.StringIO()
+    output = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
+        with contextlib.redirect_stderr(output):
             return tyro.cli(options, args=arguments, prog=name)
     except SystemExit as end:
         if end.code in (0, None):
             raise
-    raise Refusal(f"{_unframed(complaint.getvalue())}; see {name} --help")
+    raise UsageError(f"{_unframed(output.getvalue())}; see {name} --help")
 
 
 def _unframed(box: str) -> str:
-    """What tyro says in its frame, between the title and the hints; the frame is of ASCII where it must be."""
+    """The text in tyro's frame, between the title and the hints; the frame is of ASCII where it must be."""
     parts = re.split(r"[─-]{3,}", re.sub(r"[│╭╮╰╯|+]", " ", box))
     pieces = [piece for piece in (one_line(part).strip(" ─-.") for part in parts) if piece]
     return pieces[1] if len(pieces) > 1 else "".join(pieces)
 
 
 def _be_printable() -> None:
-    """δ and ω do not end a command where the stream's encoding lacks them."""
+    """Let streams replace δ and ω where their encoding lacks them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
-def _complain(text: str, status: int = 2) -> int:
+def _error(text: str, status: int = 2) -> int:
     print(text, file=sys.stderr)
     return status

@@ -1,4 +1,4 @@
-"""Numbers in general position for a network or a layer that comes without: nothing is zero, symmetric or convenient.
+"""Numbers in general position for a network or a layer: nothing is zero, symmetric or convenient.
 
     parameters    as they begin, and noise on every leaf: no bias, peephole or first state is zero
     examples      N > 1, T and N of no size that occurs elsewhere, n that is not N, padding at the ends of sequences
@@ -15,39 +15,25 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets import batches
-from fnnets.command.errors import Refusal, one_line
-from fnnets.core import Batch, Context, Layer, Network
+from fnnets.command.files import UsageError, one_line
+from fnnets.core import batches
+from fnnets.core.types import Batch, Context, Layer, Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, PyTree
 
 CANDIDATES = ((5,), (9, 8, 2))
 """Shapes of one example that are tried where none is given: features, then images."""
 
 
-class OfNetwork(NamedTuple):
-    """What `verify.network` takes beside the network."""
-
-    params: Any
-    batch: Batch
-    key: Any
-
-
-class OfLayer(NamedTuple):
-    """What `verify.layer` takes beside the layer."""
-
-    params: Any
-    x: Any
-    context: Context
-    key: Any
-
-
-def of_network(net: Network, seed: int) -> OfNetwork:
-    """Parameters, a batch and a key for a network.
+def of_network(net: Network, seed: int) -> tuple[PyTree, Batch, Array | None]:
+    """Parameters, a batch and a key for a network, as `verify.network` takes them.
 
     >>> import fnnets as fn
     >>> net = fn.feedforward([3, 5, 2], objective=fn.objectives.sigmoid_cross_entropy, dropout=0.5)
@@ -63,13 +49,13 @@ def of_network(net: Network, seed: int) -> OfNetwork:
     shares = lowest + 0.1 * (highest - lowest), highest - 0.1 * (highest - lowest)
     own = is_bounded and net.targets != batches.GIVEN
     inputs = _drawn(random, (*shape, *net.input_shape), shares if own else None)
-    mask = _padding(shape) if net.layer.time else None
+    mask = _padding(shape) if net.layer.is_sequential else None
     targets = _targets(net, random, shape, shares if is_bounded else None)
     key = keys[1] if _draws(net.layer, params, batches.cast(inputs, params), mask) else None
-    return OfNetwork(params, Batch(inputs, targets, mask, 3 * shape[-1] + 2), key)
+    return params, Batch(inputs, targets, mask, 3 * shape[-1] + 2), key
 
 
-def of_layer(layer: Layer, shape: tuple[int, ...], seed: int) -> OfLayer:
+def of_layer(layer: Layer, shape: tuple[int, ...], seed: int) -> tuple[PyTree, Array, Context, Array]:
     """Parameters, inputs, context and a key of the cotangent; `shape` is of an example, or of a step of a sequence.
 
     >>> import fnnets as fn
@@ -81,33 +67,33 @@ def of_layer(layer: Layer, shape: tuple[int, ...], seed: int) -> OfLayer:
     params, output_shape = layer.init(keys[0], shape)
     params, leading = moved(params, random), _leading(layer, (*shape, *output_shape))
     x = batches.cast(_drawn(random, (*leading, *shape), None), params)
-    mask = _padding(leading) if layer.time else None
+    mask = _padding(leading) if layer.is_sequential else None
     key = keys[1] if _draws(layer, params, x, mask) else None
-    return OfLayer(params, x, Context(key, mask), keys[2])
+    return params, x, Context(key, mask), keys[2]
 
 
 def guessed(layer: Layer) -> tuple[int, ...]:
     """The shape of examples that a layer of unknown inputs takes.
 
     Raises:
-        Refusal: it takes none of those that are tried.
+        UsageError: it takes none of those that are tried.
 
     >>> import fnnets as fn
     >>> guessed(fn.layers.dense(3)), guessed(fn.layers.max_pooling(2))
     ((5,), (9, 8, 2))
     """
-    said = ""
+    failure = ""
     for shape in CANDIDATES:
         try:
             jax.eval_shape(lambda shape=shape: _output(layer, shape))
         except Exception as error:
-            said = said or f"{shape} it does not take ({type(error).__name__}: {one_line(str(error))[:200]})"
+            failure = failure or f"{shape} it does not take ({type(error).__name__}: {one_line(str(error))[:200]})"
             continue
         return shape
-    raise Refusal(f"a layer needs the shape of one example, and {said}; give --shape, such as --shape 7 5")
+    raise UsageError(f"a layer needs the shape of one example, and {failure}; give --shape, such as --shape 7 5")
 
 
-def moved(params: Any, random: np.random.Generator) -> Any:
+def moved(params: PyTree, random: np.random.Generator) -> PyTree:
     """Parameters with noise on every leaf."""
 
     def noisy(leaf):
@@ -119,7 +105,7 @@ def moved(params: Any, random: np.random.Generator) -> Any:
     return jax.tree.map(noisy, params)
 
 
-def _output(layer: Layer, shape: tuple[int, ...]) -> Any:
+def _output(layer: Layer, shape: tuple[int, ...]) -> Array:
     params, _ = layer.init(jax.random.key(0), shape)
     return layer.forward(params, jnp.ones((*_leading(layer, shape), *shape)), Context())[0]
 
@@ -127,33 +113,35 @@ def _output(layer: Layer, shape: tuple[int, ...]) -> Any:
 def _leading(layer: Layer, taken: tuple[int, ...]) -> tuple[int, ...]:
     """(N,) or (T, N), sizes that occur nowhere else."""
     n = next(size for size in range(4, 99) if size not in taken)
-    if not layer.time:
+    if not layer.is_sequential:
         return (n,)
     return (next(size for size in range(6, 99) if size not in (n, *taken)), n)
 
 
-def _drawn(random: np.random.Generator, shape: tuple[int, ...], within: tuple[float, float] | None) -> Any:
+def _drawn(random: np.random.Generator, shape: tuple[int, ...], within: tuple[float, float] | None) -> Array:
     values = 0.2 + random.standard_normal(shape) if within is None else random.uniform(*within, shape)
     return jnp.asarray(values, jnp.float32)
 
 
-def _targets(net: Network, random: np.random.Generator, shape: tuple[int, ...], within: Any) -> Any:
+def _targets(
+    net: Network, random: np.random.Generator, shape: tuple[int, ...], within: tuple[float, float] | None
+) -> Array | None:
     if net.targets == batches.INPUTS:
         return None
     if net.targets == batches.SAMPLES:
         return _drawn(random, (shape[-1] + 1, *net.input_shape), within)
-    leading = shape[-1:] if net.layer.time == "dropped" else shape
+    leading = shape[-1:] if net.layer.time == "sequence to vector" else shape
     return _drawn(random, (*leading, *net.output_shape), within or (0.1, 0.9))
 
 
-def _padding(shape: tuple[int, ...]) -> Any:
+def _padding(shape: tuple[int, ...]) -> Bool[Array, "t n"]:
     """(T, N) bool: the first sequence whole, the next one a step shorter, then two steps, and again."""
     steps, n = shape
     lengths = np.maximum(1, steps - np.arange(n) % 3)
     return jnp.asarray(np.arange(steps)[:, None] < lengths)
 
 
-def _draws(layer: Layer, params: Any, x: Any, mask: Any) -> bool:
+def _draws(layer: Layer, params: PyTree, x: Array, mask: Array | None) -> bool:
     """Whether the forward pass depends on its key."""
     one, other = (np.asarray(layer.forward(params, x, Context(jax.random.key(k), mask))[0]) for k in (0, 1))
     return not np.array_equal(one, other, equal_nan=one.dtype.kind == "f")

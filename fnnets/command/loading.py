@@ -1,4 +1,4 @@
-"""What TARGET names: a thing in a module, or in a file.
+"""The thing that TARGET names, in a module or a file.
 
 package.module:thing       the current folder is importable
 path/to/file.py:thing      the file's own folder is importable; within a package it is a module of that package
@@ -15,47 +15,46 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from fnnets.command.errors import Refusal, raised
+from fnnets.command.files import UsageError, raised
 
 EXPECTED = "expected package.module:thing or path/to/file.py:thing"
 
 
-def load(target: str) -> Any:
+def load(target: str) -> object:
     """The thing that `target` names.
 
     Raises:
-        Refusal: no such module, file or attribute, or one that raises when it is imported.
+        UsageError: no such module, file or attribute, or one that raises when it is imported.
 
     >>> load("math:pi")
     3.141592653589793
     >>> load("math:sine")
     Traceback (most recent call last):
-    fnnets.command.errors.Refusal: math has no 'sine'; similar: sin, sinh, asin
+    fnnets.command.files.UsageError: math has no 'sine'; similar: sin, sinh, asin
     """
     place, _, name = target.rpartition(":")
     parts = name.split(".")
     if not place or not all(part.isidentifier() for part in parts):
-        raise Refusal(f"TARGET is {target!r}, {EXPECTED}")
+        raise UsageError(f"TARGET is {target!r}, {EXPECTED}")
     is_file = place.endswith(".py") or "/" in place or os.sep in place
-    found: Any = _of_file(Path(place)) if is_file else _of_module(place)
+    found: object = _of_file(Path(place)) if is_file else _of_module(place)
     for number, part in enumerate(parts):
         found = _attribute(found, ".".join([place, *parts[:number]]), part)
     return found
 
 
-def _attribute(owner: Any, name: str, part: str) -> Any:
+def _attribute(owner: object, name: str, part: str) -> object:
     try:
         return getattr(owner, part)
     except AttributeError:
         names = [each for each in dir(owner) if not each.startswith("_")]
         close = difflib.get_close_matches(part, names, 3, 0.5)
         if close:
-            raise Refusal(f"{name} has no {part!r}; similar: {', '.join(close)}") from None
+            raise UsageError(f"{name} has no {part!r}; similar: {', '.join(close)}") from None
         own = [each for each in names if not isinstance(getattr(owner, each, None), ModuleType)]
         listed = ", ".join(own[:8]) + ", …" * (len(own) > 8)
-        raise Refusal(f"{name} has no {part!r}; it has {listed or 'no public names'}") from None
+        raise UsageError(f"{name} has no {part!r}; it has {listed or 'no public names'}") from None
     except Exception as error:
         raise raised(f"reading {name}.{part}", error) from error
 
@@ -68,9 +67,9 @@ def _of_module(name: str) -> ModuleType:
 def _of_file(path: Path) -> ModuleType:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise Refusal(f"the file {str(path)!r} {what}, {EXPECTED}")
+        raise UsageError(f"the file {str(path)!r} {what}, {EXPECTED}")
     if path.suffix != ".py":
-        raise Refusal(f"the file {str(path)!r} is no Python file, {EXPECTED}")
+        raise UsageError(f"the file {str(path)!r} is no Python file, {EXPECTED}")
     path = path.resolve()
     parts, root = [path.stem], path.parent
     while (root / "__init__.py").is_file():
@@ -105,9 +104,8 @@ def _imported(name: str, load: Callable[[], ModuleType]) -> ModuleType:
         return load()
     except ModuleNotFoundError as error:
         if error.name and f"{name}.".startswith(f"{error.name}."):
-            raise Refusal(
-                f"there is no module {error.name!r}, neither in this folder nor installed, {EXPECTED}"
-            ) from None
+            message = f"there is no module {error.name!r}, neither in this folder nor installed, {EXPECTED}"
+            raise UsageError(message) from None
         raise raised(f"importing {name}", error) from error
     except (Exception, SystemExit) as error:
         raise raised(f"importing {name}", error) from error

@@ -1,6 +1,6 @@
 """`fnnets mutate FAMILY`: known faults are planted in correct backward passes, and each must be found and named.
 
-exit status      0 every fault is noticed      1 one survives      2 bad input
+exit status      0 every fault is found      1 one survives      2 bad input
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from typing import Annotated, Literal
 
 import tyro
 
+from fnnets import mutation
 from fnnets.command import files
-from fnnets.command.errors import Refusal, one_line
-from fnnets.training.progress import progress
-from fnnets.verify import mutants
-from fnnets.verify.mutants import Outcome, Result
+from fnnets.command.files import UsageError, one_line
+from fnnets.mutation import Outcome, Result
+from fnnets.storage.progress import Progress, progress
 
 Family = Literal["dense", "convolution", "pooling", "recurrent", "lstm", "autoencoder", "rbm", "all"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """Plant the catalogue's faults one by one in a family's backward passes, and see that verification finds each.
+    """Plant the catalogue's faults one by one in a family's backward passes, and verify each.
 
-    A fault is killed where the check notices it, and named where its first wrong row is the faulty equation. A fault
+    A fault is killed where the check finds it, and named where its first wrong row is the faulty equation. A fault
     that survives comes with the reason, such as sizes at which it changes nothing.
 
     for example
         fnnets mutate dense
         fnnets mutate lstm --steps 5 --sizes 3 4 2 --no-x64
 
-    exit status: 0 every fault is noticed, 1 one survives, 2 bad input
+    exit status: 0 every fault is found, 1 one survives, 2 bad input
 
     Attributes:
         family: dense, convolution, pooling, recurrent, lstm, autoencoder, rbm or all.
-        x64: let float64 decide; --no-x64 judges by the rounding noise of float32 alone.
+        x64: compare in float64; --no-x64 compares in float32, up to its rounding.
         batch: number of examples; without it a few.
         steps: number of time steps; without it a few.
         sizes: units of each layer, features first and outputs last; without them small ones.
@@ -56,7 +56,7 @@ def run(options: Options) -> int:
     """Plant, check, show and write; returns the exit status.
 
     Raises:
-        Refusal: bad input.
+        UsageError: bad input.
     """
     files.check(options.json, "--json")
     outcome = _outcome(options)
@@ -67,19 +67,19 @@ def run(options: Options) -> int:
 
 
 def _outcome(options: Options) -> Outcome:
-    families = list(mutants.CATALOGUE) if options.family == "all" else [options.family]
-    total = sum(len(mutants.CATALOGUE[family]) for family in families)
-    kind = "silent" if options.quiet else "auto"
+    families = list(mutation.CATALOGUE) if options.family == "all" else [options.family]
+    total = sum(len(mutation.CATALOGUE[family]) for family in families)
+    kind: Progress = False if options.quiet else "auto"
     with progress(kind, total, "fnnets mutate") as step:  # type: ignore[arg-type]
         try:
-            return mutants.run(
-                options.family, float64=options.x64, batch=options.batch, steps=options.steps,
-                sizes=options.sizes or None, progress=lambda result: step(_said(result)),
+            return mutation.run(
+                options.family, x64=options.x64, batch=options.batch, steps=options.steps,
+                sizes=options.sizes or None, progress=lambda result: step(_line(result)),
             )  # fmt: skip
         except (TypeError, ValueError) as error:
-            raise Refusal(one_line(str(error))) from error
+            raise UsageError(one_line(str(error))) from error
 
 
-def _said(result: Result) -> str:
+def _line(result: Result) -> str:
     verdict = "named" if result.named else "killed" if result.killed else "survives"
     return f"{result.family}: {result.name}: {verdict}"

@@ -13,21 +13,20 @@ from typing import Annotated, Literal
 
 import tyro
 
-from fnnets import equations, notes
 from fnnets.command import files
-from fnnets.equations import Statement
+from fnnets.core import notes
+from fnnets.verify.checks import equations
+from fnnets.verify.checks.equations import Statement
 
-Family = Literal[
-    "feedforward", "convolutional", "recurrent", "lstm", "gru", "autoencoder", "boltzmann", "objectives", "all"
-]
+Family = Literal["feedforward", "convolutional", "recurrent", "lstm", "gru", "autoencoder", "rbm", "objectives", "all"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """Show where each statement of P. E. Rauber's Notes on Neural Networks stands in the code.
+    """List the statements of P. E. Rauber's Notes on Neural Networks with their lines of code.
 
-    Numbers in parentheses are those of the notes; other labels name what the notes leave out. Files are named as they
-    lie in the package's folder, which the first line gives.
+    Numbers in parentheses are those of the notes; other labels stand for statements that the notes leave out. Paths are
+    relative to the package's folder, which the first line gives.
 
     for example
         fnnets statements recurrent
@@ -36,7 +35,7 @@ class Options:
     exit status: 0 shown, 2 bad input
 
     Attributes:
-        family: feedforward, convolutional, recurrent, lstm, gru, autoencoder, boltzmann, objectives or all.
+        family: feedforward, convolutional, recurrent, lstm, gru, autoencoder, rbm, objectives or all.
         json: file for the table.
     """
 
@@ -48,7 +47,7 @@ def run(options: Options) -> int:
     """Show and write; returns the exit status.
 
     Raises:
-        Refusal: a file that cannot be written.
+        files.UsageError: a file that cannot be written.
     """
     files.check(options.json, "--json")
     found = equations.statements(None if options.family == "all" else options.family)

@@ -1,4 +1,4 @@
-"""`fnnets verify TARGET`: what TARGET names is loaded, checked once for each draw, and shown.
+"""`fnnets verify TARGET`: the thing that TARGET names is loaded, checked once for each draw, and shown.
 
 one draw         its table
 N draws          the table of the first that does not pass, and how many do
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from fnnets.command import files, loading, subjects
-from fnnets.command.errors import Refusal
-from fnnets.training.progress import progress
-from fnnets.verify import Report, console
+from fnnets.command.files import UsageError
+from fnnets.storage.progress import Progress, progress
+from fnnets.verify import Report
+from fnnets.verify.report import terminal, text
 
 STATUS = {"pass": 0, "wrong": 1, "inconclusive": 2}
 
@@ -39,11 +40,11 @@ class Options:
 
     Attributes:
         target: package.module:thing or path/to/file.py:thing.
-        x64: let float64 decide; --no-x64 judges by the rounding noise of float32 alone.
-        seeds: how many different draws are checked, with seeds 0 to N-1.
+        x64: compare in float64; --no-x64 compares in float32, up to its rounding.
+        seeds: number of draws that are checked, with seeds 0 to N-1.
         shape: shape of one example of a layer, without the batch axis (of one step, where it reads sequences).
         json: file for the report; for several draws a list of reports.
-        plot: file (.png, .pdf or .svg) for a picture of the report, the first that does not pass.
+        plot: file (.png, .pdf or .svg) for a figure of the report, the first that does not pass.
         quiet: print the verdict alone.
     """
 
@@ -60,12 +61,12 @@ def run(options: Options) -> int:
     """Check, show and write; returns the exit status.
 
     Raises:
-        Refusal: bad input.
+        UsageError: bad input.
     """
     if options.seeds < 1:
-        raise Refusal(f"--seeds is {options.seeds}, expected at least 1")
+        raise UsageError(f"--seeds is {options.seeds}, expected at least 1")
     files.check(options.json, "--json")
-    files.check_picture(options.plot, "--plot")
+    files.check_figure(options.plot, "--plot")
     reports = _reports(loading.load(options.target), options)
     _show(reports, options)
     if options.json is not None:
@@ -76,13 +77,13 @@ def run(options: Options) -> int:
     return max((STATUS[report.verdict] for report in reports), key=[0, 2, 1].index)
 
 
-def _reports(thing: Any, options: Options) -> list[Report]:
-    asked = subjects.Asked(options.shape, options.x64, options.seeds > 1)
+def _reports(thing: object, options: Options) -> list[Report]:
+    request = subjects.Request(options.shape, options.x64, options.seeds > 1)
     reports = []
-    kind = "silent" if options.quiet or options.seeds == 1 else "auto"
+    kind: Progress = False if options.quiet or options.seeds == 1 else "auto"
     with progress(kind, options.seeds, "fnnets verify") as step:  # type: ignore[arg-type]
         for seed in range(options.seeds):
-            reports.append(subjects.report(thing, seed, asked))
+            reports.append(subjects.report(thing, seed, request))
             step(f"seed {seed}: {reports[-1].verdict}")
     return reports
 
@@ -91,13 +92,13 @@ def _show(reports: list[Report], options: Options) -> None:
     chosen = _chosen(reports)
     passed = sum(report.ok for report in reports)
     if not options.quiet and (len(reports) == 1 or not chosen.ok):
-        console.show(chosen)
+        terminal.show(chosen)
     if len(reports) > 1:
         first = "" if chosen.ok else f"; the first that does not is that of seed {reports.index(chosen)}"
-        detail = f": {console.verdict_line(chosen)}" if options.quiet and not chosen.ok else ""
+        detail = f": {text.summary(chosen)}" if options.quiet and not chosen.ok else ""
         print(f"{options.target}: {passed} of {len(reports)} draws pass{first}{detail}")
     elif options.quiet:
-        print(console.verdict_line(chosen))
+        print(text.summary(chosen))
 
 
 def _chosen(reports: list[Report]) -> Report:
@@ -106,7 +107,7 @@ def _chosen(reports: list[Report]) -> Report:
 
 
 def _draw(report: Report, path: Path) -> None:
-    from fnnets.verify import pictures
+    from fnnets.verify.report import figures
 
-    figure = pictures.picture(report)
+    figure = figures.draw(report)
     files.write(path, lambda temporary: figure.savefig(temporary))

@@ -1,8 +1,7 @@
-"""Where examples come from: loaders, splits, preprocessing, augmentation, sequences, text, tasks made from a key."""
+"""Data: loaders, splits, preprocessing, augmentation, sequences, text, tasks made from a key."""
 
 from fnnets.data.augmentation import affine, augment, nudge, rotate, scale, shift, translate
 from fnnets.data.digits import digits
-from fnnets.data.errors import DataError, DataNotFoundError
 from fnnets.data.idx import read_idx
 from fnnets.data.mnist import Mnist, mnist
 from fnnets.data.preprocessing import Standardisation, Whitening, standardisation, whitening
@@ -13,6 +12,7 @@ from fnnets.data.sources import Source, memory_map, stream
 from fnnets.data.splits import bootstrap, bootstraps, k_fold, split
 from fnnets.data.tasks import adding, copying, copying_baseline, long_lag, temporal_order
 from fnnets.data.text import Vocabulary, one_hot, python_topics, segments, shakespeare, streams, vocabulary
+from fnnets.storage.errors import DataError, DataNotFoundError
 
 __all__ = [
     "DataError",

@@ -26,8 +26,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.ndimage import map_coordinates
 
-from fnnets import checks
-from fnnets.core import Batch
+from fnnets.core import validate
+from fnnets.core.types import Batch
 from fnnets.data import splits
 
 if TYPE_CHECKING:
@@ -36,40 +36,40 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 
-def translate(key: Array, images, pixels: float, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
+def translate(images, pixels: float, *, key: Array, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
     """Each image moved by amounts from U[−pixels, pixels], down and right independently; as `augment`.
 
     >>> import jax, jax.numpy as jnp
-    >>> translate(jax.random.key(0), jnp.ones((5, 8, 8)), 2.0).shape
+    >>> translate(jnp.ones((5, 8, 8)), 2.0, key=jax.random.key(0)).shape
     (5, 8, 8)
     """
-    return augment(key, images, pixels=pixels, image_shape=image_shape)
+    return augment(images, key=key, pixels=pixels, image_shape=image_shape)
 
 
-def rotate(key: Array, images, degrees: float, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
+def rotate(images, degrees: float, *, key: Array, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
     """Each image turned about its centre by an angle from U[−degrees, degrees]; as `augment`.
 
     >>> import jax, jax.numpy as jnp
-    >>> rotate(jax.random.key(0), jnp.ones((5, 64)), 15.0, image_shape=(8, 8)).shape
+    >>> rotate(jnp.ones((5, 64)), 15.0, key=jax.random.key(0), image_shape=(8, 8)).shape
     (5, 64)
     """
-    return augment(key, images, degrees=degrees, image_shape=image_shape)
+    return augment(images, key=key, degrees=degrees, image_shape=image_shape)
 
 
-def scale(key: Array, images, factors: tuple[float, float], image_shape: Shape | None = None) -> Num[Array, "n ..."]:
+def scale(images, factors: tuple[float, float], *, key: Array, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
     """Each image scaled about its centre by a factor from U[low, high]; as `augment`.
 
     >>> import jax, jax.numpy as jnp
-    >>> scale(jax.random.key(0), jnp.ones((5, 8, 8)), (0.9, 1.1)).shape
+    >>> scale(jnp.ones((5, 8, 8)), (0.9, 1.1), key=jax.random.key(0)).shape
     (5, 8, 8)
     """
-    return augment(key, images, factors=factors, image_shape=image_shape)
+    return augment(images, key=key, factors=factors, image_shape=image_shape)
 
 
 def augment(
-    key: Array,
     images,
     *,
+    key: Array,
     pixels: float = 0.0,
     degrees: float = 0.0,
     factors: tuple[float, float] = (1.0, 1.0),
@@ -96,18 +96,18 @@ def augment(
 
     >>> import jax, jax.numpy as jnp
     >>> images = jnp.eye(8)[None].repeat(5, axis=0)
-    >>> moved = augment(jax.random.key(0), images, pixels=1.0, degrees=15.0, factors=(0.9, 1.1))
+    >>> moved = augment(images, key=jax.random.key(0), pixels=1.0, degrees=15.0, factors=(0.9, 1.1))
     >>> moved.shape, bool((moved[0] == moved[1]).all())
     ((5, 8, 8), False)
     """
-    checks.is_key(key, "augment: key")
-    checks.at_least(pixels, 0.0, "augment: pixels", "give the largest move in pixels")
-    checks.at_least(degrees, 0.0, "augment: degrees", "give the largest angle in degrees")
+    validate.is_key(key, "augment: key")
+    validate.at_least(pixels, 0.0, "augment: pixels", "give the largest move in pixels")
+    validate.at_least(degrees, 0.0, "augment: degrees", "give the largest angle in degrees")
     if not isinstance(factors, tuple | list) or len(factors) != 2:
         raise TypeError(f"augment: factors is {factors!r}, expected (low, high); write (0.9, 1.1)")
     low, high = factors
-    checks.above(low, 0.0, "augment: factors[0]", "1 keeps the size")
-    checks.at_least(high, low if checks.is_concrete(low) else 0.0, "augment: factors[1]", "write (low, high)")
+    validate.above(low, 0.0, "augment: factors[0]", "1 keeps the size")
+    validate.at_least(high, low if validate.is_concrete(low) else 0.0, "augment: factors[1]", "write (low, high)")
     grid = _grid(images, image_shape, "augment: images")
     return _restored(_augment(key, _floats(grid), pixels, degrees, low, high), grid.dtype, jnp.shape(images))
 
@@ -139,7 +139,7 @@ def affine(images, *, shifts=None, degrees=None, factors=None, image_shape: Shap
         _amounts(degrees, 0.0, (n,), "affine: degrees"),
         _amounts(factors, 1.0, (n,), "affine: factors"),
     )
-    if checks.is_concrete(amounts[2]) and not bool((amounts[2] > 0).all()):
+    if validate.is_concrete(amounts[2]) and not bool((amounts[2] > 0).all()):
         raise ValueError(f"affine: factors go down to {amounts[2].min()}, expected positive ones; 1 keeps the size")
     return _restored(_resample(_floats(grid), *amounts), grid.dtype, jnp.shape(images))
 
@@ -160,8 +160,8 @@ def shift(images, dy: int, dx: int, image_shape: Shape | None = None) -> Num[Arr
     >>> shift(jnp.array([[[1, 2], [3, 4]]]), 1, 0).tolist()
     [[[0, 0], [1, 2]]]
     """
-    dy = checks.count(dy, "shift: dy", "give whole pixels", least=-sys.maxsize)
-    dx = checks.count(dx, "shift: dx", "give whole pixels", least=-sys.maxsize)
+    dy = validate.count(dy, "shift: dy", "give whole pixels", least=-sys.maxsize)
+    dx = validate.count(dx, "shift: dx", "give whole pixels", least=-sys.maxsize)
     grid = _grid(images, image_shape, "shift: images")
     _, height, width, _ = grid.shape
     dy, dx = max(-height, min(height, dy)), max(-width, min(width, dx))
@@ -194,10 +194,10 @@ def nudge(batch: Batch, image_shape: Shape | None = None) -> Batch:
 
 def _grid(images, image_shape, name) -> Array:
     """Images of any of the three layouts as (N, H, W, C)."""
-    images = checks.array(images, name)
-    checks.finite(images, name)
+    images = validate.array(images, name)
+    validate.finite(images, name)
     if image_shape is not None:
-        image_shape = checks.shape(image_shape, "image_shape")
+        image_shape = validate.shape(image_shape, "image_shape")
         if len(image_shape) not in (2, 3):
             raise ValueError(f"image_shape is {image_shape}, expected (H, W) or (H, W, C)")
         flat = math.prod(image_shape)
@@ -229,8 +229,8 @@ def _restored(grid, dtype, shape):
 def _amounts(value, default, shape, name):
     if value is None:
         return jnp.full(shape, default)
-    value = checks.array(value, name)
-    checks.finite(value, name)
+    value = validate.array(value, name)
+    validate.finite(value, name)
     if value.shape != shape:
         raise ValueError(f"{name} has shape {value.shape}, expected {shape}; give one amount for each image")
     return jnp.asarray(value, jnp.result_type(float))

@@ -16,8 +16,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import Batch
-from fnnets.data import errors
+from fnnets.core.types import Batch
+from fnnets.storage import errors
 
 
 def digits() -> Batch:

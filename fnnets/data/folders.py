@@ -1,11 +1,11 @@
-"""Where data from outside lies: in a folder named by an argument, or else by the environment variable FNNETS_DATA."""
+"""The folder of data from outside: named by an argument, or else by the environment variable FNNETS_DATA."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from fnnets.data.errors import DataNotFoundError
+from fnnets.storage.errors import DataNotFoundError
 
 VARIABLE = "FNNETS_DATA"
 
@@ -23,7 +23,7 @@ def folder(data_dir: str | os.PathLike[str] | None, user: str, content: str) -> 
 
     >>> folder("nowhere", "mnist", "MNIST's IDX files")
     Traceback (most recent call last):
-    fnnets.data.errors.DataNotFoundError: mnist: data_dir nowhere is no directory; give one with MNIST's IDX files
+    fnnets.storage.errors.DataNotFoundError: mnist: data_dir nowhere is no directory; give one with MNIST's IDX files
     """
     name, given = "data_dir", data_dir
     if given is None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fnnets.data.errors import DataError, DataNotFoundError
+from fnnets.storage.errors import DataError, DataNotFoundError
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_RANK = 32  # what any NumPy takes
@@ -31,7 +31,7 @@ LONGEST_HEADER = 4 + 4 * MAX_RANK
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
-    """The array in an IDX file, plain or gzipped (told apart by the content, not by the name).
+    """The array in an IDX file, plain or gzipped (distinguished by the content, not by the name).
 
     Args:
         path: the file.

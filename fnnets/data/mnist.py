@@ -23,11 +23,11 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets import checks
-from fnnets.core import Batch
+from fnnets.core import validate
+from fnnets.core.types import Batch
 from fnnets.data import folders
-from fnnets.data.errors import DataError, DataNotFoundError
 from fnnets.data.idx import read_idx
+from fnnets.storage.errors import DataError, DataNotFoundError
 
 TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 TEST = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -61,10 +61,10 @@ def mnist(data_dir: str | os.PathLike[str] | None = None, *, divisor: float = 25
 
     >>> mnist("nowhere")
     Traceback (most recent call last):
-    fnnets.data.errors.DataNotFoundError: mnist: data_dir nowhere is no directory; give one with MNIST's IDX files
+    fnnets.storage.errors.DataNotFoundError: mnist: data_dir nowhere is no directory; give one with MNIST's IDX files
     """
-    checks.at_least(divisor, 1.0, "mnist: divisor", "give 256 or 255")
-    checks.count(validation, "mnist: validation", "give the number of images to validate on", least=0)
+    validate.at_least(divisor, 1.0, "mnist: divisor", "give 256 or 255")
+    validate.count(validation, "mnist: validation", "give the number of images to validate on", least=0)
     folder = folders.folder(data_dir, "mnist", "MNIST's IDX files")
     images, labels = _pair(folder, *TRAIN, divisor)
     test_images, test_labels = _pair(folder, *TEST, divisor)

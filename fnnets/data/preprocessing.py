@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks
+from fnnets.core import validate
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -109,7 +109,7 @@ def whitening(inputs, epsilon: float = 0.01) -> Whitening:
     x = _training(inputs, "whitening: inputs")
     if x.ndim != 2:
         raise ValueError(f"whitening: inputs has shape {x.shape}, expected (N, p); reshape to ({x.shape[0]}, -1)")
-    checks.above(epsilon, 0.0, "whitening: epsilon", "give the variance below which a direction is noise")
+    validate.above(epsilon, 0.0, "whitening: epsilon", "give the variance below which a direction is noise")
     return Whitening(*_zca(x, epsilon))
 
 
@@ -137,8 +137,8 @@ def _zca(x, epsilon):
 
 
 def _floats(value, name):
-    value = checks.array(value, name)
-    checks.finite(value, name)
+    value = validate.array(value, name)
+    validate.finite(value, name)
     return jnp.asarray(value) if jnp.issubdtype(value.dtype, jnp.floating) else jnp.asarray(value, float)
 
 
@@ -150,4 +150,4 @@ def _training(inputs, name):
 
 
 def _like(inputs, mean, name):
-    return jnp.asarray(checks.inputs(inputs, mean.shape, name), mean.dtype)
+    return jnp.asarray(validate.inputs(inputs, mean.shape, name), mean.dtype)

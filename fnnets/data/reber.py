@@ -22,8 +22,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets import checks
-from fnnets.core import Batch
+from fnnets.core import validate
+from fnnets.core.types import Batch
 from fnnets.data import sequences
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def reber_strings(key: Array, n: int, *, unique: bool = False) -> list[str]:
     >>> {string[0] + string[-1] for string in reber_strings(jax.random.key(0), 5)}
     {'BE'}
     """
-    checks.is_key(key, "reber_strings: key")
-    n = checks.count(n, "reber_strings: n", "give the number of strings")
+    validate.is_key(key, "reber_strings: key")
+    n = validate.count(n, "reber_strings: n", "give the number of strings")
     random = np.random.default_rng(int(jax.random.bits(key, dtype=jnp.uint32)))
     found: dict[int | str, str] = {}
     while len(found) < n:
@@ -103,7 +103,7 @@ def legal_next(string: str) -> np.ndarray:
     >>> ["".join(SYMBOLS[i] for i in row.nonzero()[0]) for row in legal_next("BTBTXSETE")]
     ['TP', 'B', 'TP', 'SX', 'SX', 'E', 'T', 'E']
     """
-    checks.is_instance(string, str, "legal_next: string", "give one of reber_strings")
+    validate.is_instance(string, str, "legal_next: string", "give one of reber_strings")
     state, rows = START, []
     for position, symbol in enumerate(string):
         arcs = _arcs(state)
@@ -122,7 +122,7 @@ def legal_next(string: str) -> np.ndarray:
 
 
 def _arcs(state: State) -> dict[str, State]:
-    """Where each legal symbol leads: a state is the outer symbol, once known, and the state of the inner grammar."""
+    """The successor by each legal symbol: a state is the outer symbol, once known, and the inner state."""
     outer, inner = state
     if not outer:
         return {"B": ("?", 0)}

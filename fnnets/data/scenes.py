@@ -26,8 +26,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets import checks
-from fnnets.core import Batch
+from fnnets.core import validate
+from fnnets.core.types import Batch
 from fnnets.data import splits
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Scenes(NamedTuple):
 
 
 def scenes(
-    key: Array, digits: Batch, count: int, *, shape: tuple[int, int] = (96, 96), objects: int = 4,
+    digits: Batch, count: int, *, key: Array, shape: tuple[int, int] = (96, 96), objects: int = 4,
     sizes: tuple[float, float] = (16, 32), fragments: int = 20,
 ) -> Scenes:  # fmt: skip
     """Scenes composed of digits, each with the same number of objects.
@@ -67,18 +67,18 @@ def scenes(
 
     >>> import jax
     >>> from fnnets.data import digits
-    >>> found = scenes(jax.random.key(0), digits(), 2, objects=3)
+    >>> found = scenes(digits(), 2, key=jax.random.key(0), objects=3)
     >>> found.images.shape, found.edges.shape, found.classes.shape
     ((2, 96, 96, 1), (2, 3, 4), (2, 3))
     """
     random = _generator(key, "scenes: key")
     images, labels = _digits(digits)
-    count, objects = checks.count(count, "scenes: count"), checks.count(objects, "scenes: objects")
-    fragments = checks.count(fragments, "scenes: fragments", least=0)
-    height, width = checks.shape(tuple(shape), "scenes: shape")
+    count, objects = validate.count(count, "scenes: count"), validate.count(objects, "scenes: objects")
+    fragments = validate.count(fragments, "scenes: fragments", least=0)
+    height, width = validate.shape(tuple(shape), "scenes: shape")
     low, high = sizes
-    checks.at_least(low, 2, "scenes: sizes[0]", "give the smallest side in pixels")
-    checks.at_least(high, low, "scenes: sizes[1]", "write (smallest, largest)")
+    validate.at_least(low, 2, "scenes: sizes[0]", "give the smallest side in pixels")
+    validate.at_least(high, low, "scenes: sizes[1]", "write (smallest, largest)")
     made = []
     for _ in range(count):
         frames = _frames(random, objects, (height, width), sizes)
@@ -93,7 +93,7 @@ def scenes(
 
 
 def crops(
-    key: Array, scenes: Scenes, size: int, *, background: int, per_object: int = 1, per_scene: int = 4,
+    scenes: Scenes, size: int, *, key: Array, background: int, per_object: int = 1, per_scene: int = 4,
     shift: float = SHIFT, zoom: float = ZOOM,
 ) -> Batch:  # fmt: skip
     """Labelled crops to train a detector with: each object, and places where there is none.
@@ -116,17 +116,17 @@ def crops(
 
     >>> import jax
     >>> from fnnets.data import digits
-    >>> batch = crops(jax.random.key(1), scenes(jax.random.key(0), digits(), 2), 16, background=10)
+    >>> batch = crops(scenes(digits(), 2, key=jax.random.key(0)), 16, key=jax.random.key(1), background=10)
     >>> batch.inputs.shape, batch.targets[8:].tolist()
     ((16, 16, 16, 1), [10, 10, 10, 10, 10, 10, 10, 10])
     """
     random = _generator(key, "crops: key")
-    checks.is_instance(scenes, Scenes, "crops: scenes", "make them with fnnets.data.scenes")
-    size, per_scene = checks.count(size, "crops: size"), checks.count(per_scene, "crops: per_scene", least=0)
-    background = checks.count(background, "crops: background", "give the label of no object", least=0)
-    per_object = checks.count(per_object, "crops: per_object", least=0)
-    checks.at_least(shift, 0.0, "crops: shift", "give a part of the side")
-    checks.at_least(zoom, 1.0, "crops: zoom", "1 keeps the size")
+    validate.is_instance(scenes, Scenes, "crops: scenes", "make them with fnnets.data.scenes")
+    size, per_scene = validate.count(size, "crops: size"), validate.count(per_scene, "crops: per_scene", least=0)
+    background = validate.count(background, "crops: background", "give the label of no object", least=0)
+    per_object = validate.count(per_object, "crops: per_object", least=0)
+    validate.at_least(shift, 0.0, "crops: shift", "give a part of the side")
+    validate.at_least(zoom, 1.0, "crops: zoom", "1 keeps the size")
     found, empty = [], []
     for scene, edges in zip(scenes.images[..., 0], scenes.edges, strict=True):
         frames = np.repeat(edges, per_object, axis=0)
@@ -166,7 +166,7 @@ def _weights(n_in, n_out):
 
 
 def _generator(key, name) -> np.random.Generator:
-    checks.is_key(key, name)
+    validate.is_key(key, name)
     is_typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     return np.random.default_rng(np.asarray(jax.random.key_data(key) if is_typed else key))
 

@@ -24,8 +24,8 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets import checks
-from fnnets.core import Batch
+from fnnets.core import validate
+from fnnets.core.types import Batch
 from fnnets.data.digits import digits
 
 Answers = list[np.ndarray] | np.ndarray
@@ -56,7 +56,7 @@ def pad(sequences: Sequence, targets, length: int | None = None) -> Batch:
     arrays = _sequences(sequences, "pad: sequences")
     answers = _answers(targets, arrays, "pad: targets")
     longest = max(map(len, arrays))
-    steps = longest if length is None else checks.count(length, "pad: length", "give a number of steps")
+    steps = longest if length is None else validate.count(length, "pad: length", "give a number of steps")
     if steps < longest:
         where = max(range(len(arrays)), key=lambda i: len(arrays[i]))
         raise ValueError(
@@ -121,8 +121,8 @@ def unpad(values, mask) -> list[np.ndarray]:
     >>> [sequence.shape for sequence in unpad(batch.inputs, batch.mask)]
     [(1, 2), (3, 2)]
     """
-    values = np.asarray(checks.array(values, "unpad: values"))
-    mask = np.asarray(checks.array(mask, "unpad: mask"))
+    values = np.asarray(validate.array(values, "unpad: values"))
+    mask = np.asarray(validate.array(mask, "unpad: mask"))
     if mask.dtype != bool or mask.ndim != 2 or mask.shape != values.shape[:2]:
         raise ValueError(
             f"unpad: mask has shape {mask.shape} and dtype {mask.dtype}, expected bool (T, N), the first two axes of "
@@ -180,7 +180,7 @@ def _sequences(value, name) -> list[np.ndarray]:
 
 
 def _sequence(value, name) -> np.ndarray:
-    array = np.asarray(checks.array(value, name))
+    array = np.asarray(validate.array(value, name))
     if array.ndim != 2:
         remedy = "give each step its row of features"
         if array.ndim == 1:
@@ -189,7 +189,7 @@ def _sequence(value, name) -> np.ndarray:
         raise ValueError(f"{name} has shape {array.shape} and dtype {array.dtype}, expected floats (T_i, m); {remedy}")
     if array.size == 0:
         raise ValueError(f"{name} has shape {array.shape}, expected at least one step and one feature; leave it out")
-    checks.finite(array, name)
+    validate.finite(array, name)
     return array
 
 
@@ -198,10 +198,10 @@ def _answers(value, arrays, name) -> Answers:
     if isinstance(value, list | tuple):
         if len(value) != len(arrays):
             raise ValueError(f"{name} holds {len(value)}, expected {len(arrays)}: one for each of the sequences")
-        answers = [np.asarray(checks.array(each, f"{name}[{i}]")) for i, each in enumerate(value)]
+        answers = [np.asarray(validate.array(each, f"{name}[{i}]")) for i, each in enumerate(value)]
         if any(each.ndim for each in answers):
             return [_steps(each, answers[0], len(arrays[i]), i, name) for i, each in enumerate(answers)]
-    array = np.asarray(checks.array(value, name))
+    array = np.asarray(validate.array(value, name))
     labels = jnp.issubdtype(array.dtype, jnp.integer)
     if array.ndim not in (1, 2) or len(array) != len(arrays) or (array.ndim == 1) != labels:
         n = len(arrays)
@@ -209,7 +209,7 @@ def _answers(value, arrays, name) -> Answers:
             f"{name} has shape {array.shape} and dtype {array.dtype}, expected floats ({n}, d) or integer labels "
             f"({n},) for {n} sequences; for an answer at every step give a list of arrays"
         )
-    checks.finite(array, name)
+    validate.finite(array, name)
     return array
 
 
@@ -226,14 +226,16 @@ def _steps(answer, first, steps, i, name) -> np.ndarray:
         raise ValueError(f"{came}, but sequences[{i}] has {steps} steps; give an answer for each of them")
     if answer.shape[1:] != first.shape[1:]:
         raise ValueError(f"{came}, but targets[0] has shape {first.shape}; give all sequences the same kind of targets")
-    checks.finite(answer, f"{name}[{i}]")
+    validate.finite(answer, f"{name}[{i}]")
     return answer
 
 
 def _boundaries(value) -> np.ndarray:
     if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str) or not len(value):
         raise TypeError(f"bucket: boundaries is {value!r}, expected growing lengths; write (10, 20, 40)")
-    bounds = np.array([checks.count(each, f"bucket: boundaries[{i}]", "give lengths") for i, each in enumerate(value)])
+    bounds = np.array(
+        [validate.count(each, f"bucket: boundaries[{i}]", "give lengths") for i, each in enumerate(value)]
+    )
     if (np.diff(bounds) <= 0).any():
         raise ValueError(f"bucket: boundaries are {bounds.tolist()}, expected growing lengths; write (10, 20, 40)")
     return bounds

@@ -22,21 +22,26 @@ import mmap
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
-from fnnets import checks
-from fnnets.data.errors import DataError
+from fnnets.core import validate
+from fnnets.core.types import Batch
 from fnnets.data.idx import map_idx
+from fnnets.storage.errors import DataError
+
+if TYPE_CHECKING:
+    from jaxtyping import PyTree
 
 BLOCK, POOL = 1024, 64
 FIELDS = ("inputs", "targets", "mask")
 
 
 class Source(NamedTuple):
-    """What `stream` makes: arrays or memory-mapped files of examples, and how they are shuffled.
+    """Source of a stream: arrays or memory-mapped files of examples, and how they are shuffled.
 
     Attributes:
         inputs, targets, mask: as in `fnnets.Batch`, NumPy arrays or memory maps.
@@ -45,55 +50,57 @@ class Source(NamedTuple):
         transform: `Batch -> Batch` in JAX, applied to each minibatch on the device; None leaves it as it is.
     """
 
-    inputs: Any
-    targets: Any = None
-    mask: Any = None
+    inputs: np.ndarray
+    targets: np.ndarray | None = None
+    mask: np.ndarray | None = None
     block: int = BLOCK
     pool: int = POOL
-    transform: Callable[[Any], Any] | None = None
+    transform: Callable[[Batch], Batch] | None = None
 
 
 def stream(
-    inputs: Any,
-    targets: Any = None,
-    mask: Any = None,
+    inputs: ArrayLike | Path | str,
+    targets: ArrayLike | Path | str | None = None,
+    mask: ArrayLike | Path | str | None = None,
     *,
     block: int = BLOCK,
     pool: int = POOL,
-    transform: Callable[[Any], Any] | None = None,
+    transform: Callable[[Batch], Batch] | None = None,
 ) -> Source:
     """Examples for `fit` that are read by rows while it trains, and need not fit into memory.
 
     Args:
-        inputs: (N, …) array or memory map, or the path of a .npy or IDX file to map; sequences are (T, N, …).
-        targets: the same for the targets; None for networks that need none.
-        mask: the same for the (T, N) mask of sequences.
-        block: consecutive examples that stay near one another in every order.
-        pool: blocks that are mixed; block · pool ≥ N is the order of data in memory.
-        transform: a function of JAX for each minibatch on the device, such as the scaling of bytes.
+            inputs: (N, …) array or memory map, or the path of a .npy or IDX file to map; sequences are (T, N, …).
+            targets: the same for the targets; None for networks that need none.
+            mask: the same for the (T, N) mask of sequences.
+            block: consecutive examples that stay near one another in every order.
+            pool: blocks that are mixed; block · pool ≥ N is the order of data in memory.
+            transform: a function of JAX for each minibatch on the device, such as the scaling of bytes.
 
     Raises:
-        DataError: a file that is not there, damaged, or neither .npy nor IDX.
-        TypeError, ValueError: no arrays; a block or pool that is no int ≥ 1.
+            DataError: a file that is not there, damaged, or neither .npy nor IDX.
+            TypeError, ValueError: no arrays; a block or pool that is no int ≥ 1.
 
-    >>> import numpy as np
-    >>> pixels = np.arange(12, dtype=np.uint8).reshape(6, 2)
-    >>> stream(pixels, np.arange(6), block=2).inputs.shape
-    (6, 2)
+        >>> import numpy as np
+        >>> pixels = np.arange(12, dtype=np.uint8).reshape(6, 2)
+        >>> stream(pixels, np.arange(6), block=2).inputs.shape
+        (6, 2)
     """
-    checks.count(block, "stream: block", "give the number of consecutive examples that stay together")
-    checks.count(pool, "stream: pool", "give the number of blocks that are mixed")
+    validate.count(block, "stream: block", "give the number of consecutive examples that stay together")
+    validate.count(pool, "stream: pool", "give the number of blocks that are mixed")
     if transform is not None and not callable(transform):
         raise TypeError(f"stream: transform is {transform!r}, expected a function Batch -> Batch, or None")
-    named = {"inputs": inputs, "targets": targets, "mask": mask}
     if inputs is None:
         raise ValueError("stream: inputs is None, expected an array, or the path of a .npy or IDX file")
-    arrays = {name: None if value is None else _array(value, f"stream: {name}") for name, value in named.items()}
-    return Source(**arrays, block=block, pool=pool, transform=transform)
+    arrays: list[PyTree] = [
+        None if value is None else _array(value, f"stream: {name}")
+        for name, value in zip(FIELDS, (inputs, targets, mask), strict=True)
+    ]
+    return Source(*arrays, block=block, pool=pool, transform=transform)
 
 
 def memory_map(path: str | os.PathLike[str]) -> np.ndarray:
-    """The array in a .npy or plain IDX file, mapped and not read; told apart by the content, not by the name.
+    """The array in a .npy or plain IDX file, mapped and not read; distinguished by the content, not by the name.
 
     Args:
         path: the file.
@@ -113,7 +120,7 @@ def memory_map(path: str | os.PathLike[str]) -> np.ndarray:
         with file.open("rb") as opened:
             magic = opened.read(6)
     except OSError:
-        return map_idx(file)  # which says what is wrong
+        return map_idx(file)  # which raises the error
     if magic != b"\x93NUMPY":
         return map_idx(file)
     try:
@@ -122,10 +129,10 @@ def memory_map(path: str | os.PathLike[str]) -> np.ndarray:
         raise DataError(f"{file} cannot be mapped ({error}); get it again, or save numbers with np.save") from None
 
 
-def take(array: np.ndarray, rows: np.ndarray, axis: int) -> np.ndarray:
+def read_rows(array: np.ndarray, rows: np.ndarray, axis: int) -> np.ndarray:
     """Rows (K, b) of `array` along `axis`, as (K, …, b, …) in the machine's byte order.
 
-    >>> take(np.arange(6.0).reshape(2, 3), np.array([[2], [0]]), axis=1).tolist()
+    >>> read_rows(np.arange(6.0).reshape(2, 3), np.array([[2], [0]]), axis=1).tolist()
     [[[2.0], [5.0]], [[0.0], [3.0]]]
     """
     found = np.take(np.asarray(array), rows.ravel(), axis=axis)
@@ -134,19 +141,19 @@ def take(array: np.ndarray, rows: np.ndarray, axis: int) -> np.ndarray:
     return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
 
 
-def head(source: Source, axes: tuple[int, ...], count: int) -> list[Any]:
+def head(source: Source, axes: tuple[int, ...], count: int) -> Batch:
     """The first `count` examples, each field along its axis; None where there is none."""
-    found = []
+    found: list[PyTree] = []
     for name, axis in zip(FIELDS, axes, strict=True):
         array = getattr(source, name)
         if array is not None:
             check_whole(array, name)
-            array = take(array, np.arange(min(count, array.shape[axis]))[None], axis)[0]
+            array = read_rows(array, np.arange(min(count, array.shape[axis]))[None], axis)[0]
         found.append(array)
-    return found
+    return Batch(*found)
 
 
-def read_ahead(array: Any, rows: np.ndarray) -> None:
+def read_ahead(array: np.ndarray, rows: np.ndarray) -> None:
     """Have the system fetch the blocks that hold `rows` of a memory map, in the order of the file."""
     mapped = _map_of(array)
     if mapped is None or not hasattr(mapped, "madvise"):
@@ -160,14 +167,14 @@ def read_ahead(array: Any, rows: np.ndarray) -> None:
         mapped.madvise(mmap.MADV_WILLNEED, aligned, begin + len(run) * array.strides[0] - aligned)
 
 
-def let_go(array: Any) -> None:
+def let_go(array: np.ndarray) -> None:
     """Give the pages of a memory map back to the system, so that memory does not grow with what was read."""
     mapped = _map_of(array)
     if mapped is not None and hasattr(mapped, "madvise"):
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def check_whole(array: Any, name: str) -> None:
+def check_whole(array: np.ndarray, name: str) -> None:
     """Raise a DataError where the file of a memory map has become shorter: to read on would end the process."""
     mapped, file = _map_of(array), getattr(array, "filename", None)
     if mapped is None or file is None:
@@ -183,14 +190,14 @@ def check_whole(array: Any, name: str) -> None:
         raise DataError(f"{name}: {file} holds {size} bytes, expected {begin + last}: it was cut short; get it again")
 
 
-def _array(value, name) -> Any:
+def _array(value, name) -> np.ndarray:
     if isinstance(value, str | os.PathLike):
         return memory_map(value)
-    value = checks.array(value, name)
+    value = validate.array(value, name)
     return np.asarray(value) if isinstance(value, jax.Array) else value
 
 
-def _map_of(array: Any) -> mmap.mmap | None:
+def _map_of(array: object) -> mmap.mmap | None:
     while array is not None and not isinstance(array, mmap.mmap):
         array = getattr(array, "base", None)
     return array

@@ -1,6 +1,6 @@
-"""Which examples train, which choose, which judge: splits, k-fold cross-validation, the bootstrap.
+"""Partitions of examples for training, validation and test: splits, k-fold cross-validation, the bootstrap.
 
-    split:      a random partition into parts of the sizes asked for
+    split:      a random partition into parts of given sizes
     k-fold:     a random partition into k folds; each validates once, the other k − 1 train
     bootstrap:  n draws with replacement are in the bag, the examples never drawn, about n/e of them, are out
     stratified: each part holds every class in the proportion that the whole has, up to rounding
@@ -27,9 +27,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets import checks
-from fnnets.core import Batch
-from fnnets.data import errors
+from fnnets.core import validate
+from fnnets.core.types import Batch
+from fnnets.storage import errors
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -39,7 +39,7 @@ def split(
     batch: Batch, parts: Sequence[int] | Sequence[float], *, key: Array | None, stratify: bool = False,
     sequences: bool = False,
 ) -> tuple[Batch, ...]:  # fmt: skip
-    """A partition of the examples into as many parts as are asked for: two, or train, validation and test.
+    """A partition of the examples into the given number of parts: two, or train, validation and test.
 
     Args:
         batch: the data set, examples along the first axis; its `dataset_size` is not handed on, since each
@@ -73,7 +73,7 @@ def split(
         rows = _stratified(sizes, _labels(batch, "split"), _seed(key))
     else:
         rows = np.split(_order(key, n), np.cumsum(sizes)[:-1])
-    return tuple(take(batch, part, sequences) for part in rows)
+    return tuple(rows_of(batch, part, sequences) for part in rows)
 
 
 def k_fold(
@@ -101,7 +101,7 @@ def k_fold(
     """
     batch = examples(batch, "k_fold: batch", sequences)
     n = _number(batch, sequences)
-    k = checks.count(k, "k_fold: k", "give the number of folds", least=2)
+    k = validate.count(k, "k_fold: k", "give the number of folds", least=2)
     if k > n:
         raise ValueError(f"k_fold: k is {k} with {n} examples, expected at most {n}; take fewer folds")
     _check_key(key, stratify, "k_fold")
@@ -110,7 +110,7 @@ def k_fold(
     else:
         folds = np.array_split(_order(key, n), k)
     pairs = ((np.concatenate(folds[:i] + folds[i + 1 :]), folds[i]) for i in range(k))
-    return ((take(batch, train, sequences), take(batch, validation, sequences)) for train, validation in pairs)
+    return ((rows_of(batch, train, sequences), rows_of(batch, validation, sequences)) for train, validation in pairs)
 
 
 def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Batch, Batch]:
@@ -135,7 +135,7 @@ def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Bat
     (1000, True)
     """
     batch = examples(batch, "bootstrap: batch", sequences)
-    checks.is_key(key, "bootstrap: key")
+    validate.is_key(key, "bootstrap: key")
     n = _number(batch, sequences)
     drawn = np.asarray(jax.random.randint(key, (n,), 0, n))
     left_out = np.setdiff1d(np.arange(n), drawn)
@@ -144,7 +144,7 @@ def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Bat
             f"bootstrap: batch has {n} examples and this key's resample holds all of them, expected one to be "
             "left out; give more examples, or another key"
         )
-    return take(batch, drawn, sequences), take(batch, left_out, sequences)
+    return rows_of(batch, drawn, sequences), rows_of(batch, left_out, sequences)
 
 
 def bootstraps(batch: Batch, count: int, *, key: Array, sequences: bool = False) -> Iterator[tuple[Batch, Batch]]:
@@ -164,8 +164,8 @@ def bootstraps(batch: Batch, count: int, *, key: Array, sequences: bool = False)
     [50, 50, 50]
     """
     batch = examples(batch, "bootstraps: batch", sequences)
-    count = checks.count(count, "bootstraps: count", "give the number of resamples")
-    checks.is_key(key, "bootstraps: key")
+    count = validate.count(count, "bootstraps: count", "give the number of resamples")
+    validate.is_key(key, "bootstraps: key")
     return (bootstrap(batch, key=jax.random.fold_in(key, i), sequences=sequences) for i in range(count))
 
 
@@ -180,14 +180,14 @@ def examples(batch: Batch, name: str, sequences: bool = False) -> Batch:
     >>> examples(Batch([[1.0], [2.0]], [0, 1]), "batch").inputs.shape
     (2, 1)
     """
-    checks.is_instance(batch, Batch, name, "give fnnets.Batch(inputs, targets)")
+    validate.is_instance(batch, Batch, name, "give fnnets.Batch(inputs, targets)")
     if batch.mask is not None and not sequences:
         raise ValueError(
             f"{name}.mask is given, expected None: examples along the first axis; give sequences=True where there "
             "is that argument, or do this before padding"
         )
-    inputs, targets = checks.array(batch.inputs, f"{name}.inputs"), checks.array(batch.targets, f"{name}.targets")
-    mask = None if batch.mask is None else checks.array(batch.mask, f"{name}.mask")
+    inputs, targets = validate.array(batch.inputs, f"{name}.inputs"), validate.array(batch.targets, f"{name}.targets")
+    mask = None if batch.mask is None else validate.array(batch.mask, f"{name}.mask")
     batch = Batch(inputs, targets, mask)
     if inputs.ndim <= sequences or 0 in inputs.shape[: 1 + sequences]:
         wanted = "(T, N, …) with T, N >= 1" if sequences else "(N, …) with N >= 1"
@@ -204,10 +204,10 @@ def examples(batch: Batch, name: str, sequences: bool = False) -> Batch:
     return batch
 
 
-def take(batch: Batch, rows: np.ndarray, sequences: bool = False) -> Batch:
+def rows_of(batch: Batch, rows: np.ndarray, sequences: bool = False) -> Batch:
     """The examples of those rows, or those sequences, as a data set of their own.
 
-    >>> take(Batch(np.array([[1.0], [2.0]]), np.array([0, 1])), np.array([1])).targets.tolist()
+    >>> rows_of(Batch(np.array([[1.0], [2.0]]), np.array([0, 1])), np.array([1])).targets.tolist()
     [1]
     """
     if not sequences:
@@ -245,7 +245,7 @@ def _sizes(parts, n: int) -> list[int]:
 
 def _check_key(key, stratify, name):
     if key is not None:
-        checks.is_key(key, f"{name}: key")
+        validate.is_key(key, f"{name}: key")
     elif stratify:
         raise ValueError(f"{name}: key is None and stratify True, expected a key; make one with jax.random.key(0)")
 

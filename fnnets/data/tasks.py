@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks
-from fnnets.core import Batch
+from fnnets.core import validate
+from fnnets.core.types import Batch
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -60,7 +60,7 @@ def adding(key: Array, n: int, length: int) -> Batch:
     (True, [2.0, 2.0, 2.0, 2.0, 2.0])
     """
     n = _begin(key, n, "adding")
-    length = checks.count(length, "adding: length", "give a number of steps", least=2)
+    length = validate.count(length, "adding: length", "give a number of steps", least=2)
     values_key, *keys = jax.random.split(key, 3)
     values = jax.random.uniform(values_key, (length, n), jnp.float32)
     halves = ((0, length // 2 - 1), (length // 2, length - 1))
@@ -113,7 +113,7 @@ def copying_baseline(delay: int, symbols: int = 8, length: int = 10) -> float:
 
 
 def temporal_order(key: Array, n: int, length: int, relevant: int = 2) -> Batch:
-    """Which of X and Y stood at 2 or 3 steps far apart, in sequences E … B of distractors a, b, c, d.
+    """The temporal order of X and Y at 2 or 3 steps far apart, in sequences E … B of distractors a, b, c, d.
 
     Known deviation: in 1997 the lengths were random, 100 … 110; here all are `length`.
 
@@ -138,8 +138,8 @@ def temporal_order(key: Array, n: int, length: int, relevant: int = 2) -> Batch:
     ('E', 'B', 2)
     """
     n = _begin(key, n, "temporal_order")
-    length = checks.count(length, "temporal_order: length", "the ranges of the symbols need 10 steps", least=10)
-    if checks.count(relevant, "temporal_order: relevant", "give 2 or 3") not in ORDER_RANGES:
+    length = validate.count(length, "temporal_order: length", "the ranges of the symbols need 10 steps", least=10)
+    if validate.count(relevant, "temporal_order: relevant", "give 2 or 3") not in ORDER_RANGES:
         raise ValueError(f"temporal_order: relevant is {relevant}, expected 2 (experiment 6a) or 3 (6b)")
     codes_key, bits_key, *keys = jax.random.split(key, 2 + relevant)
     codes = jax.random.randint(codes_key, (length, n), 0, 4, jnp.int32)
@@ -173,7 +173,7 @@ def long_lag(key: Array, n: int, lag: int) -> Batch:
     ([0, 1, 2], [0, 1, 2], True)
     """
     n = _begin(key, n, "long_lag")
-    lag = checks.count(lag, "long_lag: lag", "give a number of steps", least=2)
+    lag = validate.count(lag, "long_lag: lag", "give a number of steps", least=2)
     ends = jax.random.randint(key, (1, n), lag - 1, lag + 1, jnp.int32)
     middle = jnp.broadcast_to(jnp.arange(lag - 1, dtype=jnp.int32)[:, None], (lag - 1, n))
     codes = jnp.concatenate([ends, middle, ends])
@@ -181,15 +181,15 @@ def long_lag(key: Array, n: int, lag: int) -> Batch:
 
 
 def _begin(key, n, user) -> int:
-    checks.is_key(key, f"{user}: key")
-    return checks.count(n, f"{user}: n", "give the number of sequences")
+    validate.is_key(key, f"{user}: key")
+    return validate.count(n, f"{user}: n", "give the number of sequences")
 
 
 def _sizes(delay, symbols, length, user) -> tuple[int, int, int]:
     return (
-        checks.count(delay, f"{user}: delay", "give a number of steps"),
-        checks.count(symbols, f"{user}: symbols", "give how many kinds of symbols there are"),
-        checks.count(length, f"{user}: length", "give the number of symbols to copy"),
+        validate.count(delay, f"{user}: delay", "give a number of steps"),
+        validate.count(symbols, f"{user}: symbols", "give how many kinds of symbols there are"),
+        validate.count(length, f"{user}: length", "give the number of symbols to copy"),
     )
 
 

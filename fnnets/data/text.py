@@ -26,10 +26,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets import checks
-from fnnets.core import Batch
+from fnnets.core import validate
+from fnnets.core.types import Batch
 from fnnets.data import folders
-from fnnets.data.errors import DataError, DataNotFoundError
+from fnnets.storage.errors import DataError, DataNotFoundError
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -48,7 +48,7 @@ class Vocabulary(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many symbols there are: one more than the largest code."""
+        """The number of symbols: one more than the largest code."""
         return len(self.symbols)
 
     def encode(self, text: str) -> np.ndarray:
@@ -61,7 +61,7 @@ class Vocabulary(NamedTuple):
         >>> Vocabulary("abc").encode("cab").tolist()
         [2, 0, 1]
         """
-        checks.is_instance(text, str, "Vocabulary.encode: text", "give a string")
+        validate.is_instance(text, str, "Vocabulary.encode: text", "give a string")
         symbols, wanted = self._points(), _points(text)
         order = np.argsort(symbols)
         places = np.minimum(np.searchsorted(symbols[order], wanted), self.size - 1)
@@ -87,7 +87,7 @@ class Vocabulary(NamedTuple):
         return self._points()[codes].tobytes().decode("utf-32-le", "surrogatepass")
 
     def _points(self) -> np.ndarray:
-        checks.is_instance(self.symbols, str, "Vocabulary: symbols", "give a string of the distinct symbols")
+        validate.is_instance(self.symbols, str, "Vocabulary: symbols", "give a string of the distinct symbols")
         if not self.symbols or len(set(self.symbols)) < self.size:
             raise ValueError(
                 f"Vocabulary: symbols are {_shown(self.symbols)}, expected at least one and each once; "
@@ -106,7 +106,7 @@ def vocabulary(text: str) -> Vocabulary:
     >>> vocabulary("abracadabra")
     Vocabulary(symbols='abcdr')
     """
-    checks.is_instance(text, str, "vocabulary: text", "give a string")
+    validate.is_instance(text, str, "vocabulary: text", "give a string")
     if not text:
         raise ValueError("vocabulary: text is empty, expected at least one symbol; give it the text to be encoded")
     return Vocabulary("".join(sorted(set(text))))
@@ -146,7 +146,7 @@ def shakespeare(data_dir: str | os.PathLike[str] | None = None) -> str:
 
     >>> shakespeare("nowhere")
     Traceback (most recent call last):
-    fnnets.data.errors.DataNotFoundError: shakespeare: data_dir nowhere is no directory;
+    fnnets.storage.errors.DataNotFoundError: shakespeare: data_dir nowhere is no directory;
     give one with tinyshakespeare.txt
     """
     file = folders.folder(data_dir, "shakespeare", SHAKESPEARE) / SHAKESPEARE
@@ -174,7 +174,7 @@ def one_hot(codes, size: int) -> Float[Array, "*shape size"]:
     >>> one_hot([2, 0], 3).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
-    size = checks.count(size, "one_hot: size", "give the number of symbols")
+    size = validate.count(size, "one_hot: size", "give the number of symbols")
     return jax.nn.one_hot(_integers(codes, size, "one_hot: codes"), size, dtype=jnp.float32)
 
 
@@ -212,7 +212,7 @@ def streams(codes, length: int, size: int, batch_size: int) -> Batch:
         batch_size: B, streams side by side; stream j + 1 begins where stream j ends.
 
     Returns:
-        A `Batch` of inputs and targets (S, L, B), int32 codes: 8 bytes a symbol. `lax.scan` over it meets S batches
+        A `Batch` of inputs and targets (S, L, B), int32 codes: 8 bytes a symbol. `lax.scan` over it takes S batches
         of L steps, and segment k + 1 continues segment k; inputs are made by `one_hot`. What is left at the end,
         fewer than B·L symbols, is dropped.
 
@@ -222,15 +222,15 @@ def streams(codes, length: int, size: int, batch_size: int) -> Batch:
     >>> streams([0, 1, 2, 3, 4, 5, 6, 7, 8], 2, 9, 2).inputs.tolist()
     [[[0, 4], [1, 5]], [[2, 6], [3, 7]]]
     """
-    batch_size = checks.count(batch_size, "streams: batch_size", "give the number of streams")
+    batch_size = validate.count(batch_size, "streams: batch_size", "give the number of streams")
     codes, length = _text(codes, length, size, batch_size, "streams")
     inputs, targets = (part.reshape(batch_size, -1, length) for part in _shifted(codes, batch_size * length))
     return Batch(jnp.asarray(inputs.transpose(1, 2, 0)), jnp.asarray(targets.transpose(1, 2, 0)))
 
 
 def _text(codes, length, size, batch_size, user) -> tuple[np.ndarray, int]:
-    codes = _codes(codes, checks.count(size, f"{user}: size", "give the number of symbols"), f"{user}: codes")
-    length = checks.count(length, f"{user}: length", "give the number of symbols in a segment")
+    codes = _codes(codes, validate.count(size, f"{user}: size", "give the number of symbols"), f"{user}: codes")
+    length = validate.count(length, f"{user}: length", "give the number of symbols in a segment")
     if len(codes) <= batch_size * length:
         raise ValueError(
             f"{user}: codes holds {len(codes)} symbols, expected more than {batch_size * length} for one segment of "
@@ -253,10 +253,10 @@ def _codes(codes, size, name) -> np.ndarray:
 
 
 def _integers(codes, size, name):
-    codes = checks.array(codes, name)
+    codes = validate.array(codes, name)
     if not jnp.issubdtype(codes.dtype, jnp.integer):
         raise TypeError(f"{name} has dtype {codes.dtype}, expected integers; make them with Vocabulary.encode")
-    if checks.is_concrete(codes):
+    if validate.is_concrete(codes):
         values = np.asarray(codes)  # a concrete array may be looked at even while JAX traces
         wrong = np.argwhere((values < 0) | (values >= size))
         if len(wrong):

@@ -16,20 +16,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from fnnets import checks
 from fnnets.activations import Activation
-from fnnets.core import Layer
+from fnnets.core import validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
 
 class ActivateTrace(NamedTuple):
-    """What `backward` reads: z (N, …)."""
+    """The trace: z (N, …)."""
 
     z: Float[Array, "*n"]
 
 
+@constructor
 def activate(activation: Activation) -> Layer:
     """The activation of each number.
 
@@ -40,7 +42,7 @@ def activate(activation: Activation) -> Layer:
     >>> fn.layers.activate(fn.activations.relu).forward((), jnp.array([[-1.0, 2.0]]), fn.Context())[0].tolist()
     [[0.0, 2.0]]
     """
-    checks.is_instance(activation, Activation, "activate: activation", "take one from fnnets.activations")
+    validate.is_instance(activation, Activation, "activate: activation", "take one from fnnets.activations")
 
     def init(key, shape):
         return (), shape

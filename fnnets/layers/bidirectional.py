@@ -17,29 +17,34 @@ Source: [Schuster1997].
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks, taps
-from fnnets.core import Context, Layer
+from fnnets.core import taps, validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Context, Layer
+
+if TYPE_CHECKING:
+    from jaxtyping import PyTree
 
 
 class BidirectionalParams(NamedTuple):
     """Parameters of the layer that reads from the front, and of the one that reads from the back."""
 
-    forward: Any
-    backward: Any
+    forward: PyTree
+    backward: PyTree
 
 
 class BidirectionalTrace(NamedTuple):
     """The traces of both."""
 
-    forward: Any
-    backward: Any
+    forward: PyTree
+    backward: PyTree
 
 
+@constructor
 def bidirectional(layer: Layer) -> Layer:
     """A layer of sequences in both directions: outputs of 2h features, the ones from the front first.
 
@@ -56,11 +61,11 @@ def bidirectional(layer: Layer) -> Layer:
     >>> shape, both.forward(params, jnp.ones((7, 2, 3)), fn.Context())[0].shape
     ((10,), (7, 2, 10))
     """
-    checks.is_instance(layer, Layer, "bidirectional: layer", "make one with fnnets.layers")
-    if layer.time != "kept":
+    validate.is_instance(layer, Layer, "bidirectional: layer", "make one with fnnets.layers")
+    if layer.time != "sequence to sequence":
         raise ValueError(
             f"bidirectional: layer is {layer.name}, which does not answer at every step of a sequence, expected one "
-            "that does; give it fnnets.layers.lstm(…) with every_step=True"
+            "that does; give it fnnets.layers.lstm(…) with return_sequences=True"
         )
 
     def init(key, shape):
@@ -91,4 +96,12 @@ def bidirectional(layer: Layer) -> Layer:
         return BidirectionalParams(d_forward, d_backward), d_x + d_reversed[::-1]
 
     statements = BidirectionalParams(layer.statements, layer.statements)
-    return Layer(init, forward, backward, "bidirectional", statements, time="kept", approximation=layer.approximation)
+    return Layer(
+        init,
+        forward,
+        backward,
+        "bidirectional",
+        statements,
+        time="sequence to sequence",
+        approximation=layer.approximation,
+    )

@@ -40,36 +40,42 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fnnets import activations, checks, initializers, taps, units
-from fnnets.core import Context, Layer
+from fnnets import activations, initializers
+from fnnets.core import taps, validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Context, Layer
+from fnnets.core.units import binary
 from fnnets.layers.dense import DenseParams
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, PyTree
 
 BACKWARD = ("zero", "straight_through")
 
 
 class BinaryTrace(NamedTuple):
-    """What `backward` reads: x (…, p) and s, what stands for σ'(z), (…, q) or one number."""
+    """The trace: x (…, p) and s, what stands for σ'(z), (…, q) or one number."""
 
     x: Float[Array, "*n p"]
     slope: Float[Array, "*shape"]
 
 
-def threshold(size: int, backward: str = "zero", initial: initializers.Scheme = initializers.default) -> Layer:
+@constructor
+def threshold(
+    units: int, backward: str = "zero", initializer: initializers.Initializer = initializers.default
+) -> Layer:
     """Units that are on where their weighted input is at least 0, and off elsewhere.
 
     Their parameters are those of `dense`: one trained with sigmoids may be used with thresholds.
 
     Args:
-        size: q, the number of units.
+        units: q, the number of units.
         backward: "zero", the derivative, with which neither W and b nor what is below learn; or "straight_through", an
             approximation that verification names as such: δ = d_a.
-        initial: how W and b begin; parameters are of JAX's default float dtype, float32.
+        initializer: initial values of W and b; parameters are of JAX's default float dtype, float32.
 
     Raises:
-        TypeError, ValueError: `size` is no int ≥ 1, `backward` none of the two; in `init` and `forward`, an input that
+        TypeError, ValueError: `units` is no int ≥ 1, `backward` none of the two; in `init` and `forward`, an input that
             is not one axis of p features.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
@@ -87,18 +93,21 @@ def threshold(size: int, backward: str = "zero", initial: initializers.Scheme = 
         a = (z >= 0).astype(z.dtype)
         return (_with_derivative_of(a, z), jnp.ones((), z.dtype)) if is_straight else (a, jnp.zeros((), z.dtype))
 
-    return _layer("threshold", size, initial, fire, "δ = d_a, as if the threshold were the identity" * is_straight)
+    return _layer("threshold", units, initializer, fire, "δ = d_a, as if the threshold were the identity" * is_straight)
 
 
-def stochastic(size: int, backward: str = "zero", initial: initializers.Scheme = initializers.default) -> Layer:
+@constructor
+def stochastic(
+    units: int, backward: str = "zero", initializer: initializers.Initializer = initializers.default
+) -> Layer:
     """Units that are on with the probability σ(z), each drawn for each example; in prediction that probability itself.
 
     Args:
-        size: q, the number of units.
+        units: q, the number of units.
         backward: what a draw passes back: "zero", its derivative, as in `threshold`; or "straight_through", an
             approximation that verification names as such: δ = d_a ⊙ σ'(z). Without a key the layer is one of sigmoids,
             and δ the gradient either way.
-        initial: how W and b begin; parameters are of JAX's default float dtype, float32.
+        initializer: initial values of W and b; parameters are of JAX's default float dtype, float32.
 
     Raises:
         TypeError, ValueError: as `threshold`.
@@ -119,10 +128,10 @@ def stochastic(size: int, backward: str = "zero", initial: initializers.Scheme =
         mean, slope = jax.nn.sigmoid(z), activations.sigmoid.derivative(z)
         if key is None:
             return mean, slope
-        a = units.binary.sample(key, z)
+        a = binary.sample(key, z)
         return (_with_derivative_of(a, mean), slope) if is_straight else (a, jnp.zeros((), z.dtype))
 
-    return _layer("stochastic", size, initial, fire, "δ = d_a σ'(z), as if a draw were its mean" * is_straight)
+    return _layer("stochastic", units, initializer, fire, "δ = d_a σ'(z), as if a draw were its mean" * is_straight)
 
 
 def _with_derivative_of(a, substitute):
@@ -136,17 +145,19 @@ def _is_straight(backward: Any, name: str) -> bool:
     return backward == "straight_through"
 
 
-def _layer(name: str, size: Any, initial: Any, fire: Callable[..., tuple[Any, Any]], approximation: str) -> Layer:
+def _layer(name: str, units: Any, initializer: Any, fire: Callable[..., tuple[Any, Any]], approximation: str) -> Layer:
     """The layer whose units do `fire(z, key) -> (a, s)`."""
-    size = checks.count(size, f"{name}: size", "give the number of units")
-    checks.is_instance(initial, initializers.Scheme, f"{name}: initial", "take one from fnnets.initializers")
+    units = validate.count(units, f"{name}: units", "give the number of units")
+    validate.is_instance(
+        initializer, initializers.Initializer, f"{name}: initializer", "take one from fnnets.initializers"
+    )
 
     def init(key, shape):
         if len(shape) != 1:
             raise ValueError(f"{name}: examples have shape {shape}, expected one axis (p,); put flatten before it")
         weights_key, biases_key = jax.random.split(key)
-        weights = initial.weights(-1, -2)(weights_key, (size, *shape), jnp.result_type(float))
-        return DenseParams(weights, initial.biases(biases_key, (size,), jnp.result_type(float))), (size,)
+        weights = initializer.weights(-1, -2)(weights_key, (units, *shape), jnp.result_type(float))
+        return DenseParams(weights, initializer.biases(biases_key, (units,), jnp.result_type(float))), (units,)
 
     def forward(params: DenseParams, x: Float[Array, "*n p"], context: Context):
         if x.ndim == 0 or x.shape[-1] != params.weights.shape[1]:
@@ -163,5 +174,5 @@ def _layer(name: str, size: Any, initial: Any, fire: Callable[..., tuple[Any, An
         d_weights = jnp.tensordot(delta, trace.x, axes=(leading, leading))
         return DenseParams(d_weights, jnp.sum(delta, axis=leading)), delta @ params.weights
 
-    statements: Any = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
+    statements: PyTree = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
     return Layer(init, forward, backward, name, statements, approximation=approximation, input_statement="2")

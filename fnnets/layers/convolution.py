@@ -24,22 +24,26 @@ correlation, with flipped filters, whose channels k are summed now and whose cha
 With stride and dilation 1 and no padding, z − b at (y, x) is the notes' discrete convolution of the image f with the
 filter g, (f * g)(y, x) = Σ_{i,j} f(i, j) · g(i − y, j − x): g slides over f and is not flipped. Signal processing flips
 it in a convolution, and calls this sum the cross-correlation. Source: [Rauber], section 5, for the forward pass; the
-contractions are `fnnets.correlation`.
+contractions are `fnnets.kernels.convolution`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from fnnets import activations, checks, correlation, initializers, taps, windows
+from fnnets import activations, initializers
 from fnnets.activations import Activation
-from fnnets.core import Layer
+from fnnets.core import taps, validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer
+from fnnets.kernels import convolution as kernel
+from fnnets.kernels import windows
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, PyTree
 
 
 class ConvolutionParams(NamedTuple):
@@ -50,12 +54,13 @@ class ConvolutionParams(NamedTuple):
 
 
 class ConvolutionTrace(NamedTuple):
-    """What `backward` reads: x (N, H, W, C) and z (N, H', W', K)."""
+    """The trace: x (N, H, W, C) and z (N, H', W', K)."""
 
     x: Float[Array, "n h w c"]
     z: Float[Array, "n y x k"]
 
 
+@constructor
 def convolution(
     filters: int,
     window: int | tuple[int, int],
@@ -63,7 +68,7 @@ def convolution(
     padding: windows.Padding = "valid",
     activation: Activation = activations.identity,
     dilation: int | tuple[int, int] = 1,
-    initial: initializers.Scheme = initializers.default,
+    initializer: initializers.Initializer = initializers.default,
 ) -> Layer:
     """Each of the filters correlated with the image at every position, plus its bias, then the activation.
 
@@ -75,7 +80,7 @@ def convolution(
             ((top, bottom), (left, right)).
         activation: σ with its derivative.
         dilation: pixels from one entry of the filter to the next.
-        initial: how W and b begin; the fan of a unit is C·h·w.
+        initializer: initial values of W and b; the fan of a unit is C·h·w.
 
     Raises:
         TypeError, ValueError: settings out of range; in `init` and `forward`, an example that is no image
@@ -91,29 +96,31 @@ def convolution(
     >>> d_params.weights.shape, d_x.shape
     ((5, 5, 1, 20), (4, 28, 28, 1))
     """
-    filters = checks.count(filters, "convolution: filters", "give the number of filters")
+    filters = validate.count(filters, "convolution: filters", "give the number of filters")
     seen = windows.window("convolution", window, stride, padding, dilation)
-    checks.is_instance(activation, Activation, "convolution: activation", "take one from fnnets.activations")
-    checks.is_instance(initial, initializers.Scheme, "convolution: initial", "take one from fnnets.initializers")
+    validate.is_instance(activation, Activation, "convolution: activation", "take one from fnnets.activations")
+    validate.is_instance(
+        initializer, initializers.Initializer, "convolution: initializer", "take one from fnnets.initializers"
+    )
 
     def init(key, shape):
         windows.check_image(shape, "convolution", seen)
         weights_key, biases_key = jax.random.split(key)
         dtype = jnp.result_type(float)
-        weights = initial.weights(-2, -1)(weights_key, (*seen.size, shape[2], filters), dtype)
-        biases = initial.biases(biases_key, (filters,), dtype)
+        weights = initializer.weights(-2, -1)(weights_key, (*seen.size, shape[2], filters), dtype)
+        biases = initializer.biases(biases_key, (filters,), dtype)
         return ConvolutionParams(weights, biases), (*seen.positions(shape[:2]), filters)
 
     def forward(params: ConvolutionParams, x: Float[Array, "n h w c"], context):
         windows.check_image(x.shape[1:], "convolution", seen, params.weights.shape[2])
-        z = taps.tap("z", correlation.correlate(x, params.weights, seen) + params.biases)
+        z = taps.tap("z", kernel.correlate(x, params.weights, seen) + params.biases)
         return activation.value(z), ConvolutionTrace(x, z)
 
     def backward(params: ConvolutionParams, trace: ConvolutionTrace, d_y: Float[Array, "n y x k"]):
         delta = taps.delta("z", d_y * activation.derivative(trace.z), "δ")
-        d_weights = correlation.weights_gradient(trace.x, delta, seen)
-        d_x = correlation.input_gradient(delta, params.weights, seen, trace.x.shape[1:3])
+        d_weights = kernel.weights_gradient(trace.x, delta, seen)
+        d_x = kernel.input_gradient(delta, params.weights, seen, trace.x.shape[1:3])
         return ConvolutionParams(d_weights, jnp.sum(delta, axis=(0, 1, 2))), d_x
 
-    statements: Any = ConvolutionParams("dW", "db")  # type: ignore[arg-type]
+    statements: PyTree = ConvolutionParams("dW", "db")  # type: ignore[arg-type]
     return Layer(init, forward, backward, "convolution", statements, window=seen)

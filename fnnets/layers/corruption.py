@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks
-from fnnets.core import Context, Layer
+from fnnets.core import validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Context, Layer
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -36,11 +37,12 @@ KINDS = ("masking", "gaussian", "salt and pepper")
 
 
 class CorruptionTrace(NamedTuple):
-    """What `backward` reads: r, or 1 where every number is passed on."""
+    """The trace: r, or 1 where every number is passed on."""
 
     scale: Float[Array, "*shape"]
 
 
+@constructor
 def corruption(level: float, kind: str = "masking") -> Layer:
     """Damage the input in training, number by number; in prediction leave it as it is.
 
@@ -60,8 +62,8 @@ def corruption(level: float, kind: str = "masking") -> Layer:
     """
     if kind not in KINDS:
         raise ValueError(f"corruption: kind is {kind!r}, expected one of {', '.join(KINDS)}; choose one")
-    checks.at_least(level, 0.0, "corruption: level", "0 leaves everything as it is")
-    if kind != "gaussian" and checks.is_concrete(level) and level > 1:
+    validate.at_least(level, 0.0, "corruption: level", "0 leaves everything as it is")
+    if kind != "gaussian" and validate.is_concrete(level) and level > 1:
         raise ValueError(
             f"corruption: level is {level}, expected at most 1; it is the fraction of numbers that is lost"
         )

@@ -19,17 +19,19 @@ The sums run over all leading axes at once. Source: [Rauber], section 2, stateme
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from fnnets import activations, checks, initializers, taps
+from fnnets import activations, initializers
 from fnnets.activations import Activation
-from fnnets.core import Layer
+from fnnets.core import taps, validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, PyTree
 
 
 class DenseParams(NamedTuple):
@@ -40,24 +42,27 @@ class DenseParams(NamedTuple):
 
 
 class DenseTrace(NamedTuple):
-    """What `backward` reads: x (…, p) and z (…, q)."""
+    """The trace: x (…, p) and z (…, q)."""
 
     x: Float[Array, "*n p"]
     z: Float[Array, "*n q"]
 
 
+@constructor
 def dense(
-    size: int, activation: Activation = activations.identity, initial: initializers.Scheme = initializers.default
+    units: int,
+    activation: Activation = activations.identity,
+    initializer: initializers.Initializer = initializers.default,
 ) -> Layer:
     """Every output a weighted sum of every input, then the activation.
 
     Args:
-        size: q, the number of units.
+        units: q, the number of units.
         activation: σ with its derivative.
-        initial: how W and b begin; parameters are of JAX's default float dtype, float32.
+        initializer: initial values of W and b; parameters are of JAX's default float dtype, float32.
 
     Raises:
-        TypeError, ValueError: `size` is no int ≥ 1, `activation` no `Activation`; in `init` and `forward`,
+        TypeError, ValueError: `units` is no int ≥ 1, `activation` no `Activation`; in `init` and `forward`,
             an input that is not one axis of p features.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
@@ -68,16 +73,18 @@ def dense(
     >>> d_params.weights.shape, d_x.shape
     ((2, 3), (4, 3))
     """
-    size = checks.count(size, "dense: size", "give the number of units")
-    checks.is_instance(activation, Activation, "dense: activation", "take one from fnnets.activations")
-    checks.is_instance(initial, initializers.Scheme, "dense: initial", "take one from fnnets.initializers")
+    units = validate.count(units, "dense: units", "give the number of units")
+    validate.is_instance(activation, Activation, "dense: activation", "take one from fnnets.activations")
+    validate.is_instance(
+        initializer, initializers.Initializer, "dense: initializer", "take one from fnnets.initializers"
+    )
 
     def init(key, shape):
         if len(shape) != 1:
             raise ValueError(f"dense: examples have shape {shape}, expected one axis (p,); put flatten before it")
         weights_key, biases_key = jax.random.split(key)
-        weights = initial.weights(-1, -2)(weights_key, (size, *shape), jnp.result_type(float))
-        return DenseParams(weights, initial.biases(biases_key, (size,), jnp.result_type(float))), (size,)
+        weights = initializer.weights(-1, -2)(weights_key, (units, *shape), jnp.result_type(float))
+        return DenseParams(weights, initializer.biases(biases_key, (units,), jnp.result_type(float))), (units,)
 
     def forward(params: DenseParams, x: Float[Array, "*n p"], context):
         if x.ndim == 0 or x.shape[-1] != params.weights.shape[1]:
@@ -94,5 +101,5 @@ def dense(
         d_weights = jnp.tensordot(delta, trace.x, axes=(leading, leading))
         return DenseParams(d_weights, jnp.sum(delta, axis=leading)), delta @ params.weights
 
-    statements: Any = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
+    statements: PyTree = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
     return Layer(init, forward, backward, "dense", statements, input_statement="2")

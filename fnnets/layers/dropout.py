@@ -1,12 +1,13 @@
 """Dropout: in training units are forced to zero, afterwards their outgoing weights are scaled.
 
-    forward:   y = r ⊙ x,  r ~ Bernoulli(p)               training, with a key
+    forward:   y = r ⊙ x,  r ~ Bernoulli(p)               training, with a key;  p = 1 − rate
                y = p x                                    prediction, without: outgoing weights W become p W
     backward:  d_x = r ⊙ d_y,  or  p d_y
 
 | symbol | name in code | shape |
 |---|---|---|
 | x | `x` | (N, …) |
+| 1 − p | `rate` | () |
 | p | `keep` | () |
 | r, or p | `trace.scale` | as x; the first axis is 1 where one mask serves the batch; () in prediction |
 
@@ -21,28 +22,30 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks
-from fnnets.core import Context, Layer
+from fnnets.core import validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Context, Layer
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
 
 class DropoutTrace(NamedTuple):
-    """What `backward` reads: the mask r of a training pass, or the constant p of prediction."""
+    """The trace: the mask r of a training pass, or the constant p of prediction."""
 
     scale: Float[Array, "*shape"]
 
 
-def dropout(keep: float, whole_batch: bool = False) -> Layer:
-    """Keep each unit with probability `keep` in training; in prediction multiply all of them by it.
+@constructor
+def dropout(rate: float, whole_batch: bool = False) -> Layer:
+    """Drop each unit with probability `rate` in training; in prediction multiply all units by 1 − `rate`.
 
     Args:
-        keep: p in (0, 1], the probability that a unit is kept.
+        rate: in [0, 1), the probability that a unit is dropped, as in Flax, Equinox and PyTorch.
         whole_batch: draw one mask for all examples of the batch instead of one for each.
 
     Raises:
-        TypeError, ValueError: `keep` is no number in (0, 1].
+        TypeError, ValueError: `rate` is no number in [0, 1).
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> layer = fn.layers.dropout(0.5)
@@ -51,7 +54,10 @@ def dropout(keep: float, whole_batch: bool = False) -> Layer:
     >>> sorted(set(layer.forward((), jnp.ones((9, 4)), fn.Context(jax.random.key(0)))[0].ravel().tolist()))
     [0.0, 1.0]
     """
-    checks.within(keep, 0.0, 1.0, "dropout: keep", "it is the probability that a unit is kept; 1 keeps all")
+    validate.at_least(rate, 0.0, "dropout: rate", "it is the probability that a unit is dropped; 0 drops none")
+    if not rate < 1:
+        raise ValueError(f"dropout: rate is {rate}, expected less than 1; it is the probability that a unit is dropped")
+    keep = 1.0 - rate
 
     def init(key, shape):
         return (), shape

@@ -18,18 +18,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax.numpy as jnp
 
-from fnnets.core import Layer
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
 
 class FlattenTrace(NamedTuple):
-    """What `backward` reads: the shape of an example, as an array (0, …) without elements."""
+    """The trace: the shape of an example, as an array (0, …) without elements."""
 
     outline: Float[Array, "*outline"]
 
 
+@constructor
 def flatten() -> Layer:
     """Examples of any shape as rows of features.
 

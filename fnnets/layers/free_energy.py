@@ -14,28 +14,29 @@
 | W | `params.weights` | (q, p) |
 | b, c | `params.visible_biases`, `params.hidden_biases` | (p,), (q,) |
 | t | `trace.t` | (N, q) |
-| F | result, nats | (N, 1), or (N, 1 + q) with t beside it |
+| F | result, nats | (N, 1); with t as a second output (N, 1) and (N, q) |
 | Φ, Φ', κ | `units.potential`, `units.mean`, `units.curvature` | |
 
 Derivation: for fixed v the terms of exp −E factorise over the hidden units, each of which gives ∫ exp(t h) dν(h) = exp
-Φ(t). The units may be of any kind of `fnnets.units`. For Gaussian ones E is (v − b)²/2 of [Hinton2010], equation 17, up
-to a constant in b, which changes no probability.
+Φ(t). The units may be of any kind of `fnnets.core.units`. For Gaussian ones E is (v − b)²/2 of [Hinton2010],
+equation 17, up to a constant in b, which changes no probability.
 
 Source: [Hinton2002]; [Hinton2010], sections 2 and 16.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks, taps, units
-from fnnets.core import Layer
+from fnnets.core import taps, units, validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, PyTree
 
 
 class BoltzmannParams(NamedTuple):
@@ -47,12 +48,13 @@ class BoltzmannParams(NamedTuple):
 
 
 class FreeEnergyTrace(NamedTuple):
-    """What `backward` reads: v (N, p) and t (N, q)."""
+    """The trace: v (N, p) and t (N, q)."""
 
     v: Float[Array, "*n p"]
     t: Float[Array, "*n q"]
 
 
+@constructor
 def free_energy(
     hidden: int,
     visible_units: units.Units = units.binary,
@@ -62,14 +64,14 @@ def free_energy(
     visible_biases: Array | None = None,
     with_inputs: bool = False,
 ) -> Layer:
-    """F(v) of a machine with `hidden` hidden units: weights from N(0, deviation²), hidden biases 0.
+    """F(v) of an RBM with `hidden` hidden units: weights from N(0, deviation²), hidden biases 0.
 
     Args:
         hidden: q.
-        visible_units, hidden_units: kinds from `fnnets.units`.
+        visible_units, hidden_units: kinds from `fnnets.core.units`.
         deviation: standard deviation of the initial weights; [Hinton2010], section 8, has 0.01.
         visible_biases: (p,) with which b begins; None for 0.
-        with_inputs: give the hidden units' weighted inputs t beside F, for costs that look at them.
+        with_inputs: give the hidden units' weighted inputs t as a second output, for costs that look at them.
 
     Raises:
         TypeError, ValueError: `hidden` is no int ≥ 1; kinds that are none; a deviation < 0; in `init` and `forward`,
@@ -81,10 +83,10 @@ def free_energy(
     >>> round(float(layer.forward(params, jnp.zeros((1, 2)), fn.Context())[0][0, 0]), 4)        # −3 log 2
     -2.0794
     """
-    hidden = checks.count(hidden, "free_energy: hidden", "give the number of hidden units")
-    checks.is_instance(visible_units, units.Units, "free_energy: visible_units", "take a kind from fnnets.units")
-    checks.is_instance(hidden_units, units.Units, "free_energy: hidden_units", "take a kind from fnnets.units")
-    checks.at_least(deviation, 0.0, "free_energy: deviation", "0.01 is common")
+    hidden = validate.count(hidden, "free_energy: hidden", "give the number of hidden units")
+    validate.is_instance(visible_units, units.Units, "free_energy: visible_units", "take a kind from fnnets.core.units")
+    validate.is_instance(hidden_units, units.Units, "free_energy: hidden_units", "take a kind from fnnets.core.units")
+    validate.at_least(deviation, 0.0, "free_energy: deviation", "0.01 is common")
 
     def init(key, shape):
         if len(shape) != 1:
@@ -92,7 +94,7 @@ def free_energy(
         dtype = jnp.result_type(float)
         weights = deviation * jax.random.normal(key, (hidden, *shape), dtype)
         biases = jnp.zeros(shape, dtype) if visible_biases is None else jnp.asarray(visible_biases, dtype)
-        return BoltzmannParams(weights, biases, jnp.zeros(hidden, dtype)), (1 + with_inputs * hidden,)
+        return BoltzmannParams(weights, biases, jnp.zeros(hidden, dtype)), ((1,), (hidden,)) if with_inputs else (1,)
 
     def forward(params: BoltzmannParams, x: Float[Array, "*n p"], context):
         if x.ndim == 0 or x.shape[-1] != params.weights.shape[1]:
@@ -103,16 +105,16 @@ def free_energy(
         t = taps.tap("t", x @ params.weights.T + params.hidden_biases)
         field = x @ params.visible_biases + units.log_measure(visible_units, x)
         y = -(field + jnp.sum(hidden_units.potential(t), axis=-1))[..., None]
-        return (jnp.concatenate([y, t], axis=-1) if with_inputs else y), FreeEnergyTrace(x, t)
+        return ((y, t) if with_inputs else y), FreeEnergyTrace(x, t)
 
-    def backward(params: BoltzmannParams, trace: FreeEnergyTrace, d_y: Float[Array, "*n m"]):
-        d_f = d_y[..., :1]
-        d_t = taps.delta("t", -d_f * hidden_units.mean(trace.t) + (d_y[..., 1:] if with_inputs else 0), "∂F/∂t")
+    def backward(params: BoltzmannParams, trace: FreeEnergyTrace, d_y):
+        d_f, d_beside = d_y if with_inputs else (d_y, 0)
+        d_t = taps.delta("t", -d_f * hidden_units.mean(trace.t) + d_beside, "∂F/∂t")
         axes = tuple(range(trace.t.ndim - 1))
         d_weights = jnp.tensordot(d_t, trace.v, axes=(axes, axes))
         d_visible = -jnp.tensordot(d_f, trace.v, axes=(axes, axes))[0]
         d_v = d_t @ params.weights + d_f * (visible_units.curvature * trace.v - params.visible_biases)
         return BoltzmannParams(d_weights, d_visible, jnp.sum(d_t, axis=axes)), d_v
 
-    statements: Any = BoltzmannParams("⟨h vᵀ⟩", "⟨v⟩", "⟨h⟩")  # type: ignore[arg-type]
+    statements: PyTree = BoltzmannParams("⟨h vᵀ⟩", "⟨v⟩", "⟨h⟩")  # type: ignore[arg-type]
     return Layer(init, forward, backward, "free_energy", statements)

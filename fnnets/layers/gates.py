@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets.initializers import Scheme
+from fnnets.initializers import Initializer
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -32,7 +32,7 @@ class GateParams(NamedTuple):
     peephole_weights: Float[Array, " h"] | None = None
 
 
-def init_gate(initial: Scheme, key, m: int, size: int, sources: int, has_peephole: bool) -> GateParams:
+def init_gate(initializer: Initializer, key, m: int, size: int, sources: int, has_peephole: bool) -> GateParams:
     """A gate of `size` units that see m inputs and `sources` numbers of the state before; peepholes begin as zeros.
 
     >>> import fnnets as fn
@@ -40,14 +40,14 @@ def init_gate(initial: Scheme, key, m: int, size: int, sources: int, has_peephol
     (5, 5)
     """
     keys, dtype = jax.random.split(key, 3), jnp.result_type(float)
-    draw = initial.weights(-1, -2)
+    draw = initializer.weights(-1, -2)
     weights, recurrent_weights = draw(keys[0], (size, m), dtype), draw(keys[1], (size, sources), dtype)
     peephole_weights = jnp.zeros(size, dtype) if has_peephole else None
-    return GateParams(weights, recurrent_weights, initial.biases(keys[2], (size,), dtype), peephole_weights)
+    return GateParams(weights, recurrent_weights, initializer.biases(keys[2], (size,), dtype), peephole_weights)
 
 
 def gate_statements(gate: str, has_peephole: bool = False, recurrent: str = "dW"):
-    """What reports call the gradients of a gate's weights: the equation of the layer's docstring.
+    """The labels of the gradients of a gate's weights in reports: the equation of the layer's docstring.
 
     >>> gate_statements("i").biases
     'db_i'

@@ -30,18 +30,21 @@ Source: [Cho2014], with the reset gate after the product as in cuDNN and PyTorch
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from fnnets import checks, initializers, recurrence, taps
-from fnnets.core import Layer
+from fnnets import initializers
+from fnnets.core import taps, validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer
+from fnnets.kernels.scan import Cell, contract
+from fnnets.layers import cell
 from fnnets.layers.gates import GateParams, gate_statements, init_gate
-from fnnets.unrolling import Cell, contract
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, PyTree
 
 
 class GruParams(NamedTuple):
@@ -51,7 +54,7 @@ class GruParams(NamedTuple):
     update_gate: GateParams
     candidate: GateParams
     recurrent_biases: Float[Array, " h"]
-    initial_state: Any = None
+    initial_state: PyTree | None = None
 
 
 class PackedGru(NamedTuple):
@@ -61,25 +64,26 @@ class PackedGru(NamedTuple):
     recurrent_weights: Float[Array, "g h"]
     biases: Float[Array, " g"]
     recurrent_biases: Float[Array, " h"]
-    ahead: Any = None
+    ahead: PyTree = None
 
 
+@constructor
 def gru(
-    size: int,
+    units: int,
     *,
     learn_initial_state: bool = False,
     truncate: int | None = None,
     checkpoint_every: int | None = None,
-    every_step: bool = True,
-    initial: initializers.Scheme = initializers.glorot,
+    return_sequences: bool = True,
+    initializer: initializers.Initializer = initializers.glorot,
 ) -> Layer:
-    """A layer of `size` gated recurrent units.
+    """A layer of `units` gated recurrent units.
 
     Args:
-        size: h, the number of units.
+        units: h, the number of units.
         learn_initial_state: whether h[0] is a parameter, beginning as zeros; else it is zero.
-        truncate, checkpoint_every, every_step: as `recurrent`.
-        initial: how weights and biases begin; b'_n begins as zeros.
+        truncate, checkpoint_every, return_sequences: as `recurrent`.
+        initializer: initial values of weights and biases; b'_n begins as zeros.
 
     Raises:
         TypeError, ValueError: an option of the wrong kind or range; in `init` and `forward`, steps that are not one
@@ -93,16 +97,16 @@ def gru(
     >>> y.shape, d_params.candidate.weights.shape
     ((7, 2, 5), (5, 3))
     """
-    size = checks.count(size, "gru: size", "give the number of units")
-    checks.is_instance(initial, initializers.Scheme, "gru: initial", "take one from fnnets.initializers")
-    chosen = recurrence.options("gru", learn_initial_state, truncate, checkpoint_every, every_step)
+    units = validate.count(units, "gru: units", "give the number of units")
+    validate.is_instance(initializer, initializers.Initializer, "gru: initializer", "take one from fnnets.initializers")
+    chosen = cell.options("gru", learn_initial_state, truncate, checkpoint_every, return_sequences)
 
     def init(key, m):
-        gates = [init_gate(initial, each, m, size, size, False) for each in jax.random.split(key, 3)]
-        return GruParams(gates[0], gates[1], gates[2], jnp.zeros(size, jnp.result_type(float)))
+        gates = [init_gate(initializer, each, m, units, units, False) for each in jax.random.split(key, 3)]
+        return GruParams(gates[0], gates[1], gates[2], jnp.zeros(units, jnp.result_type(float)))
 
     def start(params: GruParams, n):
-        return (jnp.zeros((n, size), params.recurrent_biases.dtype),)
+        return (jnp.zeros((n, units), params.recurrent_biases.dtype),)
 
     def step(packed: PackedGru, state, projected):
         (h,) = state
@@ -126,7 +130,7 @@ def gru(
         delta, delta_recurrent = delta
         d_weights, d_recurrent_weights = contract(delta, x), contract(delta_recurrent, previous[0])
         d_biases, d_recurrent_biases = (
-            jnp.sum(each, axis=(0, 1)) for each in (delta, delta_recurrent[..., 2 * size :])
+            jnp.sum(each, axis=(0, 1)) for each in (delta, delta_recurrent[..., 2 * units :])
         )
         return PackedGru(d_weights, d_recurrent_weights, d_biases, d_recurrent_biases)
 
@@ -139,17 +143,17 @@ def gru(
         reset, update, candidate = (GateParams(*each) for each in zip(*split, strict=True))
         return GruParams(reset, update, candidate, d_packed.recurrent_biases)
 
-    statements: Any = GruParams(
+    statements: PyTree = GruParams(
         gate_statements("r", recurrent="dR"),
         gate_statements("u", recurrent="dR"),
         gate_statements("n", recurrent="dR"),
         "db'_n",  # type: ignore[arg-type]
     )
-    return recurrence.layer(
+    return cell.layer(
         Cell(
-            "gru", size, init, start, pack=pack, project=lambda packed, x: x @ packed.weights.T + packed.biases,
+            "gru", units, init, start, pack=pack, project=lambda packed, x: x @ packed.weights.T + packed.biases,
             step=step, back=back, weigh=weigh, d_input=lambda packed, delta: delta[0] @ packed.weights, unpack=unpack,
-            statements=statements, width=6 * size, parts={"h": "d_h"},
+            statements=statements, width=6 * units, parts={"h": "d_h"},
         ),
         chosen,
     )  # fmt: skip

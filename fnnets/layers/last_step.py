@@ -20,20 +20,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax.numpy as jnp
 
-from fnnets import checks
-from fnnets.core import Context, Layer
+from fnnets.core import validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Context, Layer
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int
 
 
 class LastStepTrace(NamedTuple):
-    """What `backward` reads: which step was taken, and an array (T, 0) for their number."""
+    """The trace: which step was taken, and an array (T, 0) for their number."""
 
     steps: Int[Array, "1 n h"]
     outline: Float[Array, "t 0"]
 
 
+@constructor
 def last_step(both_ends: bool = False) -> Layer:
     """The output at the last real step of each sequence, (T, N, h) -> (N, h).
 
@@ -49,7 +51,7 @@ def last_step(both_ends: bool = False) -> Layer:
     >>> fn.layers.last_step().forward((), x, fn.Context(mask=padded))[0].tolist()
     [[4.0], [3.0]]
     """
-    checks.is_instance(both_ends, bool, "last_step: both_ends", "write True or False")
+    validate.is_instance(both_ends, bool, "last_step: both_ends", "write True or False")
 
     def init(key, shape):
         if both_ends and shape[-1] % 2:
@@ -73,7 +75,9 @@ def last_step(both_ends: bool = False) -> Layer:
         t = jnp.arange(trace.outline.shape[0]).reshape(-1, *(1,) * d_y.ndim)
         return (), jnp.where(t == trace.steps, d_y[None], jnp.zeros((), d_y.dtype))
 
-    return Layer(init, forward, backward, "last_step", (), time="dropped", step=lambda params, state, x: (state, x))
+    return Layer(
+        init, forward, backward, "last_step", (), time="sequence to vector", step=lambda params, state, x: (state, x)
+    )
 
 
 def _last(mask, x):

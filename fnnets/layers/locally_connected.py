@@ -21,23 +21,28 @@ pixel is seen by several windows, and its derivative is the sum of what each of 
 | z | `trace.z` | (N, H', W', K) |
 | δ | `delta` | (N, H', W', K) |
 
+The layer has no `window`: its weights belong to positions, so it slides over no larger image.
+
 Source: [Rauber], section 5, for z and for the number of parameters, MK(Chw + 1) against the convolution's K(Chw + 1);
 [LeCun1989] compares networks of both kinds.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from fnnets import activations, checks, initializers, taps, windows
+from fnnets import activations, initializers
 from fnnets.activations import Activation
-from fnnets.core import Layer
+from fnnets.core import taps, validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer
+from fnnets.kernels import windows
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, PyTree
 
 
 class LocallyConnectedParams(NamedTuple):
@@ -48,12 +53,13 @@ class LocallyConnectedParams(NamedTuple):
 
 
 class LocallyConnectedTrace(NamedTuple):
-    """What `backward` reads: x (N, H, W, C) and z (N, H', W', K)."""
+    """The trace: x (N, H, W, C) and z (N, H', W', K)."""
 
     x: Float[Array, "n h w c"]
     z: Float[Array, "n y x k"]
 
 
+@constructor
 def locally_connected(
     filters: int,
     window: int | tuple[int, int],
@@ -61,11 +67,11 @@ def locally_connected(
     padding: windows.Padding = "valid",
     activation: Activation = activations.identity,
     dilation: int | tuple[int, int] = 1,
-    initial: initializers.Scheme = initializers.default,
+    initializer: initializers.Initializer = initializers.default,
 ) -> Layer:
     """At every position filters of its own, and a bias for each, then the activation.
 
-    As each position has its own parameters, the layer takes images with as many positions as `init` was told of, and it
+    As each position has its own parameters, the layer takes images with as many positions as `init` was given, and it
     does not slide over larger ones as a convolution does.
 
     Args:
@@ -76,7 +82,7 @@ def locally_connected(
             ((top, bottom), (left, right)).
         activation: σ with its derivative.
         dilation: pixels from one entry of the filter to the next.
-        initial: how W and b begin; the fan of a unit is C·h·w.
+        initializer: initial values of W and b; the fan of a unit is C·h·w.
 
     Raises:
         TypeError, ValueError: settings out of range; in `init` and `forward`, an example that is no image
@@ -92,19 +98,21 @@ def locally_connected(
     >>> d_params.weights.shape, d_x.shape
     ((24, 24, 5, 5, 1, 20), (4, 28, 28, 1))
     """
-    filters = checks.count(filters, "locally_connected: filters", "give the number of filters")
+    filters = validate.count(filters, "locally_connected: filters", "give the number of filters")
     seen = windows.window("locally_connected", window, stride, padding, dilation)
-    checks.is_instance(activation, Activation, "locally_connected: activation", "take one from fnnets.activations")
-    checks.is_instance(initial, initializers.Scheme, "locally_connected: initial", "take one from fnnets.initializers")
+    validate.is_instance(activation, Activation, "locally_connected: activation", "take one from fnnets.activations")
+    validate.is_instance(
+        initializer, initializers.Initializer, "locally_connected: initializer", "take one from fnnets.initializers"
+    )
 
     def init(key, shape):
         windows.check_image(shape, "locally_connected", seen)
         weights_key, biases_key = jax.random.split(key)
         (height, width), dtype = seen.positions(shape[:2]), jnp.result_type(float)
-        draw, one = initial.weights(-2, -1), (*seen.size, shape[2], filters)
+        draw, one = initializer.weights(-2, -1), (*seen.size, shape[2], filters)
         keys = jax.random.split(weights_key, height * width)  # the fan of a unit is that of one position
         weights = jax.vmap(lambda key: draw(key, one, dtype))(keys).reshape(height, width, *one)
-        biases = initial.biases(biases_key, (height, width, filters), dtype)
+        biases = initializer.biases(biases_key, (height, width, filters), dtype)
         return LocallyConnectedParams(weights, biases), (height, width, filters)
 
     def forward(params: LocallyConnectedParams, x: Float[Array, "n h w c"], context):
@@ -117,25 +125,25 @@ def locally_connected(
         delta = taps.delta("z", d_y * activation.derivative(trace.z), "δ")
         d_weights = jnp.einsum("nyxec,nyxk->yxeck", _patches(trace.x, seen), delta).reshape(params.weights.shape)
         shares = jnp.einsum("nyxk,yxeck->enyxc", delta, _entries(params.weights))
-        d_x = windows.spread(list(shares), seen, trace.x.shape[1:3])
+        d_x = windows.fold(list(shares), seen, trace.x.shape[1:3])
         return LocallyConnectedParams(d_weights, jnp.sum(delta, axis=0)), d_x
 
-    statements: Any = LocallyConnectedParams("dW, unshared", "db, unshared")  # type: ignore[arg-type]
+    statements: PyTree = LocallyConnectedParams("dW, unshared", "db, unshared")  # type: ignore[arg-type]
     return Layer(init, forward, backward, "locally_connected", statements)
 
 
-def _patches(x: Any, seen: windows.Window) -> Any:
+def _patches(x: Array, seen: windows.Window) -> Array:
     """The pixels u under each window, (N, H', W', h·w, C)."""
-    return jnp.stack(list(seen.taps(x)), axis=3)
+    return jnp.stack(list(seen.views(x)), axis=3)
 
 
-def _entries(weights: Any) -> Any:
+def _entries(weights: Array) -> Array:
     """W with the entries of a window along one axis, (H', W', h·w, C, K)."""
     height, width, i, j, channels, filters = weights.shape
     return weights.reshape(height, width, i * j, channels, filters)
 
 
-def _check(params: LocallyConnectedParams, x: Any, seen: windows.Window) -> None:
+def _check(params: LocallyConnectedParams, x: Array, seen: windows.Window) -> None:
     windows.check_image(x.shape[1:], "locally_connected", seen, params.weights.shape[4])
     came, made = seen.positions(x.shape[1:3]), params.weights.shape[:2]
     if came != made:

@@ -24,8 +24,8 @@ vanishes nor grows.
 | W_k: its columns of x, of h | `params.input_gate.weights`, `.recurrent_weights`, … | (h, m), (h, h) |
 | b_k, p_k | `params.input_gate.biases`, `.peephole_weights` | (h,) |
 | i, f, o | `input_gate`, `forget_gate`, `output_gate` | (T, N, h) |
-| g, γ | `candidate`, and `squash_input`, tanh | (T, N, h) |
-| η | `squash_output`, tanh | |
+| g, γ | `candidate`, and `input_activation`, tanh | (T, N, h) |
+| η | `output_activation`, tanh | |
 | h, c | `states[0]`, the output, and `states[1]` | (T, N, h) |
 | (h[0], c[0]) | `params.initial_state`, None where they are zero | (h,) each |
 
@@ -41,19 +41,22 @@ for peepholes; [Graves2012], chapter 4, for the gradient.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from fnnets import activations, checks, initializers, recurrence, taps
+from fnnets import activations, initializers
 from fnnets.activations import Activation
-from fnnets.core import Layer
+from fnnets.core import taps, validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer
+from fnnets.kernels.scan import Cell, contract_both
+from fnnets.layers import cell
 from fnnets.layers.gates import GateParams, gate_statements, init_gate
-from fnnets.unrolling import Cell, contract_both
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, PyTree
 
 
 class LstmParams(NamedTuple):
@@ -63,7 +66,7 @@ class LstmParams(NamedTuple):
     forget_gate: GateParams | None
     candidate: GateParams
     output_gate: GateParams
-    initial_state: Any = None
+    initial_state: PyTree | None = None
 
 
 class PackedLstm(NamedTuple):
@@ -73,37 +76,38 @@ class PackedLstm(NamedTuple):
     halved_biases: Float[Array, " g"]
     weights: Float[Array, "g m"]
     recurrent_weights: Float[Array, "g s"]
-    peepholes: Any
+    peepholes: PyTree
 
 
+@constructor
 def lstm(
-    size: int,
+    units: int,
     forget_gate: bool = True,
     peepholes: bool = False,
     *,
     forget_bias: float = 1.0,
-    squash_input: Activation = activations.tanh,
-    squash_output: Activation = activations.tanh,
+    input_activation: Activation = activations.tanh,
+    output_activation: Activation = activations.tanh,
     gate_connections: bool = False,
     learn_initial_state: bool = False,
     truncate: int | None = None,
     checkpoint_every: int | None = None,
-    every_step: bool = True,
-    initial: initializers.Scheme = initializers.glorot,
+    return_sequences: bool = True,
+    initializer: initializers.Initializer = initializers.glorot,
 ) -> Layer:
-    """A layer of `size` memory cells, each with its own gates.
+    """A layer of `units` memory cells, each with its own gates.
 
     Args:
-        size: h, the number of cells.
+        units: h, the number of cells.
         forget_gate: whether there is one; without, f = 1.
         peepholes: whether gates see their own cell: diagonal weights, beginning as zeros.
         forget_bias: added to the forget gate's initial biases; 1 keeps the gate open at first [Jozefowicz2015].
-        squash_input: γ, what the candidate is squashed by.
-        squash_output: η, what the cell is squashed by on its way out.
+        input_activation: γ, what the candidate is squashed by.
+        output_activation: η, what the cell is squashed by on its way out.
         gate_connections: whether gates and candidate also see the gates of the step before, as in 1997.
         learn_initial_state: whether (h[0], c[0]) are parameters, beginning as zeros; else they are zero.
-        truncate, checkpoint_every, every_step: as `recurrent`.
-        initial: how weights and biases begin.
+        truncate, checkpoint_every, return_sequences: as `recurrent`.
+        initializer: initial values of weights and biases.
 
     Raises:
         TypeError, ValueError: an option of the wrong kind or range; in `init` and `forward`, steps that are not one
@@ -117,15 +121,15 @@ def lstm(
     >>> d_params.forget_gate.recurrent_weights.shape, params.forget_gate.biases.tolist()
     ((5, 5), [1.0, 1.0, 1.0, 1.0, 1.0])
     """
-    size = checks.count(size, "lstm: size", "give the number of cells")
-    _check(forget_gate, peepholes, gate_connections, forget_bias, squash_input, squash_output, initial)
-    chosen = recurrence.options("lstm", learn_initial_state, truncate, checkpoint_every, every_step)
+    units = validate.count(units, "lstm: units", "give the number of cells")
+    _check(forget_gate, peepholes, gate_connections, forget_bias, input_activation, output_activation, initializer)
+    chosen = cell.options("lstm", learn_initial_state, truncate, checkpoint_every, return_sequences)
     gates = 4 if forget_gate else 3
-    sources = size * (gates if gate_connections else 1)  # the candidate is no gate, h takes its place
+    sources = units * (gates if gate_connections else 1)  # the candidate is no gate, h takes its place
 
     def init(key, m):
         def gate(key, has_peephole=peepholes):
-            return init_gate(initial, key, m, size, sources, has_peephole)
+            return init_gate(initializer, key, m, units, sources, has_peephole)
 
         keys = jax.random.split(key, 4)
         forget = None
@@ -136,7 +140,7 @@ def lstm(
 
     def start(params: LstmParams, n):
         parts = 1 + gates if gate_connections else 2
-        return tuple(jnp.zeros((n, size), params.candidate.biases.dtype) for _ in range(parts))
+        return tuple(jnp.zeros((n, units), params.candidate.biases.dtype) for _ in range(parts))
 
     def step(packed: PackedLstm, state, x):
         z = jnp.concatenate([x, seen(state)], axis=-1) @ packed.halved + packed.halved_biases
@@ -147,15 +151,15 @@ def lstm(
         i = _gate(taps.tap("z_i", z_i, 0.5))
         f = _gate(taps.tap("z_f", z_f[0], 0.5)) if forget_gate else None
         z_g = taps.tap("z_g", z_g)
-        g = squash_input.value(z_g)
+        g = input_activation.value(z_g)
         c = taps.tap("c", i * g + (f * c if forget_gate else c))
         o = _gate(taps.tap("z_o", z_o + packed.peepholes[-1] / 2 * c if peepholes else z_o, 0.5))
         opened = (i, f, o) if forget_gate else (i, o)
-        return (o * squash_output.value(c), c, *(opened if gate_connections else ())), (
+        return (o * output_activation.value(c), c, *(opened if gate_connections else ())), (
             i,
             f,
             g,
-            None if squash_input.slope else z_g,
+            None if input_activation.slope else z_g,
             o,
         )
 
@@ -165,20 +169,20 @@ def lstm(
     def back(packed: PackedLstm, saved, previous, state, d_state):
         (i, f, g, z_g, o), (d_h, d_c, *d_gates) = saved, d_state
         d_i, *d_f, d_o = d_gates if gate_connections else (0,) * (gates - 1)
-        shown = squash_output.value(state[1])
+        shown = output_activation.value(state[1])
         delta_o = taps.delta("z_o", (d_h * shown + d_o) * (o * (1 - o)), "δ_o")
-        d_c = d_c + d_h * (o * _slope(squash_output, shown, state[1]))
+        d_c = d_c + d_h * (o * _slope(output_activation, shown, state[1]))
         if peepholes:
             d_c = d_c + packed.peepholes[-1] * delta_o
         d_c = taps.delta("c", d_c, "d_c")
         delta_i = taps.delta("z_i", (d_c * g + d_i) * (i * (1 - i)), "δ_i")
         delta_f = [taps.delta("z_f", (d_c * previous[1] + d_f[0]) * (f * (1 - f)), "δ_f")] if forget_gate else []
-        delta_g = taps.delta("z_g", d_c * (i * _slope(squash_input, g, z_g)), "δ_g")
+        delta_g = taps.delta("z_g", d_c * (i * _slope(input_activation, g, z_g)), "δ_g")
         delta = jnp.concatenate([delta_i, *delta_f, delta_g, delta_o], axis=-1)
         d_c = d_c * f if forget_gate else d_c
         if peepholes:
             d_c = d_c + sum(p * d for p, d in zip(packed.peepholes, [delta_i, *delta_f], strict=False))
-        d_h, *d_gates = jnp.split(delta @ packed.recurrent_weights, sources // size, axis=-1)
+        d_h, *d_gates = jnp.split(delta @ packed.recurrent_weights, sources // units, axis=-1)
         return (d_h, d_c, *d_gates), delta
 
     def weigh(x, previous, states, delta):
@@ -193,7 +197,7 @@ def lstm(
     def pack(params: LstmParams):
         parts = [part for part in params[:4] if part is not None]
         stacked = [jnp.concatenate([part[field] for part in parts]) for field in range(3)]
-        half = jnp.repeat(jnp.array([0.5] * (gates - 2) + [1, 0.5], stacked[0].dtype), size)
+        half = jnp.repeat(jnp.array([0.5] * (gates - 2) + [1, 0.5], stacked[0].dtype), units)
         both = jnp.concatenate(stacked[:2], axis=1) * half[:, None]
         seeing = tuple(part.peephole_weights for part in parts if part is not params.candidate)
         return PackedLstm(both.T, stacked[2] * half, stacked[0], stacked[1], seeing if peepholes else None)
@@ -212,25 +216,29 @@ def lstm(
         gate_statements("o", peepholes),
     )
     parts = ("h", "c", *("ifo" if forget_gate else "io") * gate_connections)
-    return recurrence.layer(
+    return cell.layer(
         Cell(
-            "lstm", size, init, start, pack=pack, project=lambda packed, x: x, step=step, back=back, weigh=weigh,
+            "lstm", units, init, start, pack=pack, project=lambda packed, x: x, step=step, back=back, weigh=weigh,
             d_input=lambda packed, delta: delta @ packed.weights, unpack=unpack, statements=statements,
-            width=gates * size, parts={part: f"d_{part}" for part in parts},
+            width=gates * units, parts={part: f"d_{part}" for part in parts},
         ),
         chosen,
     )  # fmt: skip
 
 
-def _check(forget_gate, peepholes, gate_connections, forget_bias, squash_input, squash_output, initial) -> None:
+def _check(
+    forget_gate, peepholes, gate_connections, forget_bias, input_activation, output_activation, initializer
+) -> None:
     """Raise unless the options of `lstm` are of their kinds."""
-    for name, squash in {"squash_input": squash_input, "squash_output": squash_output}.items():
-        checks.is_instance(squash, Activation, f"lstm: {name}", "take one from fnnets.activations")
+    for name, squash in {"input_activation": input_activation, "output_activation": output_activation}.items():
+        validate.is_instance(squash, Activation, f"lstm: {name}", "take one from fnnets.activations")
     flags = {"forget_gate": forget_gate, "peepholes": peepholes, "gate_connections": gate_connections}
     for name, flag in flags.items():
-        checks.is_instance(flag, bool, f"lstm: {name}", "write True or False")
-    checks.is_instance(initial, initializers.Scheme, "lstm: initial", "take one from fnnets.initializers")
-    checks.at_least(forget_bias, -100.0, "lstm: forget_bias", "1 is common")
+        validate.is_instance(flag, bool, f"lstm: {name}", "write True or False")
+    validate.is_instance(
+        initializer, initializers.Initializer, "lstm: initializer", "take one from fnnets.initializers"
+    )
+    validate.at_least(forget_bias, -100.0, "lstm: forget_bias", "1 is common")
 
 
 def _slope(activation, a, z):

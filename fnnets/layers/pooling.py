@@ -17,6 +17,8 @@ behind the last whole window are left out, and their d_x is 0.
 | i*·w + j* | `trace.winner` | (N, H', W', C) uint8, or int32 for windows of more than 256 pixels |
 | s | `window.stride` | 2 ints |
 
+The forward pass has the same convention for ties, so that `jax.grad` of a cost agrees with `backward`.
+
 Source: [Rauber], section 5, for the forward pass of max-pooling. The winners are remembered, so `backward` never
 compares again.
 """
@@ -30,27 +32,29 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from fnnets import windows
-from fnnets.core import Layer
-from fnnets.windows import Window
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer
+from fnnets.kernels import windows
+from fnnets.kernels.windows import Window
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int
 
 
 class MaxPoolingTrace(NamedTuple):
-    """What `backward` reads: which entry of each window won, and the image's shape as an array without elements."""
+    """The trace: which entry of each window won, and the image's shape as an array without elements."""
 
     winner: Int[Array, "n y x c"]
     outline: Float[Array, "0 h w c"]
 
 
 class MeanPoolingTrace(NamedTuple):
-    """What `backward` reads: the image's shape, as an array (0, H, W, C) without elements."""
+    """The trace: the image's shape, as an array (0, H, W, C) without elements."""
 
     outline: Float[Array, "0 h w c"]
 
 
+@constructor
 def max_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | None = None) -> Layer:
     """The greatest number under each window, channel by channel; the first one where several tie.
 
@@ -80,7 +84,7 @@ def max_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | N
             is_better = (tap > y) | jnp.isnan(tap)  # NaN wins, so that it is not lost on the way
             return jnp.where(is_better, tap, y), jnp.where(is_better, index_dtype(entry), winner)
 
-        first, *others = enumerate(seen.taps(x))
+        first, *others = enumerate(seen.views(x))
         start = (first[1], jnp.zeros(first[1].shape, index_dtype))
         y, winner = reduce(better, others, start)
         return y, MaxPoolingTrace(winner, _outline(x))
@@ -91,11 +95,12 @@ def max_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | N
             entries = np.arange(count, dtype=index_dtype).reshape(seen.size[0], 1, seen.size[1], 1)
             shares = jnp.where(winner[:, :, None, :, None] == entries, d_y[:, :, None, :, None], zero)
             return (), tile(shares, seen, shape)
-        return (), windows.spread([jnp.where(winner == index_dtype(i), d_y, zero) for i in range(count)], seen, shape)
+        return (), windows.fold([jnp.where(winner == index_dtype(i), d_y, zero) for i in range(count)], seen, shape)
 
     return Layer(_init("max_pooling", seen), forward, backward, "max_pooling", (), window=seen)
 
 
+@constructor
 def mean_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | None = None) -> Layer:
     """The mean of the numbers under each window, channel by channel.
 
@@ -115,10 +120,10 @@ def mean_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | 
 
     def forward(params, x: Float[Array, "n h w c"], context):
         windows.check_image(x.shape[1:], "mean_pooling", seen)
-        return sum(seen.taps(x)) / count, MeanPoolingTrace(_outline(x))
+        return sum(seen.views(x)) / count, MeanPoolingTrace(_outline(x))
 
     def backward(params, trace: MeanPoolingTrace, d_y: Float[Array, "n y x c"]):
-        return (), windows.spread([d_y / count] * count, seen, trace.outline.shape[1:3])
+        return (), windows.fold([d_y / count] * count, seen, trace.outline.shape[1:3])
 
     return Layer(_init("mean_pooling", seen), forward, backward, "mean_pooling", (), window=seen)
 

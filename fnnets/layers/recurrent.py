@@ -27,18 +27,21 @@ Source: [Rauber], section 6, statements (8)-(14).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from fnnets import activations, checks, initializers, recurrence, taps
+from fnnets import activations, initializers
 from fnnets.activations import Activation
-from fnnets.core import Layer
-from fnnets.unrolling import Cell, contract_both
+from fnnets.core import taps, validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer
+from fnnets.kernels.scan import Cell, contract_both
+from fnnets.layers import cell
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, PyTree
 
 
 class RecurrentParams(NamedTuple):
@@ -47,7 +50,7 @@ class RecurrentParams(NamedTuple):
     weights: Float[Array, "h m"]
     recurrent_weights: Float[Array, "h h"]
     biases: Float[Array, " h"]
-    initial_state: Any = None
+    initial_state: PyTree | None = None
 
 
 class PackedRecurrent(NamedTuple):
@@ -59,28 +62,29 @@ class PackedRecurrent(NamedTuple):
     ahead: Float[Array, "h h"]
 
 
+@constructor
 def recurrent(
-    size: int,
+    units: int,
     activation: Activation = activations.sigmoid,
     *,
     learn_initial_state: bool = False,
     truncate: int | None = None,
     checkpoint_every: int | None = None,
-    every_step: bool = True,
-    initial: initializers.Scheme = initializers.default,
+    return_sequences: bool = True,
+    initializer: initializers.Initializer = initializers.default,
 ) -> Layer:
-    """A layer of `size` units, each connected to all of them over one step of time.
+    """A layer of `units` units, each connected to all of them over one step of time.
 
     Args:
-        size: h, the number of units.
+        units: h, the number of units.
         activation: σ with its derivative.
         learn_initial_state: whether a[0] is a parameter, beginning as zeros; else it is zero.
         truncate: k: δ does not pass from one segment of k steps into the one before it, an *approximation* of the
             gradient that verification names as such; None for the gradient.
         checkpoint_every: k: keep every k-th state alone and compute the rest again in the backward pass: less memory,
             the same gradient to rounding; √T keeps the least.
-        every_step: whether the output is a[t] at every step, (T, N, h), or a[T] alone, (N, h).
-        initial: how W, ω and b begin; parameters are of JAX's default float dtype, float32.
+        return_sequences: whether the output is a[t] at every step, (T, N, h), or a[T] alone, (N, h).
+        initializer: initial values of W, ω and b; parameters are of JAX's default float dtype, float32.
 
     Raises:
         TypeError, ValueError: an option of the wrong kind or range; in `init` and `forward`, steps that are not one
@@ -94,19 +98,21 @@ def recurrent(
     >>> y.shape, d_params.recurrent_weights.shape, d_x.shape
     ((7, 2, 5), (5, 5), (7, 2, 3))
     """
-    size = checks.count(size, "recurrent: size", "give the number of units")
-    checks.is_instance(activation, Activation, "recurrent: activation", "take one from fnnets.activations")
-    checks.is_instance(initial, initializers.Scheme, "recurrent: initial", "take one from fnnets.initializers")
-    chosen = recurrence.options("recurrent", learn_initial_state, truncate, checkpoint_every, every_step)
+    units = validate.count(units, "recurrent: units", "give the number of units")
+    validate.is_instance(activation, Activation, "recurrent: activation", "take one from fnnets.activations")
+    validate.is_instance(
+        initializer, initializers.Initializer, "recurrent: initializer", "take one from fnnets.initializers"
+    )
+    chosen = cell.options("recurrent", learn_initial_state, truncate, checkpoint_every, return_sequences)
 
     def init(key, m):
         keys, dtype = jax.random.split(key, 3), jnp.result_type(float)
-        draw = initial.weights(-1, -2)
-        weights, recurrent_weights = draw(keys[0], (size, m), dtype), draw(keys[1], (size, size), dtype)
-        return RecurrentParams(weights, recurrent_weights, initial.biases(keys[2], (size,), dtype))
+        draw = initializer.weights(-1, -2)
+        weights, recurrent_weights = draw(keys[0], (units, m), dtype), draw(keys[1], (units, units), dtype)
+        return RecurrentParams(weights, recurrent_weights, initializer.biases(keys[2], (units,), dtype))
 
     def start(params: RecurrentParams, n):
-        return (jnp.zeros((n, size), params.biases.dtype),)
+        return (jnp.zeros((n, units), params.biases.dtype),)
 
     def pack(params: RecurrentParams):
         return PackedRecurrent(*params[:3], params.recurrent_weights.T)
@@ -127,11 +133,11 @@ def recurrent(
         d_weights, d_recurrent_weights = contract_both(delta, x, previous[0])
         return RecurrentParams(d_weights, d_recurrent_weights, jnp.sum(delta, axis=(0, 1)))
 
-    return recurrence.layer(
+    return cell.layer(
         Cell(
-            "recurrent", size, init, start, pack=pack, project=project, step=step, back=back, weigh=weigh,
+            "recurrent", units, init, start, pack=pack, project=project, step=step, back=back, weigh=weigh,
             d_input=lambda packed, delta: delta @ packed.weights, unpack=lambda params, d_packed: d_packed,
-            statements=RecurrentParams("10, 13", "11, 14", "9, 12"), input_statement="8", width=size, parts={"a": "8"},  # type: ignore[arg-type]
+            statements=RecurrentParams("10, 13", "11, 14", "9, 12"), input_statement="8", width=units, parts={"a": "8"},  # type: ignore[arg-type]
         ),
         chosen,
     )  # fmt: skip

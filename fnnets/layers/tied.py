@@ -24,12 +24,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 
-from fnnets import checks
-from fnnets.core import Layer
+from fnnets.core import validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer
 from fnnets.layers.dense import DenseParams
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, PyTree
 
 
 class TiedParams(NamedTuple):
@@ -39,6 +40,7 @@ class TiedParams(NamedTuple):
     decoder_biases: tuple[Float[Array, " p"], ...]
 
 
+@constructor
 def tied(layer: Layer) -> Layer:
     """The same encoder and decoder with half as many weights.
 
@@ -56,7 +58,7 @@ def tied(layer: Layer) -> Layer:
     >>> params.encoder[0].weights.shape, [biases.shape for biases in params.decoder_biases], shape
     ((3, 5), [(5,)], (5,))
     """
-    checks.is_instance(layer, Layer, "tied: layer", "write fnnets.chain(encoder, decoder)")
+    validate.is_instance(layer, Layer, "tied: layer", "write fnnets.chain(encoder, decoder)")
     statements, structure = jax.tree.flatten(layer.statements, is_leaf=is_dense)
     if not statements or len(statements) % 2 or not all(map(is_dense, statements)):
         raise ValueError(
@@ -113,7 +115,7 @@ def folded(d_parts: tuple[DenseParams, ...]) -> TiedParams:
     return TiedParams(summed, tuple(part.biases for part in decoder))
 
 
-def dense_parts(params: Any) -> tuple[DenseParams, ...]:
+def dense_parts(params: PyTree) -> tuple[DenseParams, ...]:
     """The `DenseParams` within a tree of parameters, first to last.
 
     >>> import jax, fnnets as fn
@@ -124,7 +126,7 @@ def dense_parts(params: Any) -> tuple[DenseParams, ...]:
     return tuple(jax.tree.leaves(params, is_leaf=is_dense))
 
 
-def is_dense(tree: Any) -> bool:
+def is_dense(tree: PyTree) -> bool:
     """Whether a part of a tree belongs to a dense layer."""
     return isinstance(tree, DenseParams)
 

@@ -22,9 +22,11 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from fnnets import activations, checks
+from fnnets import activations
 from fnnets.activations import Activation
-from fnnets.core import Context, Layer
+from fnnets.core import validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Context, Layer
 from fnnets.layers.dense import DenseParams, dense
 from fnnets.layers.recurrent import RecurrentParams, recurrent
 
@@ -35,11 +37,12 @@ class UnfoldedTrace(NamedTuple):
     steps: tuple[Any, ...]
 
 
-def unfold(size: int, activation: Activation = activations.sigmoid, *, steps: int) -> Layer:
-    """The layer `recurrent(size, activation)` as `steps` dense layers with shared parameters.
+@constructor
+def unfold(units: int, activation: Activation = activations.sigmoid, *, steps: int) -> Layer:
+    """The layer `recurrent(units, activation)` as `steps` dense layers with shared parameters.
 
     Args:
-        size: h, the number of units.
+        units: h, the number of units.
         activation: σ with its derivative.
         steps: T, the number of copies; shorter sequences use the first ones.
 
@@ -54,8 +57,8 @@ def unfold(size: int, activation: Activation = activations.sigmoid, *, steps: in
     >>> bool(jnp.allclose(unfolded.forward(params, x, fn.Context())[0], folded))
     True
     """
-    steps = checks.count(steps, "unfold: steps", "give the number of steps T")
-    folded, every = recurrent(size, activation), dense(size, activation)
+    steps = validate.count(steps, "unfold: steps", "give the number of steps T")
+    folded, every = recurrent(units, activation), dense(units, activation)
 
     def shared(params: RecurrentParams):
         return DenseParams(jnp.concatenate([params.weights, params.recurrent_weights], axis=1), params.biases)
@@ -83,4 +86,4 @@ def unfold(size: int, activation: Activation = activations.sigmoid, *, steps: in
             d_a = d_both[:, m:]
         return RecurrentParams(total.weights[:, :m], total.weights[:, m:], total.biases), jnp.stack(d_x[::-1])
 
-    return Layer(folded.init, forward, backward, "unfold", folded.statements, time="kept")
+    return Layer(folded.init, forward, backward, "unfold", folded.statements, time="sequence to sequence")

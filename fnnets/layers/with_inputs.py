@@ -1,53 +1,46 @@
-"""A layer whose inputs stand beside its outputs, for costs that look at both.
+"""A layer that gives its inputs beside its outputs, for costs that look at both.
 
-    forward:   y = (f(x), x)
-    backward:  d_x = f.backward(d_y's first part) + d_y's last part
+    forward:   y = f(x),  t = x                           a pair of outputs
+    backward:  d_x = f.backward(d_y) + d_t
 
 | symbol | name in code | shape |
 |---|---|---|
-| x | `x` | (…, q) |
-| f | `layer`, from q features to d | |
-| y | result | (…, d + q) |
+| x, t | `x` | (…, q) |
+| f | `layer` | |
+| y | the first output | as f gives it |
 
-Derivation: x enters y twice, and both terms of its cotangent add up. A decoder that is wrapped so gives the code's
-weighted inputs beside the reconstruction, where `fnnets.sparsity` finds them.
+Derivation: x reaches both outputs, and both terms of its cotangent add up. A decoder that is wrapped so gives the
+code's weighted inputs beside the reconstruction, where `fnnets.core.sparsity` reads them.
 
 Source: the sum of [Rauber], statement (2), over all that a unit feeds.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import jax.numpy as jnp
-
-from fnnets import checks
-from fnnets.core import Layer
-
-if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+from fnnets.core import validate
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer
 
 
-def with_inputs(layer: Layer, size: int) -> Layer:
-    """The layer's outputs, and its inputs as they came behind them.
+@constructor
+def with_inputs(layer: Layer) -> Layer:
+    """The layer's outputs, and its inputs as a second output: shapes come in pairs, and so do cotangents.
 
     Args:
-        layer: f, from one axis of features to one axis of features.
-        size: q, the number of its input features.
+        layer: f, any layer that keeps the axis of time where there is one.
 
     Raises:
-        TypeError, ValueError: `layer` is no `Layer`, or gives one answer for a sequence; `size` is no int ≥ 1; in
-            `init`, examples or outputs that are not one axis of features, or examples of another size.
+        TypeError, ValueError: `layer` is no `Layer`, or gives one answer for a sequence.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
-    >>> layer = fn.layers.with_inputs(fn.layers.dense(3), 2)
-    >>> params, shape = layer.init(jax.random.key(0), (2,))
-    >>> shape, layer.forward(params, jnp.ones((4, 2)), fn.Context())[0][0, 3:].tolist()
-    ((5,), [1.0, 1.0])
+    >>> layer = fn.layers.with_inputs(fn.layers.dense(3))
+    >>> params, shapes = layer.init(jax.random.key(0), (2,))
+    >>> (y, t), trace = layer.forward(params, jnp.ones((4, 2)), fn.Context())
+    >>> shapes, y.shape, t[0].tolist()
+    (((3,), (2,)), (4, 3), [1.0, 1.0])
     """
-    checks.is_instance(layer, Layer, "with_inputs: layer", "make one with fnnets.layers or fnnets.chain")
-    size = checks.count(size, "with_inputs: size", "give the number of the layer's input features")
-    if layer.time == "dropped":
+    validate.is_instance(layer, Layer, "with_inputs: layer", "make one with fnnets.layers or fnnets.chain")
+    if layer.time == "sequence to vector":
         raise ValueError(
             f"with_inputs: layer is {layer.name}, which gives one answer for a sequence, expected one for each of its "
             "inputs; leave out what drops the axis of time"
@@ -55,20 +48,16 @@ def with_inputs(layer: Layer, size: int) -> Layer:
 
     def init(key, shape):
         params, outputs = layer.init(key, shape)
-        if shape != (size,) or len(outputs) != 1:
-            raise ValueError(
-                f"with_inputs: examples have shape {shape} and outputs {outputs}, expected ({size},) and one axis; "
-                "put flatten before it"
-            )
-        return params, (outputs[0] + size,)
+        return params, (outputs, shape)
 
-    def forward(params, x: Float[Array, "*n q"], context):
+    def forward(params, x, context):
         y, trace = layer.forward(params, x, context)
-        return jnp.concatenate([y, x], axis=-1), trace
+        return (y, x), trace
 
-    def backward(params, trace, d_y: Float[Array, "*n m"]):
-        d_params, d_x = layer.backward(params, trace, d_y[..., :-size])
-        return d_params, d_x + d_y[..., -size:]
+    def backward(params, trace, d_outputs):
+        d_y, d_t = d_outputs
+        d_params, d_x = layer.backward(params, trace, d_y)
+        return d_params, d_x + d_t
 
     return Layer(
         init, forward, backward, "with_inputs", layer.statements, time=layer.time, approximation=layer.approximation

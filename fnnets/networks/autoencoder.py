@@ -5,7 +5,7 @@
     backward:  δ(L) = ∂c/∂z(z, x)                          (1)
                the layers' own walk                        (2)-(6)
                tied: dW = ∂C/∂W + (∂C/∂V)ᵀ                 `layers.tied`, V = Wᵀ
-               sparse: ∂C/∂t ← ∂C/∂t + ∂S/∂t               `layers.with_inputs`, `fnnets.sparsity`
+               sparse: ∂C/∂t ← ∂C/∂t + ∂S/∂t               `layers.with_inputs`, `fnnets.core.sparsity`
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -15,7 +15,7 @@
 | the same, tied | `params`, `TiedParams` | |
 
 With corruption `params[0]` is the empty tuple of that layer, with a sparsity target that of the code's activation is
-`params[-1][0]`; `fnnets.networks.coding` finds the halves in all of them.
+`params[-1][0]`; `fnnets.networks.autoencoders` finds the halves in all of them.
 
 Source: [Hinton2006b]; [Vincent2010] (corruption, tied weights); [Ng2011] (sparsity). The notes name autoencoders, and
 have no text on them; (1)-(6) are theirs.
@@ -27,42 +27,45 @@ from collections.abc import Sequence
 
 import jax
 
-from fnnets import activations, batches, checks, core, initializers, layers, objectives, sparsity
+from fnnets import activations, initializers, layers, objectives
 from fnnets.activations import Activation
-from fnnets.chaining import chain
-from fnnets.core import Layer, Network, Objective
-from fnnets.networks.coding import Coder
+from fnnets.core import batches, network, sparsity, validate
+from fnnets.core.chain import chain
+from fnnets.core.construction import constructor
+from fnnets.core.types import Layer, Network, Objective
+from fnnets.networks.autoencoders import Coder
 
 
+@constructor
 def autoencoder(
     sizes: Sequence[int],
-    hidden: Activation = activations.sigmoid,
+    activation: Activation = activations.sigmoid,
     *,
-    code: Activation = activations.identity,
+    code_activation: Activation = activations.identity,
     objective: Objective = objectives.sigmoid_cross_entropy,
     tied: bool = False,
     corruption: float | Layer | None = None,
-    sparsity: sparsity.Target | float | None = None,
+    sparsity: sparsity.Sparsity | float | None = None,
     l2: float = 0.0,
-    initial: initializers.Scheme = initializers.default,
+    initializer: initializers.Initializer = initializers.default,
 ) -> Network:
-    """An encoder of the given sizes and its mirror image; train it with `fn.training.fit(net, …, fn.Batch(x))`.
+    """An encoder of the given sizes and its mirror image; train it with `fn.fit(net, …, fn.Batch(x))`.
 
-    `fn.networks.coding` has its halves, `encode` and `decode`, and what it may begin as or become.
+    `fn.autoencoders` has its halves, `encode` and `decode`, and what it may begin as or become.
 
     Args:
         sizes: units of each of the encoder's layers, the inputs first: [784, 1000, 500, 250, 30] has codes of 30.
-        hidden: activation of the hidden layers, on both sides.
-        code: activation of the code: linear, or `fn.activations.sigmoid`.
+        activation: σ of the hidden layers, on both sides.
+        code_activation: σ of the code: linear, or `fn.activations.sigmoid`.
         objective: output activation and cost. For sigmoid cross-entropy inputs lie in [0, 1]; for real data take
             `fn.objectives.linear_squared_error`.
         tied: give the decoder the encoder's weights, transposed.
         corruption: the fraction of inputs that training sets to zero, or a layer, `fn.layers.corruption(level, kind)`;
             the target stays clean. None for none.
         sparsity: the mean activity that the units of a sigmoid code should have, a number or
-            `fn.sparsity.Target(mean, weight)`.
+            `fn.Sparsity(mean, weight)`.
         l2: λ of λ/2n Σ w²; tied weights count once.
-        initial: how weights and biases begin.
+        initializer: initial values of weights and biases.
 
     Raises:
         TypeError, ValueError: fewer than two sizes, a size that is no int ≥ 1, parts of other types, numbers out of
@@ -71,23 +74,23 @@ def autoencoder(
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> net = fn.autoencoder([6, 4, 2], tied=True, corruption=0.3)
     >>> x = jax.random.uniform(jax.random.key(0), (40, 6))
-    >>> result = fn.training.fit(net, fn.training.momentum(0.1), fn.Batch(x), key=jax.random.key(1), progress="silent")
-    >>> fn.networks.coding.encode(net, result.params, x).shape, net.predict(result.params, x).shape
+    >>> result = fn.fit(net, fn.training.momentum(0.1), fn.Batch(x), key=jax.random.key(1), progress=False)
+    >>> fn.autoencoders.encode(net, result.params, x).shape, net.predict(result.params, x).shape
     ((40, 2), (40, 6))
     """
     if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 2:
         raise ValueError(f"autoencoder: sizes is {sizes!r}, expected at least two sizes; write [inputs, …, code]")
-    sizes = checks.shape(tuple(sizes), "autoencoder: sizes")
-    checks.is_instance(objective, Objective, "autoencoder: objective", "take one from fnnets.objectives")
-    checks.at_least(l2, 0.0, "autoencoder: l2", "λ = 0 switches the penalty off")
-    coder = Coder(*_halves(sizes, hidden, code, initial), tied)
-    activity = None if sparsity is None else _activity(sparsity, sizes[-1], code)
+    sizes = validate.shape(tuple(sizes), "autoencoder: sizes")
+    validate.is_instance(objective, Objective, "autoencoder: objective", "take one from fnnets.objectives")
+    validate.at_least(l2, 0.0, "autoencoder: l2", "λ = 0 switches the penalty off")
+    coder = Coder(*_halves(sizes, activation, code_activation, initializer), tied)
+    activity = None if sparsity is None else _activity(sparsity, code_activation)
     front = () if corruption is None else (_corruption(corruption, sizes[:1]),)
-    inner = coder if activity is None else _with_weighted_inputs(coder, sizes[-1], code, initial)
+    inner = coder if activity is None else _with_weighted_inputs(coder, sizes[-1], code_activation, initializer)
     layer = chain(*front, inner.encoder, inner.decoder)
     layer = layers.tied(layer) if tied else layer
     expected = jax.eval_shape(lambda key: layer.init(key, sizes[:1])[0], jax.random.key(0))
-    net = core.assemble(
+    net = network.assemble(
         layer, objective, sizes[:1], l2, expected, sizes[:1],
         targets=batches.INPUTS, activity=activity,
         domain=(0.0, 1.0) if objective == objectives.sigmoid_cross_entropy else None,
@@ -95,28 +98,29 @@ def autoencoder(
     return net._replace(family=coder)
 
 
-def _halves(sizes, hidden, code, initial) -> tuple[Layer, Layer]:
+def _halves(sizes, activation, code_activation, initializer) -> tuple[Layer, Layer]:
     """Encoder and decoder as chains of dense layers."""
-    there = [layers.dense(size, hidden, initial) for size in sizes[1:-1]]
-    back = [layers.dense(size, hidden, initial) for size in sizes[-2:0:-1]]
-    code_layer, output_layer = layers.dense(sizes[-1], code, initial), layers.dense(sizes[0], initial=initial)
-    return chain(*there, code_layer), chain(*back, output_layer)
+    there = [layers.dense(size, activation, initializer) for size in sizes[1:-1]]
+    back = [layers.dense(size, activation, initializer) for size in sizes[-2:0:-1]]
+    code = layers.dense(sizes[-1], code_activation, initializer)
+    output = layers.dense(sizes[0], initializer=initializer)
+    return chain(*there, code), chain(*back, output)
 
 
-def _with_weighted_inputs(coder: Coder, size, code, initial) -> Coder:
+def _with_weighted_inputs(coder: Coder, size, activation, initializer) -> Coder:
     """The same halves with the code's activation in the decoder, which gives the code's t beside its outputs."""
-    encoder = chain(*coder.encoder.parts[:-1], layers.dense(size, initial=initial))
-    activated = chain(layers.activate(code), *coder.decoder.parts)
-    return Coder(encoder, layers.with_inputs(activated, size), coder.tied)
+    encoder = chain(*coder.encoder.parts[:-1], layers.dense(size, initializer=initializer))
+    activated = chain(layers.activate(activation), *coder.decoder.parts)
+    return Coder(encoder, layers.with_inputs(activated), coder.tied)
 
 
-def _activity(target, size, code):
-    if code != activations.sigmoid:
+def _activity(target, activation):
+    if activation != activations.sigmoid:
         raise ValueError(
-            f"autoencoder: sparsity is given for a code of {code.name} units, expected sigmoid ones, whose activity "
-            "lies between 0 and 1; write code=fnnets.activations.sigmoid"
+            f"autoencoder: sparsity is given for a code of {activation.name} units, expected sigmoid ones, whose "
+            "activity lies between 0 and 1; write code_activation=fnnets.activations.sigmoid"
         )
-    return sparsity.activity(target, size, "autoencoder: sparsity")
+    return sparsity.activity(target, "autoencoder: sparsity")
 
 
 def _corruption(given, shape) -> Layer:

@@ -5,7 +5,7 @@
     maxpool2        the greatest of each 2 x 2 pixels      maxpool3/2: overlapping windows, stride 2
     meanpool2       their mean
     fc-100          100 fully connected units; the images are flattened before the first
-    dropout0.5      each unit is kept with probability 0.5 in training
+    dropout0.5      each unit is dropped with probability 0.5 in training
     |               ends a line of the table; nothing else
 
 The hidden activation follows every layer with weights but the last, which is linear: the objective owns its activation.
@@ -29,9 +29,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from fnnets import activations, checks, initializers, layers, windows
-from fnnets.chaining import chain
-from fnnets.core import Layer, Network, Objective, network
+from fnnets import activations, initializers, layers
+from fnnets.core import validate
+from fnnets.core.chain import chain
+from fnnets.core.construction import constructor
+from fnnets.core.network import network
+from fnnets.core.types import Layer, Network, Objective
+from fnnets.kernels import windows
 
 PIXELS = r"(?P<height>\d+)(x(?P<width>\d+))?"
 ENTRIES = {
@@ -40,20 +44,21 @@ ENTRIES = {
     "maxpool": re.compile(rf"maxpool{PIXELS}(/(?P<stride>\d+))?"),
     "meanpool": re.compile(rf"meanpool{PIXELS}(/(?P<stride>\d+))?"),
     "fc": re.compile(r"fc-(?P<units>\d+)"),
-    "dropout": re.compile(r"dropout(?P<keep>\d*\.?\d+)"),
+    "dropout": re.compile(r"dropout(?P<rate>\d*\.?\d+)"),
 }
 
 
+@constructor
 def convolutional(
     input_shape: Sequence[int],
     table: str | Sequence[str | Layer],
-    hidden: activations.Activation = activations.sigmoid,
+    activation: activations.Activation = activations.sigmoid,
     *,
     objective: Objective,
     padding: windows.Padding = "valid",
     pool_first: bool = False,
     l2: float = 0.0,
-    initial: initializers.Scheme = initializers.default,
+    initializer: initializers.Initializer = initializers.default,
 ) -> Network:
     """A network of convolutions, poolings and fully connected layers, read from a table.
 
@@ -61,12 +66,12 @@ def convolutional(
         input_shape: (H, W, C) of one image.
         table: entries as above, in one string or a sequence; a sequence may hold layers of any kind too, which
             are taken as they are.
-        hidden: activation of the hidden layers.
+        activation: σ of the hidden layers.
         objective: output activation and cost.
         padding: of every convolution of the table, shared or not: "valid", "same" or explicit pixels.
         pool_first: whether weighted inputs are pooled before they are activated.
         l2: λ of λ/2n Σ w².
-        initial: how weights and biases begin.
+        initializer: initial values of weights and biases.
 
     Raises:
         TypeError, ValueError: an entry that cannot be read, a table that does not end in a fully connected
@@ -78,16 +83,18 @@ def convolutional(
     >>> sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(lenet.init, jax.random.key(0))))
     61706
     """
-    input_shape = checks.shape(input_shape, "convolutional: input_shape")
+    input_shape = validate.shape(input_shape, "convolutional: input_shape")
     windows.check_image(input_shape, "convolutional")
-    checks.is_instance(objective, Objective, "convolutional: objective", "take one from fnnets.objectives")
-    checks.is_instance(hidden, activations.Activation, "convolutional: hidden", "take one from fnnets.activations")
+    validate.is_instance(objective, Objective, "convolutional: objective", "take one from fnnets.objectives")
+    validate.is_instance(
+        activation, activations.Activation, "convolutional: activation", "take one from fnnets.activations"
+    )
     entries = _entries(table)
     after = [*entries[1:], None]
     parts: list[Layer] = []
     waiting: list[Layer] = []  # an activation that stands behind the pooling that comes next
     for entry, following in zip(entries, after, strict=True):
-        made = _layers(entry, following, hidden, padding, pool_first, initial)
+        made = _layers(entry, following, activation, padding, pool_first, initializer)
         is_first_fc = _kind(entry) == "fc" and "flatten" not in (part.name for part in parts)
         parts += [layers.flatten()] * is_first_fc + made[:1] + waiting
         waiting = made[1:]
@@ -124,27 +131,27 @@ def _kind(entry: Any) -> str | None:
     return next((kind for kind, pattern in ENTRIES.items() if pattern.fullmatch(entry)), None)
 
 
-def _layers(entry, following, hidden, padding, pool_first, initial) -> list[Layer]:
+def _layers(entry, following, activation, padding, pool_first, initializer) -> list[Layer]:
     """The entry's layer, and the activation that the layer after it is to be followed by, if any."""
     kind = _kind(entry)
     if kind is None:
         return [entry]
     found = ENTRIES[kind].fullmatch(entry).groupdict()  # type: ignore[union-attr]
     if kind == "dropout":
-        return [layers.dropout(float(found["keep"]))]
+        return [layers.dropout(float(found["rate"]))]
     if kind == "fc":
-        activation = activations.identity if following is None else hidden
-        return [layers.dense(int(found["units"]), activation, initial)]
+        last = activations.identity if following is None else activation
+        return [layers.dense(int(found["units"]), last, initializer)]
     size = int(found["height"]), int(found["width"] or found["height"])
     stride = None if found["stride"] is None else int(found["stride"])
     if kind in ("maxpool", "meanpool"):
         return [(layers.max_pooling if kind == "maxpool" else layers.mean_pooling)(size, stride)]
     is_pooled_first = pool_first and _kind(following) in ("maxpool", "meanpool")
-    activation = activations.identity if is_pooled_first else hidden
+    own = activations.identity if is_pooled_first else activation
     made = (layers.convolution if kind == "conv" else layers.locally_connected)(
-        int(found["units"]), size, 1 if stride is None else stride, padding, activation, initial=initial
+        int(found["units"]), size, 1 if stride is None else stride, padding, own, initializer=initializer
     )
-    return [made, layers.activate(hidden)] if is_pooled_first else [made]
+    return [made, layers.activate(activation)] if is_pooled_first else [made]
 
 
 def _check_size(parts: list[Layer], shape: tuple[int, ...]) -> None:

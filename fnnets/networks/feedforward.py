@@ -18,33 +18,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fnnets import activations, checks, initializers, layers
-from fnnets.chaining import chain
-from fnnets.core import Network, Objective, network
+from fnnets import activations, initializers, layers
+from fnnets.core import validate
+from fnnets.core.chain import chain
+from fnnets.core.construction import constructor
+from fnnets.core.network import network
+from fnnets.core.types import Network, Objective
 
 
+@constructor
 def feedforward(
     sizes: Sequence[int],
-    hidden: activations.Activation = activations.sigmoid,
+    activation: activations.Activation = activations.sigmoid,
     *,
     objective: Objective,
     dropout: float | None = None,
     l2: float = 0.0,
-    initial: initializers.Scheme = initializers.default,
+    initializer: initializers.Initializer = initializers.default,
 ) -> Network:
     """A fully connected network of the given layer sizes.
 
     Args:
         sizes: units of each layer, the inputs first: [64, 30, 10] has one hidden layer of 30.
-        hidden: activation of the hidden layers.
+        activation: σ of the hidden layers.
         objective: output activation and cost.
-        dropout: the probability with which each hidden unit is *kept* in training; None for no dropout.
+        dropout: the rate, in [0, 1): the probability with which a hidden unit is dropped in training; None for none.
         l2: λ of λ/2n Σ w².
-        initial: how weights and biases begin.
+        initializer: initial values of weights and biases.
 
     Raises:
-        TypeError, ValueError: fewer than two sizes, a size that is no int ≥ 1, a keep probability outside
-            (0, 1], λ < 0, an objective that is none.
+        TypeError, ValueError: fewer than two sizes, a size that is no int ≥ 1, a dropout rate outside
+            [0, 1), λ < 0, an objective that is none.
 
     >>> import jax, fnnets as fn
     >>> net = fn.feedforward([64, 30, 10], objective=fn.objectives.softmax_log_likelihood)
@@ -53,11 +57,11 @@ def feedforward(
     """
     if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 2:
         raise ValueError(f"feedforward: sizes is {sizes!r}, expected at least two sizes; write [inputs, …, outputs]")
-    sizes = checks.shape(tuple(sizes), "feedforward: sizes")
-    checks.is_instance(objective, Objective, "feedforward: objective", "take one from fnnets.objectives")
+    sizes = validate.shape(tuple(sizes), "feedforward: sizes")
+    validate.is_instance(objective, Objective, "feedforward: objective", "take one from fnnets.objectives")
     parts = []
     for size in sizes[1:-1]:
-        parts.append(layers.dense(size, hidden, initial))
+        parts.append(layers.dense(size, activation, initializer))
         if dropout is not None:
             parts.append(layers.dropout(dropout))
-    return network(chain(*parts, layers.dense(sizes[-1], initial=initial)), objective, sizes[:1], l2)
+    return network(chain(*parts, layers.dense(sizes[-1], initializer=initializer)), objective, sizes[:1], l2)

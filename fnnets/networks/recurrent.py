@@ -23,26 +23,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fnnets import activations, checks, initializers, layers
-from fnnets.chaining import chain
-from fnnets.core import Layer, Network, Objective, network
+from fnnets import activations, initializers, layers
+from fnnets.core import validate
+from fnnets.core.chain import chain
+from fnnets.core.construction import constructor
+from fnnets.core.network import network
+from fnnets.core.types import Layer, Network, Objective
 
 CELLS: dict[str, Callable[..., Layer]] = {
     "simple": layers.recurrent, "lstm": layers.lstm, "gru": layers.gru,
 }  # fmt: skip
 
 
+@constructor
 def recurrent(
     sizes: Sequence[int],
     cell: str = "simple",
     *,
     objective: Objective,
     activation: activations.Activation | None = None,
-    answer: str = "every step",
+    return_sequences: bool = True,
     bidirectional: bool = False,
     dropout: float | None = None,
     l2: float = 0.0,
-    initial: initializers.Scheme | None = None,
+    initializer: initializers.Initializer | None = None,
     **options: Any,
 ) -> Network:
     """A recurrent network of the given layer sizes.
@@ -52,16 +56,18 @@ def recurrent(
         cell: "simple", "lstm" or "gru".
         objective: output activation and cost.
         activation: σ of simple cells; None for the sigmoid.
-        answer: "every step" for an output at each step, "last step" for one a sequence.
+        return_sequences: whether there is an output at each step, (T, N, d), or one for each sequence, (N, d).
         bidirectional: whether each recurrent layer reads the sequence from both ends.
-        dropout: the probability with which each output of a recurrent layer is *kept* in training; None for none.
+        dropout: the rate, in [0, 1): the probability with which an output of a recurrent layer is dropped in
+            training; None for none.
         l2: λ of λ/2n Σ w².
-        initial: how weights and biases begin; None for the layers' own choice.
+        initializer: initial values of weights and biases; None for the layers' own choice.
         options: further options of the cells: learn_initial_state, truncate, checkpoint_every; for lstm also
             forget_gate, peepholes, forget_bias, ….
 
     Raises:
-        TypeError, ValueError: fewer than three sizes, a size that is no int ≥ 1, another cell or answer, an
+        TypeError, ValueError: fewer than three sizes, a size that is no int ≥ 1, another cell, a
+            `return_sequences` that is no bool, an
             activation for gated cells, an option that the cell does not have, an objective that is none.
 
     >>> import jax, fnnets as fn
@@ -71,27 +77,26 @@ def recurrent(
     """
     if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 3:
         raise ValueError(f"recurrent: sizes is {sizes!r}, expected at least three; write [features, units, outputs]")
-    sizes = checks.shape(tuple(sizes), "recurrent: sizes")
-    checks.is_instance(objective, Objective, "recurrent: objective", "take one from fnnets.objectives")
-    checks.is_instance(bidirectional, bool, "recurrent: bidirectional", "write True or False")
-    make = _maker(cell, activation, initial, options)
-    if answer not in ("every step", "last step"):
-        raise ValueError(f"recurrent: answer is {answer!r}, expected 'every step' or 'last step'; choose one")
+    sizes = validate.shape(tuple(sizes), "recurrent: sizes")
+    validate.is_instance(objective, Objective, "recurrent: objective", "take one from fnnets.objectives")
+    validate.is_instance(bidirectional, bool, "recurrent: bidirectional", "write True or False")
+    make = _maker(cell, activation, initializer, options)
+    validate.is_instance(return_sequences, bool, "recurrent: return_sequences", "write True or False")
     parts, last = [], len(sizes) - 3
     for position, size in enumerate(sizes[1:-1]):
-        is_only = answer == "last step" and position == last and not bidirectional
-        one = make(size, every_step=not is_only)
+        is_answer = position == last and not return_sequences
+        one = make(size, return_sequences=bidirectional or not is_answer)
         parts.append(layers.bidirectional(one) if bidirectional else one)
-        if answer == "last step" and position == last and bidirectional:
+        if is_answer and bidirectional:
             parts.append(layers.last_step(both_ends=True))
         if dropout is not None:
             parts.append(layers.dropout(dropout))
-    output = layers.dense(sizes[-1]) if initial is None else layers.dense(sizes[-1], initial=initial)
+    output = layers.dense(sizes[-1]) if initializer is None else layers.dense(sizes[-1], initializer=initializer)
     return network(chain(*parts, output), objective, sizes[:1], l2)
 
 
-def _maker(cell, activation, initial, options) -> Callable[..., Layer]:
-    """A function of size and every_step that makes the layer."""
+def _maker(cell, activation, initializer, options) -> Callable[..., Layer]:
+    """A function of size and return_sequences that makes the layer."""
     if cell not in CELLS:
         raise ValueError(f"recurrent: cell is {cell!r}, expected one of {', '.join(map(repr, CELLS))}; choose one")
     if activation is not None:
@@ -100,14 +105,12 @@ def _maker(cell, activation, initial, options) -> Callable[..., Layer]:
                 f"recurrent: activation is given for cell {cell!r}, expected it for 'simple' alone; leave it out"
             )
         options = {"activation": activation, **options}
-    if initial is not None:
-        options = {"initial": initial, **options}
-    if "every_step" in options:
-        raise TypeError("recurrent: every_step is an option of layers, expected answer='last step' instead")
+    if initializer is not None:
+        options = {"initializer": initializer, **options}
 
-    def make(size, every_step):
+    def make(size, return_sequences):
         try:
-            return CELLS[cell](size, every_step=every_step, **options)
+            return CELLS[cell](size, return_sequences=return_sequences, **options)
         except TypeError as error:
             if "unexpected keyword" not in str(error):
                 raise

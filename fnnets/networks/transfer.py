@@ -19,27 +19,32 @@ Source: [Rauber], section 5, at its end; [Donahue2014]; [Yosinski2014].
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jax
 import optax
 
-from fnnets import checks, initializers, layers
-from fnnets.chaining import chain
-from fnnets.core import Network, Objective, network
+from fnnets import initializers, layers
+from fnnets.core import validate
+from fnnets.core.chain import chain
+from fnnets.core.network import network
+from fnnets.core.types import Network, Objective
 from fnnets.layers.dense import DenseParams
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, PyTree
 
 
 def reuse(
     net: Network,
-    params: Any,
+    params: PyTree,
     outputs: int,
-    key: Any,
     objective: Objective | None = None,
     *,
+    key: Array,
     l2: float | None = None,
-    initial: initializers.Scheme = initializers.default,
-) -> tuple[Network, Any]:
+    initializer: initializers.Initializer = initializers.default,
+) -> tuple[Network, PyTree]:
     """The network with a fresh last layer, and parameters for it: all others as they were.
 
     Args:
@@ -49,7 +54,7 @@ def reuse(
         key: PRNG key of the new layer's W and b.
         objective: output activation and cost of the new task; None for those of `net`.
         l2: λ of the new task; None for that of `net`.
-        initial: how the new layer begins.
+        initializer: initial values of the new layer.
 
     Returns:
         `(new_net, new_params)`; the first for `fit`, the second for its argument `params`.
@@ -61,17 +66,17 @@ def reuse(
     >>> import jax, fnnets as fn
     >>> net = fn.feedforward([64, 30, 5], objective=fn.objectives.softmax_log_likelihood)
     >>> params = net.init(jax.random.key(0))
-    >>> new_net, new_params = reuse(net, params, 3, jax.random.key(1))
+    >>> new_net, new_params = reuse(net, params, 3, key=jax.random.key(1))
     >>> new_net.output_shape, new_params[-1].weights.shape, new_params[0] is params[0]
     ((3,), (3, 30), True)
     """
-    checks.is_instance(net, Network, "reuse: net", "make one with fnnets.convolutional or fnnets.feedforward")
+    validate.is_instance(net, Network, "reuse: net", "make one with fnnets.convolutional or fnnets.feedforward")
     _check_chain(net.layer)
-    checks.like(params, jax.eval_shape(net.init, jax.random.key(0)), "reuse: params")
-    outputs = checks.count(outputs, "reuse: outputs", "give the number of outputs of the new task")
-    checks.is_key(key, "reuse: key")
+    validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), "reuse: params")
+    outputs = validate.count(outputs, "reuse: outputs", "give the number of outputs of the new task")
+    validate.is_key(key, "reuse: key")
     old: DenseParams = params[-1]
-    last = layers.dense(outputs, initial=initial)
+    last = layers.dense(outputs, initializer=initializer)
     layer = chain(*net.layer.parts[:-1], last)
     fresh, _ = last.init(key, old.weights.shape[1:])
     fresh = jax.tree.map(lambda new, like: new.astype(like.dtype), fresh, old)
@@ -81,7 +86,7 @@ def reuse(
     return made, (*params[:-1], fresh)
 
 
-def freeze(optimizer: optax.GradientTransformation, params: Any) -> optax.GradientTransformation:
+def freeze(optimizer: optax.GradientTransformation, params: PyTree) -> optax.GradientTransformation:
     """The optimiser, for the last layer alone: every other parameter stays as it is, bit for bit.
 
     Args:

@@ -1,19 +1,20 @@
-"""How parameters move: minibatch descent in one jitted scan, early stopping, model selection."""
+"""Training: minibatch descent in one jitted scan, early stopping, checkpoints, model selection."""
 
-from fnnets.training import processes
-from fnnets.training.checkpoint import Checkpoint
+from fnnets.training.checkpoint.manager import Checkpoint
+from fnnets.training.checkpoint.serialisation import CheckpointError
 from fnnets.training.cross_validation import CrossValidation, Scores, cross_validate
+from fnnets.training.distributed import processes
 from fnnets.training.epoch import TrainingState, start
 from fnnets.training.fit import Result, fit
-from fnnets.training.history import History
 from fnnets.training.many import ManyResult, fit_many
-from fnnets.training.metrics import Metrics, evaluate
+from fnnets.training.metrics import History, Metrics, evaluate
 from fnnets.training.optimizers import momentum
-from fnnets.training.pretraining import Pretrained, machines_for, pretrain
-from fnnets.training.selection import SearchResult, grid, log_uniform, sample, search, uniform
+from fnnets.training.pretraining import Pretrained, pretrain, rbm_stack
+from fnnets.training.search import SearchResult, grid, log_uniform, sample, search, uniform
 
 __all__ = [
     "Checkpoint",
+    "CheckpointError",
     "CrossValidation",
     "History",
     "ManyResult",
@@ -29,10 +30,10 @@ __all__ = [
     "fit_many",
     "grid",
     "log_uniform",
-    "machines_for",
     "momentum",
     "pretrain",
     "processes",
+    "rbm_stack",
     "sample",
     "search",
     "start",

@@ -12,7 +12,7 @@
 
 The standard error would be that of independent scores. Training parts of k folds overlap, so the scores are correlated,
 and it is mostly too small; no unbiased estimate exists [Bengio2004]. Out-of-bag scores of the bootstrap share examples
-in both parts, and their standard error goes to zero with the number of resamples: it says how well the mean over all
+in both parts, and their standard error goes to zero with the number of resamples: it is the error of the mean over all
 resamples of these data is known, and nothing of other data. That mean is pessimistic, as a resample holds 63 % of the
 examples on average.
 
@@ -28,16 +28,16 @@ import jax
 import numpy as np
 import optax
 
-from fnnets import batches, checks, sequences
-from fnnets.core import Batch, Network
+from fnnets.core import batches, sequences, validate
+from fnnets.core.types import Batch, Network
 from fnnets.data.splits import k_fold
-from fnnets.training.boundary import check_settings
+from fnnets.storage.progress import Progress
 from fnnets.training.fit import fit
-from fnnets.training.history import History
-from fnnets.training.progress import Kind
+from fnnets.training.inputs import check_settings
+from fnnets.training.metrics import History
 
 if TYPE_CHECKING:
-    from jaxtyping import Array
+    from jaxtyping import Array, PyTree
 
 Pair = tuple[Batch, Batch]
 
@@ -45,12 +45,12 @@ Pair = tuple[Batch, Batch]
 class Scores(NamedTuple):
     """Costs in the objective's units and accuracies in [0, 1], of each fold or over all; no accuracy is None."""
 
-    cost: Any
-    accuracy: Any
+    cost: np.ndarray | float | None
+    accuracy: np.ndarray | float | None
 
 
 class CrossValidation(NamedTuple):
-    """What cross-validation hands back.
+    """Result of cross-validation.
 
     Attributes:
         scores: (K,) of each fold, on its validation part after the last epoch; NaN where training diverged. The cost
@@ -74,9 +74,9 @@ def cross_validate(
     key: Array,
     epochs: int = 30,
     batch_size: int = 10,
-    gradient: str | Callable[..., Any] = "explicit",
+    gradient: str | Callable[..., PyTree] = "explicit",
     stratify: bool = False,
-    progress: Kind = "silent",
+    progress: Progress = False,
 ) -> CrossValidation:
     """Train a network anew on each fold's training part, and score it on its validation part.
 
@@ -95,27 +95,27 @@ def cross_validate(
 
     Raises:
         TypeError, ValueError: k < 2 or more than there are examples; folds that are no pairs of batches, none at all,
-            or of other examples than the data or the network; `stratify` with pairs; a Boltzmann machine, whose cost
+            or of other examples than the data or the network; `stratify` with pairs; an RBM, whose cost
             has no scale; as for `fit`.
 
-    >>> import jax, fnnets as fn
+    >>> import jax, optax, fnnets as fn
     >>> x = jax.random.normal(jax.random.key(0), (60, 2))
     >>> net = fn.feedforward([2, 2], objective=fn.objectives.softmax_log_likelihood)
-    >>> result = cross_validate(lambda: (net, fn.training.momentum(1.0)), fn.Batch(x, (x[:, 0] > 0).astype(int)), 5,
+    >>> result = cross_validate(lambda: (net, optax.sgd(1.0)), fn.Batch(x, (x[:, 0] > 0).astype(int)), 5,
     ...                         key=jax.random.key(1), epochs=5)
     >>> result.scores.accuracy.shape, bool(result.mean.accuracy > 0.9), bool(result.standard_error.accuracy < 0.1)
     ((5,), True, True)
     """
     net, optimizer = _built(build)
     check_settings(net, optimizer, epochs, batch_size, None, "cost")
-    checks.count(epochs, "cross_validate: epochs", "give the number of passes through the data")
-    checks.is_key(key, "cross_validate: key")
+    validate.count(epochs, "cross_validate: epochs", "give the number of passes through the data")
+    validate.is_key(key, "cross_validate: key")
     order, run = jax.random.split(key)
     settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "gradient": gradient, "progress": progress}
     histories, scores = [], []
     for i, (train, validation) in enumerate(_pairs(net, data, folds, order, stratify)):
         fold_key = jax.random.fold_in(run, i)
-        result = fit(net, optimizer, train, key=fold_key, validation=validation, monitor_training=False, **settings)
+        result = fit(net, optimizer, train, key=fold_key, validation=validation, evaluate_training=False, **settings)
         if result.stopped.startswith("interrupted"):
             raise KeyboardInterrupt(f"cross_validate: {result.stopped} of folds[{i}]")
         histories.append(result.history)
@@ -134,8 +134,8 @@ def _built(build) -> tuple[Network, optax.GradientTransformation]:
     net, optimizer = build()
     if getattr(net, "targets", None) == batches.SAMPLES:
         raise ValueError(
-            "cross_validate: build gives a Boltzmann machine, expected a network whose cost has a scale; "
-            "compare log-likelihoods, fn.networks.likelihood"
+            "cross_validate: build gives an RBM, expected a network whose cost has a scale; "
+            "compare log-likelihoods, fn.boltzmann"
         )
     return net, optimizer
 
@@ -143,10 +143,10 @@ def _built(build) -> tuple[Network, optax.GradientTransformation]:
 def _pairs(net: Network, data, folds, order, stratify) -> Iterator[Pair]:
     """The folds one by one, checked against the network."""
     is_count = isinstance(folds, int | np.integer)
-    whole: Any = None if data is None and not is_count else batches.checked(net, data, "cross_validate: data")
-    if is_count:
-        k = checks.count(folds, "cross_validate: folds", "give the number of folds, or pairs", least=2)
-        pairs = k_fold(whole, k, key=order, stratify=stratify, sequences=net.layer.time != "")
+    whole = None if data is None and not is_count else batches.checked(net, data, "cross_validate: data")
+    if is_count and whole is not None:
+        k = validate.count(folds, "cross_validate: folds", "give the number of folds, or pairs", least=2)
+        pairs = k_fold(whole, k, key=order, stratify=stratify, sequences=net.layer.time != "pointwise")
     elif not hasattr(folds, "__iter__") or isinstance(folds, Batch | str):
         raise TypeError(
             f"cross_validate: folds is of type {type(folds).__name__}, expected an int or an iterable of pairs "

@@ -17,20 +17,20 @@ The order and the dropout of epoch e depend on `state.key` and e alone, so a res
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from fnnets import sequences
-from fnnets.core import Batch, Network
-from fnnets.training import sharding
+from fnnets.core import devices, sequences
+from fnnets.core.types import Batch, Network
+from fnnets.training.distributed import sharding
 from fnnets.training.metrics import Metrics, evaluate
 from fnnets.training.shuffle import shuffle
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Bool, Float, Int
+    from jaxtyping import Array, Bool, Float, Int, PyTree
 
 
 SAMPLER = 0x5A  # folded into a key where samples are drawn, so that a network without them draws what it drew
@@ -42,13 +42,13 @@ class Best(NamedTuple):
     With a least improvement δ > 0, "best" means the last that was better than the best before it by more than δ.
     """
 
-    params: Any
+    params: PyTree
     score: Float[Array, ""]
     epoch: Int[Array, ""]
 
 
 class TrainingState(NamedTuple):
-    """All that training moves, in one pytree: it can be saved, resumed, sharded and vmapped.
+    """State of training in one pytree: it can be saved, resumed, sharded and vmapped.
 
     Attributes:
         params: the network's parameters.
@@ -61,28 +61,28 @@ class TrainingState(NamedTuple):
             before it.
     """
 
-    params: Any
-    optimizer_state: Any
+    params: PyTree
+    optimizer_state: PyTree
     key: Array
     epoch: Int[Array, ""]
     best: Best
-    memory: Any = ()
+    memory: PyTree = ()
     position: Int[Array, ""] = 0  # type: ignore[assignment]
 
 
 class EpochReport(NamedTuple):
-    """What an epoch hands to people: whether it stayed finite, and the metrics of each monitored data set."""
+    """Report of an epoch: whether it stayed finite, and the metrics of each monitored data set."""
 
     finite: Bool[Array, ""]
     metrics: dict[str, Metrics]
 
 
-def start(net: Network, optimizer: optax.GradientTransformation, key, params=None) -> TrainingState:
+def start(net: Network, optimizer: optax.GradientTransformation, *, key: Array, params: PyTree = None) -> TrainingState:
     """The state before the first epoch; parameters are drawn from the key unless they are given.
 
-    >>> import jax, fnnets as fn
+    >>> import jax, optax, fnnets as fn
     >>> net = fn.feedforward([2, 1], objective=fn.objectives.linear_squared_error)
-    >>> int(fn.training.start(net, fn.training.momentum(0.1), jax.random.key(0)).epoch)
+    >>> int(fn.training.start(net, optax.sgd(0.1), key=jax.random.key(0)).epoch)
     0
     """
     init_key, run_key = jax.random.split(key)
@@ -93,20 +93,22 @@ def start(net: Network, optimizer: optax.GradientTransformation, key, params=Non
     return TrainingState(params, optimizer.init(params), run_key, zeros[0], best, memory, zeros[1])
 
 
-def updating(net: Network, optimizer: optax.GradientTransformation, gradient: Callable[..., Any]) -> Callable[..., Any]:
+def updating(
+    net: Network, optimizer: optax.GradientTransformation, gradient: Callable[..., PyTree]
+) -> Callable[..., PyTree]:
     """The function `((params, optimizer_state, memory), batch, key) -> the same after one minibatch`.
 
     Args:
         net: the network.
         optimizer: an optax transformation.
-        gradient: `(params, batch, key) -> ∂C/∂params`.
+        gradient: `(params, batch, *, key) -> ∂C/∂params`.
     """
 
     def derive(params, memory, batch, key):
         if net.sampler is None:
-            return gradient(params, batch, key), memory
+            return gradient(params, batch, key=key), memory
         batch, memory = net.sampler.draw(params, memory, batch, jax.random.fold_in(key, SAMPLER))
-        return net.sampler.direct(memory, gradient(params, batch, key)), memory
+        return net.sampler.transform_gradient(memory, gradient(params, batch, key=key)), memory
 
     def update(moving, batch: Batch, key):
         params, optimizer_state, memory = moving
@@ -123,8 +125,8 @@ def keys(state: TrainingState) -> tuple[Array, Array]:
     return order_key, step_key
 
 
-def epoch(
-    net: Network, optimizer: optax.GradientTransformation, gradient: Callable[..., Any], batch_size: int
+def train_epoch(
+    net: Network, optimizer: optax.GradientTransformation, gradient: Callable[..., PyTree], batch_size: int
 ) -> Callable[[TrainingState, Batch], TrainingState]:
     """The function that takes a state through every example of a data set once.
 
@@ -142,7 +144,7 @@ def epoch(
 
         def step(moving, position_and_indices):
             position, indices = position_and_indices
-            batch = sharding.cut(net, take(net, train, indices))
+            batch = minibatch(net, train, indices)
             return update(moving, batch, jax.random.fold_in(step_key, position)), None
 
         whole = sharding.whole(order[: steps * batch_size].reshape(steps, batch_size))
@@ -159,74 +161,78 @@ def epoch(
 def advance(
     net: Network,
     optimizer: optax.GradientTransformation,
-    gradient: Callable[..., Any],
+    gradient: Callable[..., PyTree],
     batch_size: int,
-    monitored: Mapping[str, bool],
-    select: str,
+    classes: Mapping[str, bool],
+    monitor: str,
     min_delta: float = 0.0,
+    settled: Callable[[TrainingState], TrainingState] = lambda state: state,
 ) -> Callable[..., tuple[TrainingState, EpochReport]]:
-    """An epoch with its judgement: `(state, train, data) -> (state, report)`, with `data` the monitored sets.
+    """An epoch and its evaluation, `(state, train, monitored) -> (state, report)`, with the monitored data sets.
 
     An epoch that ends in parameters or costs that are not finite leaves the state as it was.
 
     Args:
-        net, optimizer, gradient, batch_size: as for `epoch`.
-        monitored: for each name in `data`, whether its targets are classes.
-        select: "cost" or "accuracy", by which the best parameters on "validation" are kept.
+        net, optimizer, gradient, batch_size: as for `train_epoch`.
+        classes: for each name of a monitored data set, whether its targets are classes.
+        monitor: "cost" or "accuracy", by which the best parameters on "validation" are kept.
         min_delta: δ ≥ 0; only a score that is better by more than δ takes the place of the best.
+        settled: a function that has each leaf of the traced state stay where it lies.
     """
-    run, judge = epoch(net, optimizer, gradient, batch_size), judging(net, monitored, select, min_delta)
+    run = train_epoch(net, optimizer, gradient, batch_size)
+    evaluate_monitored = evaluation(net, classes, monitor, min_delta)
 
-    def judged(state: TrainingState, train: Batch, data: dict[str, Batch]) -> tuple[TrainingState, EpochReport]:
-        new, report = judge(run(state, train), data)
-        return keep_if(report.finite, new, state), report
+    def advanced(state: TrainingState, train: Batch, monitored: dict[str, Batch]) -> tuple[TrainingState, EpochReport]:
+        new, report = evaluate_monitored(run(state, train), monitored)
+        return settled(keep_if(report.finite, new, state)), report
 
-    return judged
+    return advanced
 
 
-def judging(
-    net: Network, monitored: Mapping[str, bool], select: str, min_delta: float = 0.0
+def evaluation(
+    net: Network, classes: Mapping[str, bool], monitor: str, min_delta: float = 0.0
 ) -> Callable[[TrainingState, dict[str, Batch]], tuple[TrainingState, EpochReport]]:
-    """The judgement at an epoch's end, `(state, data) -> (state, report)`: metrics, and the best parameters so far.
+    """Evaluation at an epoch's end, `(state, monitored) -> (state, report)`: metrics, and the best parameters so far.
 
     Args:
-        net, monitored, select, min_delta: as for `advance`.
+        net, classes, monitor, min_delta: as for `advance`.
     """
 
-    def judged(new: TrainingState, data: dict[str, Batch]) -> tuple[TrainingState, EpochReport]:
-        metrics = {name: evaluate(net, new.params, data[name], classes) for name, classes in monitored.items()}
+    def evaluated(new: TrainingState, monitored: dict[str, Batch]) -> tuple[TrainingState, EpochReport]:
+        metrics = {name: evaluate(net, new.params, monitored[name], found) for name, found in classes.items()}
         finite = all_finite((new.params, [each.cost for each in metrics.values()]))
         if "validation" in metrics:
-            new = new._replace(best=_better(new, metrics["validation"], select, min_delta))
+            new = new._replace(best=_better(new, metrics["validation"], monitor, min_delta))
         return new, EpochReport(finite, metrics)
 
-    return judged
+    return evaluated
 
 
-def keep_if(good: Bool[Array, ""], new: Any, old: Any) -> Any:
+def keep_if(good: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
     """`new`, or `old` where it is not good."""
     return jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
 
 
-def all_finite(tree: Any) -> Bool[Array, ""]:
+def all_finite(tree: PyTree) -> Bool[Array, ""]:
     """Whether every number of every leaf is finite."""
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
 
 
-def take(net: Network, batch: Batch, indices) -> Batch:
-    """The examples at `indices`, with n of the penalty: the data set's size, not the minibatch's.
+def minibatch(net: Network, batch: Batch, indices) -> Batch:
+    """The examples at `indices`, cut over the devices, with n of the penalty: the data set's size.
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> net = fn.feedforward([2, 3], objective=fn.objectives.softmax_log_likelihood)
-    >>> part = take(net, fn.Batch(jnp.arange(6.0).reshape(3, 2), jnp.arange(3)), jnp.array([2]))
+    >>> part = minibatch(net, fn.Batch(jnp.arange(6.0).reshape(3, 2), jnp.arange(3)), jnp.array([2]))
     >>> part.inputs.tolist(), part.targets.tolist(), part.dataset_size
     ([[4.0, 5.0]], [2], 3)
     """
     n = sequences.count(net.layer.time, batch) if batch.dataset_size is None else batch.dataset_size
-    return sequences.take(net.layer.time, batch, indices)._replace(dataset_size=n)
+    part = sequences.take(net.layer.time, batch, indices)._replace(dataset_size=n)
+    return part if devices.parts() == 1 else sharding.cut(net, part)
 
 
-def _better(state: TrainingState, metrics: Metrics, select: str, min_delta: float = 0.0) -> Best:
-    score = jnp.asarray(metrics.cost if metrics.accuracy is None or select == "cost" else -metrics.accuracy)
+def _better(state: TrainingState, metrics: Metrics, monitor: str, min_delta: float = 0.0) -> Best:
+    score = jnp.asarray(metrics.cost if metrics.accuracy is None or monitor == "cost" else -metrics.accuracy)
     now = Best(state.params, score.astype(jnp.float32), state.epoch)
     return keep_if(now.score < state.best.score - min_delta, now, state.best)  # NaN is not less than anything

@@ -1,4 +1,4 @@
-"""Training: `fit` moves one state through jitted epochs and stops when told, when done, or when it no longer helps.
+"""Training by `fit`: one state through jitted epochs, until they are done, interrupted, or no longer an improvement.
 
     state ← epoch(state, examples)           one `lax.scan` over a fresh random partition into minibatches
 
@@ -14,37 +14,38 @@ import functools
 import itertools
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from fnnets import checks
-from fnnets.core import Batch, Network
+from fnnets.core import validate
+from fnnets.core.types import Batch, Network
 from fnnets.data.sources import Source
-from fnnets.training import checkpoint as checkpoints
-from fnnets.training import processes, runs, sharding
-from fnnets.training.boundary import check_selection, check_settings, in_memory, prepare_either
-from fnnets.training.checkpoint import Checkpoint, Keeper
+from fnnets.storage.progress import Progress
+from fnnets.storage.progress import progress as show_progress
+from fnnets.training import program
+from fnnets.training.checkpoint import manager as checkpoints
+from fnnets.training.checkpoint.manager import Checkpoint, CheckpointManager
+from fnnets.training.distributed import processes, sharding
 from fnnets.training.epoch import EpochReport, TrainingState, start
-from fnnets.training.history import History, history
+from fnnets.training.inputs import Data, check_selection, check_settings, class_flags, in_memory, prepare_either
 from fnnets.training.interrupt import interruptible
-from fnnets.training.progress import Kind
-from fnnets.training.progress import progress as show_progress
+from fnnets.training.metrics import History, history
 
 if TYPE_CHECKING:
     import os
 
     from jax.sharding import Mesh
-    from jaxtyping import Array
+    from jaxtyping import Array, PyTree
 
-ASKED_EVERY = 16  # chunks after which processes ask each other for Ctrl-C, which waits for the running one
+INTERRUPT_EVERY = 16  # chunks after which processes exchange Ctrl-C, which waits for the running one
 
 
 class Result(NamedTuple):
-    """What training hands back.
+    """Result of `fit`.
 
     Attributes:
         params: the last parameters; with `patience` the best ones on the validation data, by more than `min_delta`.
@@ -53,7 +54,7 @@ class Result(NamedTuple):
         stopped: why training ended, in words.
     """
 
-    params: Any
+    params: PyTree
     history: History
     state: TrainingState
     stopped: str
@@ -62,20 +63,20 @@ class Result(NamedTuple):
 def fit(
     net: Network,
     optimizer: optax.GradientTransformation,
-    train: Batch | Source | Iterable[Any] | Callable[[int], Iterable[Any]],
+    train: Data,
     *,
     key: Array | None = None,
     epochs: int = 30,
     batch_size: int | None = None,
     validation: Batch | None = None,
-    params: Any = None,
+    params: PyTree = None,
     state: TrainingState | None = None,
-    gradient: str | Callable[..., Any] = "explicit",
+    gradient: str | Callable[..., PyTree] = "explicit",
     patience: int | None = None,
     min_delta: float = 0.0,
-    select: str = "cost",
-    monitor_training: bool | None = None,
-    progress: Kind = "auto",
+    monitor: str = "cost",
+    evaluate_training: bool | None = None,
+    progress: Progress = "auto",
     checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
     mesh: Mesh | None = None,
     devices: str | None = None,
@@ -88,7 +89,7 @@ def fit(
 
     Args:
         net: the network.
-        optimizer: any optax transformation; `fn.training.momentum` is that of the notes.
+        optimizer: any optax transformation; `optax.sgd(rate, momentum=…)` is that of the notes.
         train: the examples, (N, …) inputs and their targets; or what streams: a source from `fnnets.data.stream`, an
             iterable of batches (`Batch`, tuples of inputs and targets, dicts of both) that can be iterated again in
             each epoch, or a function epoch -> iterable, of the epochs done so far.
@@ -96,20 +97,21 @@ def fit(
         epochs: passes through the data, from here on; with a checkpoint, from where its run began.
         batch_size: examples in a minibatch, 10 unless given; a short last one is used, not dropped. Iterables have
             their own.
-        validation: examples to judge by after each epoch; they are never trained on.
+        validation: examples on which the network is evaluated after each epoch; they are never trained on.
         params: initial parameters in place of `net.init`; they are left as they are.
         state: an earlier result's state to go on from, in place of `key` and `params`.
-        gradient: "explicit" (by hand), "automatic" (`jax.grad`), or any `(params, batch, key) -> d_params`.
+        gradient: "explicit" (by hand), "automatic" (`jax.grad`), or any `(params, batch, *, key) -> d_params`.
         patience: epochs without a better validation score after which training stops; then the best
             parameters are returned.
         min_delta: how much better a score must be to count: only one that is better than the best so far by more than
             this becomes the best, for `patience` and for the parameters that are returned alike. A later score
-            may thus be better than theirs, by `min_delta` at most. In the units of `select`: nats (or those of
+            may thus be better than theirs, by `min_delta` at most. In the units of `monitor`: nats (or those of
             the objective), or a fraction of the examples. Needs `patience`; a run that goes on keeps it.
-        select: "cost" or "accuracy": the validation score that patience looks at.
-        monitor_training: judge the training data after each epoch too, which costs a forward pass through it. None
-            does so for arrays, and not for what streams.
-        progress: "auto", "bar", "lines" or "silent".
+        monitor: "cost" or "accuracy": the validation score that patience looks at.
+        evaluate_training: evaluate the network on the training data after each epoch too, which costs a forward pass
+            through it. None does so for arrays, and not for what streams.
+        progress: True for a bar on a terminal and plain lines elsewhere, False for nothing, "auto" for True with
+            plain lines where rich is missing.
         checkpoint: a directory, or a `Checkpoint` that also says when and how many: where the state is saved, and where
             an earlier call with the same arguments stopped. This one goes on from there.
         mesh: devices that share each minibatch, an axis "data" of them; None is one device.
@@ -117,47 +119,67 @@ def fit(
         wide: on a mesh with an axis "model" too, the rows from which a weight matrix is cut over it.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong kind, shape or range; NaN in the data; a checkpoint of another
-            run; processes that disagree.
+        TypeError, ValueError: an argument of the wrong kind, shape or range; NaN in the data; processes that disagree.
         DataError: a stream that cannot be read.
-        OSError: a checkpoint that cannot be written.
+        CheckpointError: a checkpoint of another run, damaged, or that cannot be written.
 
-    >>> import jax, fnnets as fn
+    >>> import jax, optax, fnnets as fn
     >>> x = jax.random.normal(jax.random.key(0), (40, 2))
     >>> net = fn.feedforward([2, 2], objective=fn.objectives.softmax_log_likelihood)
     >>> examples = fn.Batch(x, (x[:, 0] > x[:, 1]).astype(int))
-    >>> result = fn.training.fit(net, fn.training.momentum(0.5), examples, key=jax.random.key(1),
-    ...                          epochs=20, progress="silent")
+    >>> result = fn.fit(net, optax.sgd(0.5), examples, key=jax.random.key(1),
+    ...                          epochs=20, progress=False)
     >>> bool(result.history.accuracy[-1] > 0.9), result.stopped
     (True, 'finished 20 epochs')
     """
-    check_settings(net, optimizer, epochs, batch_size, patience, select, min_delta)
+    check_settings(net, optimizer, epochs, batch_size, patience, monitor, min_delta)
     settings, placed = checkpoints.settings(checkpoint), sharding.placement(mesh, devices, wide)
-    train, judged, size = prepare_either(net, train, validation, batch_size, monitor_training)
-    check_selection(judged, patience, select)
+    train, monitored, size = prepare_either(net, train, validation, batch_size, evaluate_training)
+    check_selection(monitored, patience, monitor)
     has_start = state is not None or params is not None
     state = _begin(net, optimizer, key, params, state, in_memory(train))
-    chosen = runs.Chosen(net, optimizer, gradient, size, select, placed, float(min_delta))
-    identity = functools.cache(functools.partial(runs.identity, chosen, train, judged, state, has_start))
+    config = program.Config(net, optimizer, gradient, size, monitor, placed, float(min_delta))
+    identity = functools.cache(functools.partial(program.identity, config, train, monitored, state, has_start))
     if jax.process_count() > 1:
         processes.agree(identity())
     if placed is not None:
         state = sharding.place(state, sharding.of_state(placed, optimizer, state))
-    run, end = runs.of(chosen, train, judged), int(state.epoch) + epochs
-    over = functools.partial(_over, end=end, epochs=epochs, patience=patience, min_delta=chosen.min_delta)
-    with _keeping(settings, identity, state) as keeper, sharding.within(placed):
-        state, reports, stopped = _loop(run, state, keeper, over, end, progress)
+    run = _run(config, train, monitored) if in_memory(train) else program.streaming(config, train, monitored)
+    end = int(state.epoch) + epochs
+    over = functools.partial(_over, end=end, epochs=epochs, patience=patience, min_delta=config.min_delta)
+    with _managed(settings, identity, state) as manager, sharding.within(placed):
+        state, reports, stopped = _loop(run, state, manager, over, end, progress)
     return Result(state.best.params if patience is not None else state.params, history(reports), state, stopped)
+
+
+def _run(config: program.Config, train: Batch, monitored: Mapping[str, Batch | Source]) -> program.Run:
+    """The run on examples in memory."""
+    step, placed = program.compiled_epoch(config, class_flags(monitored)), train
+    if config.placed is not None:
+        placed = sharding.everywhere(config.placed, train)
+        monitored = {
+            name: placed if part is train else sharding.everywhere(config.placed, part)
+            for name, part in monitored.items()
+        }
+
+    def run(state, pause):
+        state, report = step(state, placed, monitored)
+        return state, report, None
+
+    return run
 
 
 def _begin(net, optimizer, key, params, state, is_array) -> TrainingState:
     """A fresh state, or a copy of the given one, whose buffers the epochs may take over."""
     if state is None:
-        checks.is_key(key, "fit: key")
-        return start(net, optimizer, key, params)
+        validate.is_key(key, "fit: key")
+        if params is not None:
+            validate.like(params, jax.eval_shape(net.init, key), "fit: params")
+        return start(net, optimizer, key=key, params=params)
     if key is not None or params is not None:
         raise ValueError("fit: state is given together with key or params, expected state alone; it holds both")
-    checks.is_instance(state, TrainingState, "fit: state", "take it from an earlier result's .state")
+    validate.is_instance(state, TrainingState, "fit: state", "take it from an earlier result's .state")
+    validate.like(state.params, jax.eval_shape(net.init, jax.random.key(0)), "fit: state.params")
     if is_array and int(state.position) != 0:
         raise ValueError(
             f"fit: state stands after {int(state.position)} minibatches of an epoch, expected 0 for arrays in memory; "
@@ -167,28 +189,28 @@ def _begin(net, optimizer, key, params, state, is_array) -> TrainingState:
 
 
 @contextlib.contextmanager
-def _keeping(settings: Checkpoint | None, identity, state) -> Iterator[Keeper | None]:
+def _managed(settings: Checkpoint | None, identity, state) -> Iterator[CheckpointManager | None]:
     if settings is None:
         yield None
         return
-    with checkpoints.keeping(settings, identity(), state) as keeper:
-        yield keeper
+    with checkpoints.managed(settings, identity(), state) as manager:
+        yield manager
 
 
-def _loop(run: runs.Run, state, keeper: Keeper | None, over, end, kind):
+def _loop(run: program.Run, state, manager: CheckpointManager | None, over, end, kind):
     """From the state, or where the directory's run has come to, until it is over; (state, reports, why it ended)."""
-    saved = None if keeper is None else keeper.restore()
+    saved = None if manager is None else manager.restore()
     state, reports = (state, []) if saved is None else (saved.state, list(saved.reports))
-    shown: Kind = kind if processes.is_first() else "silent"
-    if saved is not None and shown != "silent":
+    shown: Progress = kind if processes.is_first() else False
+    if saved is not None and shown is not False:
         print(f"fit: goes on after {_place(state)}, from its checkpoint", file=sys.stderr, flush=True)
     pauses = itertools.count(1)
     with show_progress(shown, max(0, end - int(state.epoch)), "fit") as show, interruptible() as interrupted:
 
         def pause(state):
-            if keeper is not None and keeper.due(state, False):
-                keeper.save(state, reports)
-            if processes.count() > 1 and next(pauses) % ASKED_EVERY:
+            if manager is not None and manager.due(state, False):
+                manager.save(state, reports)
+            if processes.count() > 1 and next(pauses) % INTERRUPT_EVERY:
                 return None
             return "interrupted" if processes.anywhere(interrupted()) else None
 
@@ -204,15 +226,15 @@ def _loop(run: runs.Run, state, keeper: Keeper | None, over, end, kind):
             if why:
                 stopped = f"interrupted after {_place(state)}"
                 break
-            if keeper is not None and keeper.due(state, True):
-                keeper.save(state, reports)
-    if keeper is not None:
-        keeper.save(state, reports)
+            if manager is not None and manager.due(state, True):
+                manager.save(state, reports)
+    if manager is not None:
+        manager.save(state, reports)
     return state, reports, stopped
 
 
 def _over(state, end: int, epochs: int, patience: int | None, min_delta: float) -> str | None:
-    """Why there is nothing more to do, in words."""
+    """The reason to stop, in words; None to go on."""
     epoch = int(state.epoch)
     if patience is not None and epoch - int(state.best.epoch) >= patience and int(state.position) == 0:
         better = f"better by more than {min_delta:g}" if min_delta else "better"

@@ -17,38 +17,38 @@ memory at each step. Groups that fit it cost what as many fits cost, and cores t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.typing import ArrayLike
 
-from fnnets import checks
-from fnnets.core import Batch, Network
-from fnnets.training import sharding
-from fnnets.training.boundary import check_selection, check_settings, derive, prepare
-from fnnets.training.epoch import TrainingState, advance, start
-from fnnets.training.history import History, history
+from fnnets.core import validate
+from fnnets.core.types import Batch, Network
+from fnnets.storage.progress import Progress
+from fnnets.storage.progress import progress as show_progress
+from fnnets.training.distributed import sharding
+from fnnets.training.epoch import EpochReport, TrainingState, advance, start
+from fnnets.training.inputs import check_selection, check_settings, class_flags, derive, prepare
 from fnnets.training.interrupt import interruptible
-from fnnets.training.metrics import are_classes
-from fnnets.training.progress import Kind
-from fnnets.training.progress import progress as show_progress
+from fnnets.training.metrics import History, history
 
 if TYPE_CHECKING:
-    from jaxtyping import Array
+    from jaxtyping import Array, PyTree
 
 Build = Callable[..., tuple[Network, optax.GradientTransformation]]
-Step = Callable[..., tuple[TrainingState, Any]]
+Step = Callable[..., tuple[TrainingState, EpochReport]]
 MEMBERS = "members"  # the axis of a mesh
 CACHE = 1 << 20  # bytes of a group's states that a core keeps near, half of what it mostly has
 
 
 class ManyResult(NamedTuple):
-    """What training K members hands back; every array has the members' axis where it says.
+    """Result of training K members; the members' axis is K.
 
     Attributes:
         params: the last parameters, leaves (K, …).
@@ -57,7 +57,7 @@ class ManyResult(NamedTuple):
         diverged: (K,) whether a cost or parameter became NaN or infinite; such a member stays as it was before.
     """
 
-    params: Any
+    params: PyTree
     history: History
     state: TrainingState
     diverged: np.ndarray
@@ -68,21 +68,21 @@ def fit_many(
     train: Batch,
     *,
     keys: Array,
-    hyperparameters: Mapping[str, Any] | None = None,
+    hyperparameters: Mapping[str, ArrayLike | Sequence[float]] | None = None,
     epochs: int = 30,
     batch_size: int = 10,
     validation: Batch | None = None,
-    gradient: str | Callable[..., Any] = "explicit",
-    select: str = "cost",
-    monitor_training: bool = True,
-    progress: Kind = "auto",
+    gradient: str | Callable[..., PyTree] = "explicit",
+    monitor: str = "cost",
+    evaluate_training: bool = True,
+    progress: Progress = "auto",
     mesh: Mesh | None = None,
     devices: str | None = None,
 ) -> ManyResult:
     """Train K members at once: an ensemble over keys, or a sweep over numbers.
 
     Ctrl-C ends training after the running epoch and returns what was learnt; the history is then shorter.
-    `fn.networks.ensemble` has the members' mean prediction and their vote.
+    `fn.ensembles` has the members' mean prediction and their vote.
 
     Args:
         build: `(**hyperparameters) -> (network, optimizer)`; called while JAX traces, with one member's numbers,
@@ -90,7 +90,7 @@ def fit_many(
         train: the examples, shared by all members.
         keys: (K,) PRNG keys, one a member: `jax.random.split(key, K)`.
         hyperparameters: for each argument of `build`, K numbers.
-        epochs, batch_size, validation, gradient, select, monitor_training, progress: as for `fit`.
+        epochs, batch_size, validation, gradient, monitor, evaluate_training, progress: as for `fit`.
         mesh: devices that share the members, one axis "members" of them, which divides K; None is one device.
         devices: "all" makes a mesh of all devices.
 
@@ -98,36 +98,36 @@ def fit_many(
         TypeError, ValueError: as for `fit`; hyperparameters that are not K numbers each; a mesh with other axes, with
             devices of other processes, or with a number of devices that does not divide K.
 
-    >>> import jax, fnnets as fn
+    >>> import jax, optax, fnnets as fn
     >>> x = jax.random.normal(jax.random.key(0), (40, 2))
     >>> net = fn.feedforward([2, 2], objective=fn.objectives.softmax_log_likelihood)
     >>> sweep = fn.training.fit_many(
-    ...     lambda rate: (net, fn.training.momentum(rate)), fn.Batch(x, (x[:, 0] > 0).astype(int)),
+    ...     lambda rate: (net, optax.sgd(rate)), fn.Batch(x, (x[:, 0] > 0).astype(int)),
     ...     keys=jax.random.split(jax.random.key(1), 3), hyperparameters={"rate": [0.01, 0.1, 1.0]},
-    ...     epochs=2, progress="silent")
+    ...     epochs=2, progress=False)
     >>> sweep.history.cost.shape
     (2, 3)
     """
     columns = _columns(keys, hyperparameters or {})
     placed = _placed(mesh, devices, len(keys))
     net, optimizer = build(**{name: column[0] for name, column in columns.items()})
-    check_settings(net, optimizer, epochs, batch_size, None, select)
-    train, judged = prepare(net, train, validation, batch_size, monitor_training)
-    check_selection(judged, None, select)
-    classes = {name: are_classes(part.targets, part.mask) for name, part in judged.items()}
+    check_settings(net, optimizer, epochs, batch_size, None, monitor)
+    train, monitored = prepare(net, train, validation, batch_size, evaluate_training)
+    check_selection(monitored, None, monitor)
+    classes = dict(class_flags(monitored))
 
-    def step(numbers, state, train, judged):
+    def step(numbers, state, train, monitored):
         net, optimizer = build(**numbers)
-        return advance(net, optimizer, derive(net, gradient), batch_size, classes, select)(state, train, judged)
+        return advance(net, optimizer, derive(net, gradient), batch_size, classes, monitor)(state, train, monitored)
 
-    state = jax.vmap(lambda numbers, key: start(*build(**numbers), key))(columns, keys)
-    run, states = _grouped(step, placed, columns, state, train, judged)
+    state = jax.vmap(lambda numbers, key: start(*build(**numbers), key=key))(columns, keys)
+    run, states = _grouped(step, placed, columns, state, train, monitored)
     state, reports = _loop(run, states, epochs, progress)
     diverged = ~np.all([np.ones(len(keys), bool)] + [report.finite for report in reports], axis=0)
     return ManyResult(state.params, history(reports), state, diverged)
 
 
-def _loop(run, states: list[TrainingState], epochs: int, kind: Kind) -> tuple[TrainingState, list[Any]]:
+def _loop(run, states: list[TrainingState], epochs: int, kind: Progress) -> tuple[TrainingState, list[EpochReport]]:
     """Every group through all epochs; the state of all members, and their reports."""
     reports = []
     with (
@@ -145,7 +145,7 @@ def _loop(run, states: list[TrainingState], epochs: int, kind: Kind) -> tuple[Tr
     return states[0] if len(states) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *states), reports
 
 
-def _grouped(step: Step, placed: Mesh | None, columns, state, train, judged):
+def _grouped(step: Step, placed: Mesh | None, columns, state, train, monitored):
     """`(run, states)`: the states of the groups that run one by one, and `run(i, state) -> (state, report)`.
 
     All is traced and compiled here: which precision the caller has set is known in its thread alone.
@@ -159,21 +159,21 @@ def _grouped(step: Step, placed: Mesh | None, columns, state, train, judged):
         together = _sharded(placed, together, alone)
         split = NamedSharding(placed, PartitionSpec(MEMBERS))
         columns, state = jax.device_put((columns, state), split)
-    train, judged = _everywhere(placed, train, judged)
+    train, monitored = _everywhere(placed, train, monitored)
     cuts = [slice(i, i + size) for i in range(0, members, size)]
     columns, states = (
         [jax.tree.map(lambda leaf, cut=cut: leaf[cut], tree) for cut in cuts] for tree in (columns, state)
     )
-    program = jax.jit(together, donate_argnums=1).lower(columns[0], states[0], train, judged).compile()
+    program = jax.jit(together, donate_argnums=1).lower(columns[0], states[0], train, monitored).compile()
 
     def run(i, state):
-        state, report = program(columns[i], state, train, judged)
+        state, report = program(columns[i], state, train, monitored)
         return state, jax.device_get(report)
 
     return run, states
 
 
-def _everywhere(placed: Mesh | None, train: Batch, judged: dict[str, Batch]) -> tuple[Batch, dict[str, Batch]]:
+def _everywhere(placed: Mesh | None, train: Batch, monitored: dict[str, Batch]) -> tuple[Batch, dict[str, Batch]]:
     """The data as arrays, on every device; numbers too, as they have another dtype in threads of another precision."""
 
     def put(batch):
@@ -181,15 +181,15 @@ def _everywhere(placed: Mesh | None, train: Batch, judged: dict[str, Batch]) -> 
         return batch if placed is None else jax.device_put(batch, NamedSharding(placed, PartitionSpec()))
 
     shared = put(train)
-    return shared, {name: shared if part is train else put(part) for name, part in judged.items()}
+    return shared, {name: shared if part is train else put(part) for name, part in monitored.items()}
 
 
 def _sharded(placed: Mesh, together: Step, size: int) -> Step:
     """`together`, with each device running its members alone, `size` at a time."""
 
-    def alone(columns, state, train, judged):
+    def alone(columns, state, train, monitored):
         def group(numbers_and_state):
-            return together(*numbers_and_state, train, judged)
+            return together(*numbers_and_state, train, monitored)
 
         cut = jax.tree.map(lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), (columns, state))
         done = jax.lax.map(group, cut)
@@ -202,7 +202,7 @@ def _sharded(placed: Mesh, together: Step, size: int) -> Step:
 
 
 def _group(members: int, bytes_each: int, platform: str) -> int:
-    """How many members run in one vmap: all, or on a CPU as many as fit the cache, of the divisors of their number.
+    """The number of members in one vmap: all, or on a CPU the largest divisor of their number that fits the cache.
 
     >>> _group(6, 400_000, "cpu"), _group(6, 400_000, "gpu"), _group(7, 400_000, "cpu"), _group(7, 4_000, "cpu")
     (2, 6, 1, 7)
@@ -214,8 +214,8 @@ def _group(members: int, bytes_each: int, platform: str) -> int:
 
 
 def _placed(mesh: Mesh | None, devices: str | None, members: int) -> Mesh | None:
-    """The mesh that was asked for, checked; None is one device."""
-    mesh = sharding.asked_for("fit_many", mesh, devices, MEMBERS)
+    """The mesh by the arguments, validated; None is one device."""
+    mesh = sharding.given_mesh("fit_many", mesh, devices, MEMBERS)
     if mesh is None:
         return None
     if tuple(mesh.axis_names) != (MEMBERS,):
@@ -241,13 +241,13 @@ def _columns(keys, hyperparameters) -> dict[str, Array]:
         raise TypeError(f"fit_many: keys is {keys!r}, expected (K,) PRNG keys; use jax.random.split(key, K)")
     columns = {}
     for name, values in hyperparameters.items():
-        column = jnp.asarray(checks.array(values, f"fit_many: hyperparameters[{name!r}]"), jnp.result_type(float))
+        column = jnp.asarray(validate.array(values, f"fit_many: hyperparameters[{name!r}]"), jnp.result_type(float))
         if column.shape != keys.shape:
             raise ValueError(
                 f"fit_many: hyperparameters[{name!r}] has shape {column.shape}, expected {keys.shape}; "
                 "give each member one number"
             )
-        checks.finite(column, f"fit_many: hyperparameters[{name!r}]")
+        validate.finite(column, f"fit_many: hyperparameters[{name!r}]")
         columns[name] = column
     return columns
 

@@ -1,4 +1,4 @@
-"""How good a network is on a set of examples: its cost C and the fraction of examples it classifies rightly.
+"""Metrics: the cost C of a network on a set of examples, the fraction that it classifies rightly, and their history.
 
     cost      C = 1/N Σ c(z, y) + λ/2n Σ w²
     accuracy  1/N Σ [argmax a = argmax y];  for a single output, 1/N Σ [(a > ½) = (y > ½)]
@@ -14,18 +14,21 @@ The network is that of prediction (no dropout). Examples pass in chunks, so that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets import sequences
-from fnnets.core import Batch, Network
-from fnnets.training import sharding
+from fnnets.core import sequences
+from fnnets.core.network import unchecked
+from fnnets.core.types import Batch, Network
+from fnnets.training.distributed import sharding
+from fnnets.training.inputs import are_classes
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, PyTree
 
 CHUNK = 1000
 SEQUENCE_STEPS = 20_000
@@ -36,6 +39,23 @@ class Metrics(NamedTuple):
 
     cost: Float[Array, ""]
     accuracy: Float[Array, ""] | None
+
+
+class History(NamedTuple):
+    """Metrics at the end of each epoch; a field is None where that data set was not monitored.
+
+    Costs are C with the penalty of the training set's n, in the objective's units; accuracies lie in [0, 1]
+    and are None where the targets name no classes. `fit` has arrays of shape (E,), `fit_many` (E, members).
+
+    Attributes:
+        cost, accuracy: on the training data, by the deterministic network at the epoch's end.
+        validation_cost, validation_accuracy: the same on the validation data.
+    """
+
+    cost: PyTree = None
+    accuracy: PyTree = None
+    validation_cost: PyTree = None
+    validation_accuracy: PyTree = None
 
 
 def evaluate(net: Network, params, batch: Batch, classes: bool | None = None) -> Metrics:
@@ -53,7 +73,7 @@ def evaluate(net: Network, params, batch: Batch, classes: bool | None = None) ->
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> net = fn.feedforward([2, 2], objective=fn.objectives.softmax_log_likelihood)
     >>> params = jax.tree.map(jnp.zeros_like, net.init(jax.random.key(0)))
-    >>> metrics = fn.training.evaluate(net, params, fn.Batch(jnp.ones((4, 2)), jnp.array([0, 0, 0, 1])))
+    >>> metrics = fn.evaluate(net, params, fn.Batch(jnp.ones((4, 2)), jnp.array([0, 0, 0, 1])))
     >>> round(float(metrics.cost), 4), float(metrics.accuracy)          # log 2 nats, and class 0 for all
     (0.6931, 0.75)
     """
@@ -74,29 +94,7 @@ def evaluate(net: Network, params, batch: Batch, classes: bool | None = None) ->
 
 def _chunk(time: str, batch: Batch) -> int:
     """Examples that pass at once; of sequences as many as have about as many steps."""
-    return max(1, SEQUENCE_STEPS // batch.inputs.shape[0]) if time else CHUNK
-
-
-def are_classes(targets, mask=None) -> bool:
-    """Whether targets name classes: integers, one-hot rows, or a single column of zeros and ones.
-
-    Padded steps, which `mask` leaves out, do not count.
-
-    No targets name none.
-
-    >>> import numpy as np
-    >>> are_classes(np.array([3, 1])), are_classes(np.eye(3)), are_classes(np.array([[0.5, 0.5]]))
-    (True, True, False)
-    """
-    if targets is None:
-        return False
-    if jnp.issubdtype(targets.dtype, jnp.integer):
-        return True
-    values = np.asarray(targets)
-    if mask is not None and values.shape[:2] == mask.shape:
-        values = values[np.asarray(mask)]
-    is_binary = bool(np.all((values == 0) | (values == 1)))
-    return is_binary and values.ndim > 1 and (values.shape[-1] == 1 or bool(np.all(values.sum(axis=-1) == 1)))
+    return max(1, SEQUENCE_STEPS // batch.inputs.shape[0]) if time != "pointwise" else CHUNK
 
 
 def sums(net: Network, params, part: Batch, classes: bool):
@@ -109,12 +107,12 @@ def sums(net: Network, params, part: Batch, classes: bool):
     >>> [round(float(value), 4) for value in sums(net, params, batch, True)]                   # 4 log 2 nats, 3 right
     [2.7726, 3.0]
     """
-    size, cost = sequences.count(net.layer.time, part), net.cost(params, part)
+    size, cost = sequences.count(net.layer.time, part), unchecked(net.cost)(params, part)
     dtype = cost.dtype if jnp.finfo(cost.dtype).bits >= 32 else jnp.float32  # sums of many need more than 16 bits
     right = jnp.asarray(0, dtype)
     if classes:
-        found = _right(net.predict(params, part.inputs, part.mask), part.targets).astype(dtype)
-        right = size * sequences.mean(found, part.mask if net.layer.time == "kept" else None)
+        found = _right(unchecked(net.predict)(params, part.inputs, part.mask), part.targets).astype(dtype)
+        right = size * sequences.mean(found, part.mask if net.layer.time == "sequence to sequence" else None)
     return jnp.stack([size * cost.astype(dtype), right])
 
 
@@ -133,3 +131,15 @@ def _right(a, targets):
 
 def _size(net, batch):
     return sequences.count(net.layer.time, batch) if batch.dataset_size is None else batch.dataset_size
+
+
+def history(reports: Sequence[PyTree]) -> History:
+    """Stack the epochs' reports; no epochs give a history of None."""
+    if not reports:
+        return History()
+    stacked = jax.tree.map(lambda *values: np.stack(values), *[report.metrics for report in reports])
+    fields = {}
+    for name, prefix in (("training", ""), ("validation", "validation_")):
+        if name in stacked:
+            fields[f"{prefix}cost"], fields[f"{prefix}accuracy"] = stacked[name]
+    return History(**fields)

@@ -17,7 +17,7 @@ tenth of an epoch of a small network, and the sorts of single words a fifth of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -63,7 +63,7 @@ def plain_shuffle(key, n: int) -> Int[Array, " n"]:
     return jnp.lexsort(random_digits(key, n)).astype(jnp.int32)
 
 
-def orders(key: Any, n: int, block: int, pool: int, start: int = 0) -> Iterator[np.ndarray]:
+def orders(key: Array, n: int, block: int, pool: int, start: int = 0) -> Iterator[np.ndarray]:
     """The order of a stream's epoch from place `start` on, pool after pool: row numbers, by `fnnets.data.sources`.
 
     >>> import jax

@@ -1,4 +1,4 @@
-"""The command as a user meets it: what is printed where, what is written, and the exit status."""
+"""The command as a whole: its streams, files and exit status."""
 
 import importlib
 import json
@@ -27,7 +27,7 @@ def some(seed):
     w = jnp.array([1.0, 2.0]) + seed
     return lambda w: jnp.sum(w ** 3), lambda w: 3 * w ** 2 * (1 + (seed == 1)), w
 
-def bent():  # the derivative rule inside the cost is wrong: nobody can say who is right
+def bent():  # the derivative rule inside the cost is wrong: neither gradient is known to be right
     square = jax.custom_jvp(lambda x: x ** 2)
     square.defjvp(lambda x, d: (x[0] ** 2, 5 * x[0] * d[0]))
     return lambda w: jnp.sum(square(w)), lambda w: 5 * w, jnp.array([1.0, 2.0])
@@ -42,17 +42,17 @@ def mine(write):
 
 def test_a_right_layer_is_a_table_and_status_0(mine, capsys):
     assert main(["verify", f"{mine}:layer"]) == 0
-    heard = capsys.readouterr()
-    assert heard.err == ""
-    assert heard.out.startswith("statement where")
-    assert heard.out.splitlines()[-1].startswith("layer dense, examples of shape (5,): pass (4 rows")
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert printed.out.startswith("statement where")
+    assert printed.out.splitlines()[-1].startswith("layer dense, examples of shape (5,): pass (4 rows")
 
 
 def test_a_wrong_layer_is_named_with_status_1(mine, capsys):
     assert main(["verify", "mine_g:wrong", "--shape", "7"]) == 1
-    said = capsys.readouterr().out
-    assert "first at dense .biases, statement (3, 5)" in said
-    assert "is 1/N times the right one (N = 4)" in said
+    printed = capsys.readouterr().out
+    assert "first at dense .biases, statement (3, 5)" in printed
+    assert "is 1/N times the right one (N = 4)" in printed
 
 
 def test_inconclusive_is_status_2(mine, capsys):
@@ -62,19 +62,19 @@ def test_inconclusive_is_status_2(mine, capsys):
 
 def test_quiet_is_the_verdict_in_one_line(mine, capsys):
     assert main(["verify", f"{mine}:wrong", "--quiet"]) == 1
-    heard = capsys.readouterr()
-    assert (heard.out.count("\n"), heard.err) == (1, "")
-    assert heard.out.startswith("layer dense, examples of shape (5,): wrong (1 of 4 rows), first at dense .biases")
+    printed = capsys.readouterr()
+    assert (printed.out.count("\n"), printed.err) == (1, "")
+    assert printed.out.startswith("layer dense, examples of shape (5,): wrong (1 of 4 rows), first at dense .biases")
 
 
 def test_seeds_are_counted_and_the_first_that_fails_is_shown(mine, capsys):
     assert main(["verify", f"{mine}:some", "--seeds", "3"]) == 1
-    heard = capsys.readouterr()
-    assert heard.err.splitlines() == [
+    printed = capsys.readouterr()
+    assert printed.err.splitlines() == [
         f"fnnets verify: seed {seed}: {verdict}" for seed, verdict in enumerate(["pass", "wrong", "pass"])
     ]
-    assert "gradient: wrong (1 of 1 rows)" in heard.out
-    assert heard.out.splitlines()[-1] == (
+    assert "gradient: wrong (1 of 1 rows)" in printed.out
+    assert printed.out.splitlines()[-1] == (
         "mine_g.py:some: 2 of 3 draws pass; the first that does not is that of seed 1"
     )
 
@@ -100,13 +100,13 @@ def test_json_is_the_report_or_a_list_of_them(mine, capsys):
 
 
 @pytest.mark.parametrize(("name", "begins"), [("a.png", b"\x89PNG"), ("b.svg", b"<?xml"), ("c.pdf", b"%PDF")])
-def test_a_picture_is_of_the_kind_of_its_name(mine, capsys, name, begins):
+def test_a_figure_is_of_the_kind_of_its_name(mine, capsys, name, begins):
     assert main(["verify", f"{mine}:some", "--plot", name, "--quiet"]) == 0
     assert Path(name).read_bytes().startswith(begins)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["prove"], "there is no command 'prove', expected verify, mutate or statements"),
         (["verify"], "TARGET"),
@@ -124,20 +124,20 @@ def test_a_picture_is_of_the_kind_of_its_name(mine, capsys, name, begins):
         (["mutate", "dense", "--batch", "0"], "batch is 0"),
     ],
 )
-def test_bad_input_is_one_line_on_standard_error_and_status_2(mine, arguments, said, capsys):
+def test_bad_input_is_one_line_on_standard_error_and_status_2(mine, arguments, message, capsys):
     assert main(arguments) == 2
-    heard = capsys.readouterr()
-    assert heard.out == ""
-    assert heard.err.count("\n") == 1
-    assert heard.err.startswith("fnnets")
-    assert said in heard.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert printed.err.startswith("fnnets")
+    assert message in printed.err
 
 
 @pytest.mark.parametrize("arguments", [["experiments"], ["experiments", "digits", "--help"]])
-def test_experiments_are_said_to_be_in_the_repository(arguments, capsys):
+def test_experiments_are_in_the_repository(arguments, capsys):
     assert main(arguments) == 2
-    said = "they are in the repository, not in the package: clone it and run python -m experiments there"
-    assert capsys.readouterr() == ("", f"fnnets experiments: {said}\n")
+    message = "they are in the repository, not in the package: clone it and run python -m experiments there"
+    assert capsys.readouterr() == ("", f"fnnets experiments: {message}\n")
 
 
 @pytest.mark.parametrize("name", ["tyro", "rich"])
@@ -150,9 +150,9 @@ def test_a_missing_extra_is_named(monkeypatch, capsys, name):
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["verify", "--help"], ["mutate", "--help"]])
 def test_help_has_examples_and_statuses(capsys, arguments):
     assert main(arguments) == 0
-    said = capsys.readouterr().out
-    assert said.count("fnnets verify ") + said.count("fnnets mutate ") >= 3
-    assert "exit status: 0" in said
+    printed = capsys.readouterr().out
+    assert printed.count("fnnets verify ") + printed.count("fnnets mutate ") >= 3
+    assert "exit status: 0" in printed
 
 
 def test_ctrl_c_is_one_line_and_status_130(mine, monkeypatch, capsys):

@@ -6,16 +6,17 @@ import pytest
 
 import fnnets as fn
 from fnnets.command import generic
-from fnnets.command.errors import Refusal
+from fnnets.command.files import UsageError
+from fnnets.core import sequences
 
 NETWORKS = {
     "dense": fn.feedforward([4, 5, 3], objective=fn.objectives.softmax_log_likelihood, l2=0.1),
     "dropout": fn.feedforward([4, 5, 3], objective=fn.objectives.sigmoid_cross_entropy, dropout=0.5),
     "sequences": fn.recurrent([4, 6, 3], "gru", objective=fn.objectives.softmax_log_likelihood),
-    "last step": fn.recurrent([4, 6, 3], objective=fn.objectives.linear_squared_error, answer="last step"),
+    "last step": fn.recurrent([4, 6, 3], objective=fn.objectives.linear_squared_error, return_sequences=False),
     "autoencoder": fn.autoencoder([6, 4], corruption=0.3),
-    "machine": fn.boltzmann(4, 3),
-    "gaussian machine": fn.boltzmann(4, 3, visible_units="gaussian"),
+    "rbm": fn.rbm(4, 3),
+    "gaussian rbm": fn.rbm(4, 3, visible_units="gaussian"),
 }
 
 
@@ -23,11 +24,11 @@ NETWORKS = {
 def test_a_network_takes_them_and_nothing_is_convenient(name):
     net = NETWORKS[name]
     params, batch, key = generic.of_network(net, 0)
-    assert np.isfinite(net.cost(params, batch, key))
+    assert np.isfinite(net.cost(params, batch, key=key))
     for leaf in jax.tree.leaves(params):
         assert np.all(np.asarray(leaf) != 0)
         assert leaf.size < 2 or np.std(leaf) > 0
-    count = fn.sequences.count(net.layer.time, batch)
+    count = sequences.count(net.layer.time, batch)
     assert count > 1
     assert count not in (*net.input_shape, *net.output_shape)
     assert batch.dataset_size != count
@@ -69,5 +70,5 @@ def test_a_layer_is_tried_at_a_shape_that_it_takes(layer):
 
 
 def test_a_layer_that_takes_none_of_the_shapes_asks_for_one():
-    with pytest.raises(Refusal, match="give --shape, such as --shape 7 5"):
+    with pytest.raises(UsageError, match="give --shape, such as --shape 7 5"):
         generic.guessed(fn.layers.convolution(2, 12))

@@ -1,10 +1,10 @@
-"""What TARGET names, and what is said where it names nothing."""
+"""The thing that TARGET names, and the message where it names nothing."""
 
 import sys
 
 import pytest
 
-from fnnets.command.errors import Refusal
+from fnnets.command.files import UsageError
 from fnnets.command.loading import load
 
 
@@ -49,7 +49,7 @@ def test_dataclasses_of_a_file_find_their_module(write):
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
         ("thing", "TARGET is 'thing', expected package.module:thing or path/to/file.py:thing"),
         ("mine.py", "TARGET is 'mine.py', expected"),
@@ -74,7 +74,7 @@ def test_dataclasses_of_a_file_find_their_module(write):
         ("..good:thing", "importing ..good raised TypeError"),
     ],
 )
-def test_what_is_refused_is_one_line(write, target, said):
+def test_what_is_refused_is_one_line(write, target, message):
     write(
         "good.py",
         "thing = 1\nother = 2\nclass _Grumpy:\n    @property\n    def it(self): raise RuntimeError('not today')\n",
@@ -86,14 +86,14 @@ def test_what_is_refused_is_one_line(write, target, said):
     write("raises.py", "1 / 0")
     write("leaves.py", "import sys\nsys.exit(3)")
     write("typo.py", "def thing(:")
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UsageError) as caught:
         load(target)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_fails_is_not_left_half_imported(write):
     write("mine_f.py", "half = 1\n1 / 0")
-    with pytest.raises(Refusal):
+    with pytest.raises(UsageError):
         load("mine_f.py:half")
     assert "mine_f" not in sys.modules

@@ -1,4 +1,4 @@
-"""Which check a thing asks for, and what is said of a thing that asks for none."""
+"""The check for a thing, and the message for a thing that has none."""
 
 import jax
 import jax.numpy as jnp
@@ -6,9 +6,9 @@ import pytest
 
 import fnnets as fn
 from fnnets.command import subjects
-from fnnets.command.errors import Refusal
-from fnnets.command.subjects import Asked
-from fnnets.core import Context
+from fnnets.command.files import UsageError
+from fnnets.command.subjects import Request
+from fnnets.core.types import Context
 from fnnets.verify import Report, Row
 
 NET = fn.network(fn.layers.dense(2), fn.objectives.linear_squared_error, (3,))
@@ -34,8 +34,8 @@ def cube(w, scale=1.0):
     return scale * 3 * w**2
 
 
-def of(thing, **asked):
-    return subjects.report(thing, 0, Asked(**asked))
+def of(thing, **request):
+    return subjects.report(thing, 0, Request(**request))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def of(thing, **asked):
         (lambda seed: fn.verify.gradient(cost, cube, W + seed), "gradient"),
     ],
 )
-def test_each_kind_meets_its_check(thing, subject):
+def test_each_kind_has_its_check(thing, subject):
     found = of(thing)
     assert (found.subject, found.verdict) == (subject, "pass")
 
@@ -73,9 +73,9 @@ def test_the_shape_is_that_of_the_command_line():
     assert of(DENSE, shape=(9,)).subject == "layer dense, examples of shape (9,)"
 
 
-def test_float32_alone_reaches_every_door():
+def test_float32_alone_reaches_every_check():
     for thing in ((NET, PARAMS, BATCH), DENSE, (cost, cube, W), (softplus, plain, W)):
-        assert all(jnp.isnan(row.error_float64) for row in of(thing, float64=False).rows)
+        assert all(jnp.isnan(row.error_float64) for row in of(thing, x64=False).rows)
 
 
 def test_a_function_is_called_with_its_seed():
@@ -85,7 +85,7 @@ def test_a_function_is_called_with_its_seed():
         seen.append((seed, key))
         return cost, cube, W
 
-    subjects.report(make, 7, Asked(is_repeated=True))
+    subjects.report(make, 7, Request(is_repeated=True))
     assert seen[0][0] == 7
     assert (jax.random.key_data(seen[0][1]) == jax.random.key_data(jax.random.key(7))).all()
 
@@ -93,11 +93,11 @@ def test_a_function_is_called_with_its_seed():
 def test_fixed_numbers_are_not_drawn_anew():
     report = Report("gradient", "float32", (Row("", "gradient", "ok"),))
     for thing in ((cost, cube, W), report, lambda: (NET, PARAMS, BATCH)):
-        with pytest.raises(Refusal, match="--seeds asks for different draws"):
+        with pytest.raises(UsageError, match="--seeds means different draws"):
             of(thing, is_repeated=True)
     assert of((DENSE, PARAMS, BATCH.inputs), is_repeated=True).ok
-    with pytest.raises(Refusal, match="--no-x64 comes too late"):
-        of(report, float64=False)
+    with pytest.raises(UsageError, match="--no-x64 comes too late"):
+        of(report, x64=False)
 
 
 def raises():
@@ -109,7 +109,7 @@ class Unknown:
 
 
 @pytest.mark.parametrize(
-    ("thing", "said"),
+    ("thing", "message"),
     [
         (3, "TARGET is 3, expected a network, a layer"),
         ({"a": 1}, "TARGET is a dict, expected"),
@@ -122,7 +122,7 @@ class Unknown:
         ((NET, PARAMS), "TARGET is a network and 1 more, expected (net, params, batch)"),
         ((DENSE, PARAMS), "TARGET is a layer and 1 more, expected (layer, shape)"),
         (cost, "cost takes w, expected a function of nothing, or of `key` or `seed`"),
-        (fn.layers.dense, "dense takes size, expected a function of nothing"),
+        (fn.layers.dense, "dense takes units, expected a function of nothing"),
         (raises, "calling raises raised KeyError: 'missing' (test_subjects.py, line"),
         (lambda: cost, "<lambda> returns the function cost, expected"),
         (lambda: None, "TARGET is None, expected"),
@@ -134,19 +134,19 @@ class Unknown:
         (DENSE._replace(init=lambda key, shape: raises()), "it does not take (KeyError: 'missing'); give --shape"),
     ],
 )
-def test_what_is_refused_is_one_line(thing, said):
-    with pytest.raises(Refusal) as caught:
+def test_what_is_refused_is_one_line(thing, message):
+    with pytest.raises(UsageError) as caught:
         of(thing)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0), (-1,)])
 def test_a_shape_of_nothing_is_refused(shape):
-    with pytest.raises(Refusal, match="--shape is"):
+    with pytest.raises(UsageError, match="--shape is"):
         of(DENSE, shape=shape)
 
 
 def test_a_shape_that_the_layer_does_not_take_is_its_own_message():
-    with pytest.raises(Refusal, match=r"raised ValueError: dense: examples have shape \(2, 2\), expected one axis"):
+    with pytest.raises(UsageError, match=r"raised ValueError: dense: examples have shape \(2, 2\), expected one axis"):
         of(DENSE, shape=(2, 2))

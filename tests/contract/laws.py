@@ -1,4 +1,4 @@
-"""The laws as functions that raise, and the one table of tolerances."""
+"""The invariants as functions that raise, and the one table of tolerances."""
 
 import functools
 
@@ -64,7 +64,7 @@ def drawn(layer, steps, n=3, features=3, padded=None, seed=1):
     """(params, x, d_y, mask) of a layer of sequences, of order one half: long sequences stay well conditioned."""
     params, x = layer.init(jax.random.key(0), (features,))[0], jnp.zeros((steps, n, features))
     y = jax.eval_shape(lambda params, x: layer.forward(params, x, fn.Context())[0], params, x)
-    arrays = generic(seed, (params, x, jnp.zeros(y.shape, y.dtype)))
+    arrays = generic(seed, (params, x, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), y)))
     return *jax.tree.map(lambda leaf: 0.5 * leaf, arrays), padded
 
 

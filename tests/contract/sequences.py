@@ -7,10 +7,10 @@ import fnnets as fn
 from tests.contract.rows import LayerRow, NetworkRow, padding
 
 SQUASH_1997 = {  # γ(z) = 4σ(z) − 2 and η(c) = 2σ(c) − 1
-    "squash_input": fn.Activation(
+    "input_activation": fn.Activation(
         lambda z: 4 * fn.activations.sigmoid.value(z) - 2, lambda z: 4 * fn.activations.sigmoid.derivative(z)
     ),
-    "squash_output": fn.Activation(
+    "output_activation": fn.Activation(
         lambda z: 2 * fn.activations.sigmoid.value(z) - 1, lambda z: 2 * fn.activations.sigmoid.derivative(z)
     ),
 }
@@ -32,7 +32,7 @@ LAYERS_OF_SEQUENCES = {
     "recurrent, checkpoints that do not divide T": row(RECURRENT(4, checkpoint_every=3)),
     "recurrent, truncated": row(RECURRENT(4, fn.activations.tanh, truncate=2)),
     "recurrent, one answer, learnt state, one step": row(
-        RECURRENT(4, every_step=False, learn_initial_state=True), steps=1
+        RECURRENT(4, return_sequences=False, learn_initial_state=True), steps=1
     ),
     "lstm": row(LSTM(4), **NOT_A_STEP),
     "lstm, peepholes": row(LSTM(4, peepholes=True), padded=True),
@@ -42,7 +42,7 @@ LAYERS_OF_SEQUENCES = {
     ),
     "gru": row(GRU(4), **NOT_A_STEP),
     "gru, learnt state, checkpoints, one answer, padded": row(
-        GRU(4, learn_initial_state=True, checkpoint_every=2, every_step=False), padded=True
+        GRU(4, learn_initial_state=True, checkpoint_every=2, return_sequences=False), padded=True
     ),
     "bidirectional lstm, padded": row(fn.layers.bidirectional(LSTM(3)), padded=True),
     "last step": row(fn.layers.last_step(), padded=True),
@@ -51,19 +51,19 @@ LAYERS_OF_SEQUENCES = {
     ),
     "unfold": row(fn.layers.unfold(4, fn.activations.tanh, steps=4), steps=4, **NOT_A_STEP),
     "stack": row(
-        fn.chain(LSTM(4), fn.layers.dense(3, fn.activations.tanh), LSTM(3, every_step=False), fn.layers.dense(2)),
+        fn.chain(LSTM(4), fn.layers.dense(3, fn.activations.tanh), LSTM(3, return_sequences=False), fn.layers.dense(2)),
         padded=True,
     ),
 }  # fmt: skip
 
 
-def sequences(steps, features, outputs, answer, labels=False, padded=False):
+def sequences(steps, features, outputs, return_sequences, labels=False, padded=False):
     """A function `(seed, N) -> batch` of sequences out of 50, each with targets at every step or one answer."""
 
     def batch(seed, size):
         random, dtype = np.random.default_rng(seed), jnp.result_type(float)
         inputs = np.asarray(0.1 + random.normal(size=(steps, size, features)), dtype)
-        lead = (steps, size) if answer == "every step" else (size,)
+        lead = (steps, size) if return_sequences else (size,)
         targets = (
             random.integers(0, outputs, lead).astype(np.int32)
             if labels
@@ -92,19 +92,18 @@ def network(sizes, steps=6, labels=False, padded=False, with_key=False, **settin
     """The row of a recurrent network and of the sequences that it takes."""
     objective = fn.objectives.softmax_log_likelihood if labels else fn.objectives.sigmoid_cross_entropy
     net = fn.recurrent(sizes, objective=objective, **settings)
-    answer = settings.get("answer", "every step")
-    batch = sequences(steps, sizes[0], sizes[-1], answer, labels, padded)
+    batch = sequences(steps, sizes[0], sizes[-1], settings.get("return_sequences", True), labels, padded)
     return NetworkRow(net, batch, with_key, BAD_SEQUENCES, settings.get("cell", "simple") != "simple")
 
 
 NETWORKS_OF_SEQUENCES = {
     "recurrent": network([3, 4, 2], l2=0.2),
     "recurrent, tanh, last step, padded": network(
-        [3, 4, 3], labels=True, padded=True, activation=fn.activations.tanh, answer="last step"
+        [3, 4, 3], labels=True, padded=True, activation=fn.activations.tanh, return_sequences=False
     ),
-    "lstm, dropout, padded": network([3, 4, 3], labels=True, padded=True, with_key=True, cell="lstm", dropout=0.6),
+    "lstm, dropout, padded": network([3, 4, 3], labels=True, padded=True, with_key=True, cell="lstm", dropout=0.4),
     "lstm, bidirectional, last step, padded": network(
-        [3, 3, 2], padded=True, cell="lstm", bidirectional=True, answer="last step", l2=0.1
+        [3, 3, 2], padded=True, cell="lstm", bidirectional=True, return_sequences=False, l2=0.1
     ),
     "gru, learnt state, checkpoints": network(
         [3, 4, 2], cell="gru", checkpoint_every=4, learn_initial_state=True, l2=0.2

@@ -1,9 +1,9 @@
-"""One row enrols a layer or a network in every law of the contract."""
+"""One row enrols a layer or a network in every invariant of the contract."""
 
 import jax.numpy as jnp
 
 import fnnets as fn
-from tests.contract.machines import LAYERS_OF_MACHINES, NETWORKS_OF_MACHINES
+from tests.contract.rbms import LAYERS_OF_RBMS, NETWORKS_OF_RBMS
 from tests.contract.rows import LayerRow, NetworkRow, examples
 from tests.contract.sequences import LAYERS_OF_SEQUENCES, NETWORKS_OF_SEQUENCES
 
@@ -26,9 +26,9 @@ LAYERS = {
     },
     "dense square": LayerRow(fn.layers.dense(6, fn.activations.tanh), (6,), False, True, (), "expected one axis"),
     "dense one unit": LayerRow(fn.layers.dense(1, fn.activations.sigmoid), (1,)),
-    "dropout": LayerRow(fn.layers.dropout(0.6), (4, 3), True, False),
-    "dropout of a whole batch": LayerRow(fn.layers.dropout(0.6, whole_batch=True), (9,), True),
-    "dropout in prediction": LayerRow(fn.layers.dropout(0.6), (9,)),
+    "dropout": LayerRow(fn.layers.dropout(0.4), (4, 3), True, False),
+    "dropout of a whole batch": LayerRow(fn.layers.dropout(0.4, whole_batch=True), (9,), True),
+    "dropout in prediction": LayerRow(fn.layers.dropout(0.4), (9,)),
     "convolution": LayerRow(
         fn.layers.convolution(3, (2, 3), activation=fn.activations.tanh),
         (4, 5, 2),
@@ -86,7 +86,7 @@ LAYERS = {
         "expected one axis",
     ),
     **LAYERS_OF_SEQUENCES,
-    **LAYERS_OF_MACHINES,
+    **LAYERS_OF_RBMS,
 }
 
 OBJECTIVES = {
@@ -127,7 +127,7 @@ NETWORKS = {
             [6, 6, 6, 6],
             fn.activations.relu,
             objective=fn.objectives.softmax_log_likelihood,
-            dropout=0.7,
+            dropout=0.3,
             l2=0.1,
         ),
         examples((6,), 6, True),
@@ -177,5 +177,5 @@ NETWORKS = {
         True,
     ),
     **NETWORKS_OF_SEQUENCES,
-    **NETWORKS_OF_MACHINES,
+    **NETWORKS_OF_RBMS,
 }

@@ -41,4 +41,4 @@ def test_every_combination(activation, objective, key, dtype):
         params = drawn(tuple(sizes), keep, dtype)
         batch = examples((sizes[0],), 3, objective.endswith("labels"))(1, N)
         draw = None if keep is None else key
-        assert_equal_leaves(net.gradient(params, batch, draw), jax.grad(net.cost)(params, batch, draw), dtype)
+        assert_equal_leaves(net.gradient(params, batch, key=draw), jax.grad(net.cost)(params, batch, key=draw), dtype)

@@ -1,4 +1,4 @@
-"""Every law over every layer of the table, in float64 and float32, eager and jitted."""
+"""Every invariant over every layer of the table, in float64 and float32, eager and jitted."""
 
 import functools
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fnnets as fn
-from fnnets import sequences
+from fnnets.core import sequences
 from tests.contract.laws import assert_equal_leaves, assert_type_of, generic, scaled_leaves
 from tests.contract.rows import padding
 from tests.contract.table import LAYERS
@@ -26,13 +26,17 @@ class Probe:
         self.context = fn.Context(KEY if (row.with_key if with_key is None else with_key) else None)
         params, self.shape = row.layer.init(KEY, row.shape)
         self.axis = sequences.axes(row.layer.time)  # those that count examples
-        self.params, *arrays = generic(1, (params, *(jnp.zeros(shape, dtype) for shape in self.shapes(N))))
+        self.params, *arrays = generic(1, (params, *self.zeros(N, dtype)))
         self.x, self.d_y, self.mask = *arrays, padding(row.steps, N) if row.padded else None
 
-    def shapes(self, n):
-        """Shapes of x and d_y for n examples."""
+    def zeros(self, n, dtype):
+        """x and d_y of n examples, of zeros; d_y is a pair where the layer has two outputs."""
         steps = () if self.row.steps is None else (self.row.steps,)
-        return (*steps, n, *self.row.shape), (*steps[: self.axis.targets], n, *self.shape)
+        is_pair = self.shape and isinstance(self.shape[0], tuple)
+        d_ys = [
+            jnp.zeros((*steps[: self.axis.targets], n, *s), dtype) for s in (self.shape if is_pair else [self.shape])
+        ]
+        return jnp.zeros((*steps, n, *self.row.shape), dtype), tuple(d_ys) if is_pair else d_ys[0]
 
     def explicit(self, params, x, d_y, mask=None):
         """The output, and the gradients by hand."""
@@ -46,8 +50,8 @@ class Probe:
     def example(self, i):
         """Arguments with the i-th example alone."""
         x, d_y, mask = (
-            None if array is None else np.take(np.asarray(array), [i], axis)
-            for array, axis in zip(self.arguments[1:], (*self.axis, self.axis.inputs), strict=True)
+            jax.tree.map(lambda array, axis=axis: np.take(np.asarray(array), [i], axis), part)
+            for part, axis in zip(self.arguments[1:], (*self.axis, self.axis.inputs), strict=True)
         )
         return self.params, x, d_y, mask
 
@@ -72,6 +76,10 @@ class Probe:
         return self.jitted(self.params, self.x, d_y, self.mask)[1]
 
 
+def rolled(tree):
+    return jax.tree.map(lambda leaf: np.roll(leaf, 1), tree)
+
+
 @functools.cache
 def shared_probe(name, dtype):
     """One probe for all tests of a layer in one precision: most of their time is compilation."""
@@ -94,9 +102,7 @@ def test_every_scaled_leaf_fails_the_comparison(probe, dtype):
 
 
 def test_output_has_the_shape_and_dtype_that_init_announced(probe, dtype):
-    y, _ = probe.eager
-    assert y.shape == probe.shapes(N)[1]
-    assert y.dtype == dtype
+    assert_type_of(probe.eager[0], probe.zeros(N, dtype)[1])
 
 
 def test_gradient_has_the_type_of_the_parameters(probe, dtype):
@@ -106,13 +112,13 @@ def test_gradient_has_the_type_of_the_parameters(probe, dtype):
 
 
 def test_zero_cotangent_gives_zero(probe, dtype):
-    for leaf in jax.tree.leaves(probe.backward(np.zeros_like(probe.d_y))):
+    for leaf in jax.tree.leaves(probe.backward(jax.tree.map(np.zeros_like, probe.d_y))):
         assert not np.asarray(leaf).any()
 
 
 def test_backward_is_linear(probe, dtype):
-    other = np.roll(probe.d_y, 1)
-    together = probe.backward(1000 * np.asarray(probe.d_y) + other)
+    other = rolled(probe.d_y)
+    together = probe.backward(jax.tree.map(lambda a, b: 1000 * np.asarray(a) + b, probe.d_y, other))
     apart = jax.tree.map(
         lambda a, b: 1000 * np.asarray(a) + np.asarray(b), probe.backward(probe.d_y), probe.backward(other)
     )
@@ -134,9 +140,12 @@ def test_jitted_equals_eager(probe, dtype):
 
 
 def test_vmap_equals_loop(probe, dtype):
-    cotangents = np.stack([probe.d_y, -2 * np.asarray(probe.d_y), np.roll(probe.d_y, 1)])
-    looped = jax.tree.map(lambda *parts: np.stack(parts), *[probe.backward(d_y) for d_y in cotangents])
-    assert_equal_leaves(jax.jit(jax.vmap(probe.backward))(cotangents), looped, dtype)
+    cotangents = probe.d_y, jax.tree.map(lambda leaf: -2 * np.asarray(leaf), probe.d_y), rolled(probe.d_y)
+    stacked, looped = (
+        jax.tree.map(lambda *parts: np.stack(parts), *trees)
+        for trees in (cotangents, [probe.backward(d_y) for d_y in cotangents])
+    )
+    assert_equal_leaves(jax.jit(jax.vmap(probe.backward))(stacked), looped, dtype)
 
 
 def test_two_runs_are_bitwise_equal(probe, dtype):
@@ -144,10 +153,10 @@ def test_two_runs_are_bitwise_equal(probe, dtype):
 
 
 def test_empty_batch_gives_zero_gradients(probe, dtype):
-    x, d_y = (jnp.zeros(shape, dtype) for shape in probe.shapes(0))
+    x, d_y = probe.zeros(0, dtype)
     mask = None if probe.mask is None else probe.mask[:, :0]
     y, (d_params, d_x) = probe.jitted(probe.params, x, d_y, mask)
-    assert (y.shape, d_x.shape) == (d_y.shape, x.shape)
+    assert_type_of((y, d_x), (d_y, x))
     for leaf in jax.tree.leaves(d_params):
         assert not np.asarray(leaf).any()
 

@@ -1,4 +1,4 @@
-"""Every law over every network of the table, in float64 and float32, eager and jitted."""
+"""Every invariant over every network of the table, in float64 and float32, eager and jitted."""
 
 import functools
 
@@ -9,7 +9,7 @@ import optax
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from fnnets import sequences
+from fnnets.core import sequences
 from tests.contract.laws import assert_equal_leaves, assert_type_of, scaled_leaves
 from tests.contract.table import NETWORKS
 
@@ -24,7 +24,7 @@ class Probe:
     def __init__(self, row):
         self.net, self.params, self.batch = row.net, row.net.init(KEY), row.batch(1, N)
         self.key = KEY if row.with_key else None
-        self.arguments = (self.params, self.batch, self.key)
+        self.arguments = (self.params, self.batch)
 
     def part(self, i):
         """The i-th example alone, out of the same data set."""
@@ -32,15 +32,15 @@ class Probe:
 
     @functools.cached_property
     def explicit(self):
-        return self.net.gradient(*self.arguments)
+        return self.net.gradient(*self.arguments, key=self.key)
 
     @functools.cached_property
     def eager(self):
-        return self.net.cost_and_gradient(*self.arguments)
+        return self.net.cost_and_gradient(*self.arguments, key=self.key)
 
     @functools.cached_property
     def automatic(self):
-        return self.referee(*self.arguments)
+        return self.referee(*self.arguments, key=self.key)
 
     @functools.cached_property
     def referee(self):
@@ -83,20 +83,20 @@ def test_gradient_has_the_type_of_the_parameters(probe, dtype):
 def test_cost_and_gradient_agree_with_each_alone(probe, dtype):
     cost, gradient = probe.eager
     assert cost.shape == ()
-    assert cost == probe.net.cost(*probe.arguments)
+    assert cost == probe.net.cost(*probe.arguments, key=probe.key)
     assert_equal_leaves(gradient, probe.explicit, dtype)
 
 
 @pytest.mark.parametrize("name", [name for name, row in NETWORKS.items() if row.additive])
 def test_batch_is_the_mean_of_its_examples(probe, dtype):
-    singles = [probe.jitted(probe.params, probe.part(i), None)[1] for i in range(N)]
+    singles = [probe.jitted(probe.params, probe.part(i))[1] for i in range(N)]
     mean = jax.tree.map(lambda *leaves: np.mean(leaves, axis=0), *singles)
-    assert_equal_leaves(probe.jitted(probe.params, probe.batch, None)[1], mean, dtype)
+    assert_equal_leaves(probe.jitted(probe.params, probe.batch)[1], mean, dtype)
 
 
 @rows
 def test_jitted_equals_eager(probe, dtype):
-    assert_equal_leaves(probe.jitted(*probe.arguments), probe.eager, dtype)
+    assert_equal_leaves(probe.jitted(*probe.arguments, key=probe.key), probe.eager, dtype)
 
 
 @rows
@@ -105,7 +105,7 @@ def test_two_updates_in_a_row_go_downhill(probe, dtype):
 
     @jax.jit
     def update(params, state):
-        cost, gradient = probe.net.cost_and_gradient(params, probe.batch, probe.key)
+        cost, gradient = probe.net.cost_and_gradient(params, probe.batch, key=probe.key)
         updates, state = descent.update(gradient, state, params)
         return cost, optax.apply_updates(params, updates), state
 
@@ -118,7 +118,7 @@ def test_two_updates_in_a_row_go_downhill(probe, dtype):
 
 @rows
 def test_one_example(probe, dtype):
-    arguments = (probe.params, probe.part(2), None)
+    arguments = (probe.params, probe.part(2))
     assert_equal_leaves(probe.jitted(*arguments)[1], probe.referee(*arguments), dtype)
 
 
@@ -132,10 +132,10 @@ def test_prediction_of_no_examples_is_empty(probe, dtype):
 
 @rows
 def test_saturated_units_give_finite_right_answers(name, probe, dtype):
-    arguments = (jax.tree.map(lambda leaf: 1e3 * leaf, probe.params), probe.batch, probe.key)
-    cost, gradient = probe.jitted(*arguments)
+    arguments = (jax.tree.map(lambda leaf: 1e3 * leaf, probe.params), probe.batch)
+    cost, gradient = probe.jitted(*arguments, key=probe.key)
     assert np.isfinite(cost)
-    automatic = probe.referee(*arguments)
+    automatic = probe.referee(*arguments, key=probe.key)
     if NETWORKS[name].gated:  # all leaves are judged by the largest
         gradient, automatic = (ravel_pytree(tree)[0] for tree in (gradient, automatic))
     # weighted inputs of order 1e3, rounded, move an exponential by a thousand times the rounding
@@ -146,10 +146,10 @@ def test_saturated_units_give_finite_right_answers(name, probe, dtype):
 def test_bfloat16_stays_bfloat16(name):
     probe = shared_probe(name, "float32")
     params = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), probe.params)
-    cost, gradient = probe.jitted(params, probe.batch, probe.key)
+    cost, gradient = probe.jitted(params, probe.batch, key=probe.key)
     assert cost.dtype == jnp.bfloat16
     assert_type_of(gradient, params)
-    assert_equal_leaves(gradient, probe.referee(params, probe.batch, probe.key), "bfloat16")
+    assert_equal_leaves(gradient, probe.referee(params, probe.batch, key=probe.key), "bfloat16")
 
 
 @rows
@@ -157,16 +157,16 @@ def test_float64_data_do_not_change_float32_parameters(name):
     probe = shared_probe(name, "float32")
     with jax.enable_x64(True):
         wide = probe.batch._replace(inputs=jnp.asarray(probe.batch.inputs, jnp.float64))
-        assert_type_of(jax.eval_shape(probe.net.gradient, probe.params, wide, probe.key), probe.params)
+        assert_type_of(jax.eval_shape(probe.net.gradient, probe.params, wide, key=probe.key), probe.params)
 
 
 @rows
 def test_bad_batches_are_refused(name):
     probe = shared_probe(name, "float32")
-    params, batch, draw = probe.arguments
+    (params, batch), draw = probe.arguments, probe.key
     for message, spoil in NETWORKS[name].bad_batches.items():
         for function in (probe.net.cost, probe.net.gradient, probe.net.cost_and_gradient):
             with pytest.raises(ValueError, match=message):
-                function(params, spoil(batch), draw)
+                function(params, spoil(batch), key=draw)
     with pytest.raises(ValueError, match="structure"):
-        probe.net.gradient((params,), batch, draw)
+        probe.net.gradient((params,), batch, key=draw)

@@ -81,7 +81,7 @@ def test_a_factor_above_one_enlarges():
 )
 def test_no_amount_gives_back_the_images_exactly(shape, image_shape, dtype):
     images = (255 * IMAGES).astype(dtype).reshape(shape)
-    for same in (augment(KEY, images, image_shape=image_shape), affine(images, image_shape=image_shape)):
+    for same in (augment(images, key=KEY, image_shape=image_shape), affine(images, image_shape=image_shape)):
         assert (same.shape, same.dtype) == (images.shape, images.dtype)
         np.testing.assert_array_equal(same, images)
 
@@ -89,20 +89,20 @@ def test_no_amount_gives_back_the_images_exactly(shape, image_shape, dtype):
 @pytest.mark.parametrize(("shape", "image_shape"), LAYOUTS)
 def test_all_layouts_are_the_same_images(shape, image_shape):
     amounts = {"degrees": 30.0, "pixels": 1.5, "factors": (0.8, 1.2)}
-    moved = augment(KEY, IMAGES.reshape(shape), image_shape=image_shape, **amounts).reshape(6, -1)
+    moved = augment(IMAGES.reshape(shape), key=KEY, image_shape=image_shape, **amounts).reshape(6, -1)
     channels = 3 if 3 in (shape[-1], (image_shape or shape)[-1]) else 1
     planes = IMAGES.reshape(6, 9, 12 // channels, channels)
-    plane = augment(KEY, planes[..., -1], **amounts)
+    plane = augment(planes[..., -1], key=KEY, **amounts)
     np.testing.assert_allclose(moved.reshape(planes.shape)[..., -1], plane, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda key: translate(key, IMAGES, 2.0),
-        lambda key: rotate(key, IMAGES, 20.0),
-        lambda key: scale(key, IMAGES, (0.8, 1.2)),
-        lambda key: augment(key, IMAGES, pixels=1.0, degrees=10.0, factors=(0.9, 1.1)),
+        lambda key: translate(IMAGES, 2.0, key=key),
+        lambda key: rotate(IMAGES, 20.0, key=key),
+        lambda key: scale(IMAGES, (0.8, 1.2), key=key),
+        lambda key: augment(IMAGES, key=key, pixels=1.0, degrees=10.0, factors=(0.9, 1.1)),
     ],
 )
 def test_the_key_decides(change):
@@ -116,7 +116,7 @@ def test_the_key_decides(change):
 def test_every_image_moves_by_its_own_amount_within_the_limits():
     dots = np.zeros((500, 15, 15), np.float32)
     dots[:, 7, 7] = 1
-    moved = np.asarray(translate(KEY, dots, 3.0))
+    moved = np.asarray(translate(dots, 3.0, key=KEY))
     rows = (moved.sum(2) * np.arange(15)).sum(1) - 7
     columns = (moved.sum(1) * np.arange(15)).sum(1) - 7
     for amounts in (rows, columns):
@@ -127,9 +127,9 @@ def test_every_image_moves_by_its_own_amount_within_the_limits():
 
 
 def test_augment_works_inside_jit_with_traced_amounts():
-    jitted = jax.jit(lambda key, images, pixels: augment(key, images, pixels=pixels, factors=(pixels, pixels)))
+    jitted = jax.jit(lambda key, images, pixels: augment(images, key=key, pixels=pixels, factors=(pixels, pixels)))
     np.testing.assert_allclose(
-        jitted(KEY, IMAGES, 1.5), augment(KEY, IMAGES, pixels=1.5, factors=(1.5, 1.5)), atol=1e-6
+        jitted(KEY, IMAGES, 1.5), augment(IMAGES, key=KEY, pixels=1.5, factors=(1.5, 1.5)), atol=1e-6
     )
 
 
@@ -167,7 +167,9 @@ def test_nudge_takes_a_batch_with_a_target_for_each_image():
         nudge(IMAGES)
 
 
-@pytest.mark.parametrize("change", [lambda i, **o: augment(KEY, i, **o), affine, lambda i, **o: shift(i, 1, 0, **o)])
+@pytest.mark.parametrize(
+    "change", [lambda i, **o: augment(i, key=KEY, **o), affine, lambda i, **o: shift(i, 1, 0, **o)]
+)
 @pytest.mark.parametrize(
     ("images", "image_shape", "message"),
     [
@@ -198,9 +200,9 @@ def test_images_that_do_not_fit_are_refused(change, images, image_shape, message
 )
 def test_bad_amounts_are_refused(options, error, message):
     with pytest.raises(error, match=message):
-        augment(KEY, IMAGES, **options)
+        augment(IMAGES, key=KEY, **options)
     with pytest.raises(TypeError, match="expected one PRNG key"):
-        augment(0, IMAGES)
+        augment(IMAGES, key=0)
 
 
 @pytest.mark.parametrize(

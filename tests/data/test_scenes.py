@@ -7,7 +7,7 @@ import pytest
 from fnnets import Batch
 from fnnets.data import crops, scenes
 from fnnets.data.scenes import Scenes, resized
-from fnnets.networks.boxes import overlaps
+from fnnets.detection.boxes import overlaps
 
 KEY, OTHER = jax.random.key(0), jax.random.key(1)
 RANDOM = np.random.default_rng(0)
@@ -23,7 +23,7 @@ def contents(found):
 
 @pytest.mark.parametrize("fragments", [0, 30])
 def test_frames_hold_a_digit_of_their_class_and_nothing_else(fragments):
-    found = scenes(KEY, DIGITS, 3, shape=(60, 70), objects=4, sizes=(5, 21), fragments=fragments)
+    found = scenes(DIGITS, 3, key=KEY, shape=(60, 70), objects=4, sizes=(5, 21), fragments=fragments)
     assert found.images.shape == (3, 60, 70, 1)
     assert found.images.dtype == np.float32
     sides = [part.shape[0] for part, _ in contents(found)]
@@ -36,8 +36,8 @@ def test_frames_hold_a_digit_of_their_class_and_nothing_else(fragments):
 
 
 def test_frames_do_not_overlap_and_clutter_lies_outside_of_them():
-    found = scenes(KEY, DIGITS, 3, shape=(60, 60), fragments=30, sizes=(10, 20))
-    bare = scenes(KEY, DIGITS, 3, shape=(60, 60), fragments=0, sizes=(10, 20))
+    found = scenes(DIGITS, 3, key=KEY, shape=(60, 60), fragments=30, sizes=(10, 20))
+    bare = scenes(DIGITS, 3, key=KEY, shape=(60, 60), fragments=0, sizes=(10, 20))
     for edges in found.edges:
         assert not np.triu(overlaps(edges, edges), 1).any()
     for clean, image, edges in ((i, j, e) for i, j, e in zip(bare.images, found.images, bare.edges, strict=True)):
@@ -52,19 +52,19 @@ def test_frames_do_not_overlap_and_clutter_lies_outside_of_them():
 
 
 def test_scenes_and_crops_follow_from_the_key():
-    first, again, other = (scenes(key, DIGITS, 2) for key in (KEY, KEY, OTHER))
+    first, again, other = (scenes(DIGITS, 2, key=key) for key in (KEY, KEY, OTHER))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first.images, other.images)
-    raw = scenes(jax.random.key_data(KEY), DIGITS, 2)  # a key of the older kind
+    raw = scenes(DIGITS, 2, key=jax.random.key_data(KEY))  # a key of the older kind
     assert np.array_equal(first.images, raw.images)
-    some, same, others = (crops(key, first, 8, background=5) for key in (KEY, KEY, OTHER))
+    some, same, others = (crops(first, 8, key=key, background=5) for key in (KEY, KEY, OTHER))
     assert np.array_equal(some.inputs, same.inputs)
     assert not np.array_equal(some.inputs, others.inputs)
 
 
 def test_flat_images_and_images_with_a_channel_are_read_alike():
     layouts = [DIGITS.inputs, DIGITS.inputs.reshape(12, 49), DIGITS.inputs[..., None]]
-    first, *others = [scenes(KEY, Batch(images, DIGITS.targets), 1).images for images in layouts]
+    first, *others = [scenes(Batch(images, DIGITS.targets), 1, key=KEY).images for images in layouts]
     assert all(np.array_equal(first, each) for each in others)
 
 
@@ -76,8 +76,8 @@ def test_resizing_is_jaxs(shape):
 
 
 def test_crops_of_objects_without_jitter_are_the_objects():
-    found = scenes(KEY, DIGITS, 2, objects=3)
-    batch = crops(OTHER, found, 9, background=7, per_object=2, per_scene=3, shift=0.0, zoom=1.0)
+    found = scenes(DIGITS, 2, key=KEY, objects=3)
+    batch = crops(found, 9, key=OTHER, background=7, per_object=2, per_scene=3, shift=0.0, zoom=1.0)
     assert batch.inputs.shape == (2 * (2 * 3 + 3), 9, 9, 1)
     assert batch.targets.tolist() == [*np.repeat(found.classes.ravel(), 2).tolist(), *[7] * 6]
     expected = [resized(part, (9, 9)) for part, _ in contents(found)]
@@ -86,10 +86,10 @@ def test_crops_of_objects_without_jitter_are_the_objects():
 
 def test_where_crops_are_cut():
     """Images whose pixels tell their row, or their column, show where each crop came from."""
-    found = scenes(KEY, DIGITS, 4)
+    found = scenes(DIGITS, 4, key=KEY)
     rows, columns = np.meshgrid(np.arange(96.0), np.arange(96.0), indexing="ij")
     ramps = [Scenes(np.tile(ramp[None, ..., None], (4, 1, 1, 1)), *found[1:]) for ramp in (rows, columns)]
-    parts = [crops(OTHER, ramp, 8, background=9, per_scene=20).inputs[..., 0] for ramp in ramps]
+    parts = [crops(ramp, 8, key=OTHER, background=9, per_scene=20).inputs[..., 0] for ramp in ramps]
     side = 8 * (parts[0][:, 4, 0] - parts[0][:, 3, 0])
     centre = np.stack([part.mean(axis=(1, 2)) + 0.5 for part in parts], axis=1)
     places = np.concatenate([centre - side[:, None] / 2, centre + side[:, None] / 2], axis=1)
@@ -123,4 +123,4 @@ def test_a_scene_without_background_is_refused():
     everywhere = np.array([[[y, x, y + side, x + side] for y, x, side in corners]])
     full = Scenes(np.ones((1, 8, 8, 1)), everywhere, np.zeros((1, len(corners)), int))
     with pytest.raises(ValueError, match="crops: no background in a scene of 8 x 8"):
-        crops(KEY, full, 8, background=9)
+        crops(full, 8, key=KEY, background=9)

@@ -26,7 +26,7 @@ def test_an_idx_file_is_mapped_and_its_rows_come_in_the_machines_byte_order(tmp_
     dtype = {0x08: np.uint8, 0x0B: np.int16, 0x0D: np.float32, 0x0E: np.float64}[code]
     mapped = fn.data.memory_map(idx(tmp_path / "rows", ROWS.astype(dtype), code))
     assert isinstance(mapped, np.memmap)
-    taken = sources.take(mapped, np.array([[3, 0], [11, 3]]), 0)
+    taken = sources.read_rows(mapped, np.array([[3, 0], [11, 3]]), 0)
     assert taken.dtype == dtype
     assert taken.dtype.isnative
     np.testing.assert_array_equal(taken, ROWS[[[3, 0], [11, 3]]].astype(dtype))
@@ -43,7 +43,7 @@ def test_an_npy_file_is_told_by_its_content(tmp_path):
 
 def test_examples_on_another_axis_are_taken_from_there():
     sequences = np.arange(24.0).reshape(2, 4, 3)
-    taken = sources.take(sequences, np.array([[1, 3], [0, 0]]), 1)
+    taken = sources.read_rows(sequences, np.array([[1, 3], [0, 0]]), 1)
     np.testing.assert_array_equal(taken, np.stack([sequences[:, [1, 3]], sequences[:, [0, 0]]]))
 
 

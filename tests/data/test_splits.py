@@ -122,8 +122,8 @@ def test_digits_half_against_half_reaches_the_published_accuracy():
     from sklearn.svm import SVC
 
     train, test = split(digits(), (898, 899), key=None)
-    machine = SVC(gamma=0.001).fit(np.asarray(train.inputs) * 16, train.targets)
-    assert round(machine.score(np.asarray(test.inputs) * 16, test.targets), 4) == 0.9689
+    classifier = SVC(gamma=0.001).fit(np.asarray(train.inputs) * 16, train.targets)
+    assert round(classifier.score(np.asarray(test.inputs) * 16, test.targets), 4) == 0.9689
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""One of several processes of the digits, without what takes long and is process 0's alone; kills one if told to.
+"""One of several processes of the digits, without what takes long and is process 0's alone.
 
 python -m tests.experiments.digits_process OUT: process 1 is killed between the two trainings where OUT/kill exists.
 """
@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import fnnets as fn
-from experiments import digits
+from experiments.feedforward import digits
 
 
 class Proof:
-    """What stands in for a report where the proof is not what is tested."""
+    """A report for tests of something other than the proof."""
 
     ok = True
 
@@ -25,7 +25,7 @@ class Proof:
 
 
 def options(out, processes=1):
-    return digits.Options(out=out, seeds=(0,), epochs=2, hidden=5, progress="silent", processes=processes)
+    return digits.Options(out=out, seeds=(0,), epochs=2, hidden=5, progress=False, processes=processes)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from experiments import catalogue
 from experiments.__main__ import main
+from experiments.harness import catalogue
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def test_no_arguments_is_a_request_for_help(capsys):
 
 @pytest.mark.parametrize("entry", catalogue.ENTRIES, ids=lambda entry: entry.name)
 def test_every_entry_is_a_module_with_options_and_run_and_help(entry, capsys):
-    module = importlib.import_module(f"experiments.{entry.name}")
+    module = importlib.import_module(f"experiments.{entry.module}")
     assert main([entry.name, "--help"]) == 0
     text = capsys.readouterr().out
     for field in dataclasses.fields(module.Options):
@@ -57,19 +57,21 @@ def test_every_entry_is_a_module_with_options_and_run_and_help(entry, capsys):
         (["nielsen"], "FNNETS_DATA"),
         (["nielsen", "--data-dir", "nowhere"], "nowhere"),
         (["overfitting", "--images", "mnist"], "MNIST"),
+        (["overfitting", "--dropout", "1"], "dropout: rate is 1.0"),
+        (["characters", "--dropout", "-0.1"], "dropout: rate is -0.1"),
         (["table", "--readme", f"{__file__}/README.md"], "test_command_line.py"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_on_standard_error_and_status_2(arguments, said, capsys):
     assert main(arguments) == 2
-    heard = capsys.readouterr()
-    assert heard.out == ""
-    assert heard.err.count("\n") == 1
-    assert said in heard.err
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert written.err.count("\n") == 1
+    assert said in written.err
 
 
 def test_ctrl_c_is_one_line_and_status_130(monkeypatch, capsys):
-    module = importlib.import_module("experiments.saturation")
+    module = importlib.import_module("experiments.feedforward.saturation")
 
     def interrupted(options):
         raise KeyboardInterrupt
@@ -80,7 +82,7 @@ def test_ctrl_c_is_one_line_and_status_130(monkeypatch, capsys):
 
 
 def test_a_fault_of_the_program_is_not_taken_for_a_bad_option(monkeypatch):
-    module = importlib.import_module("experiments.saturation")
+    module = importlib.import_module("experiments.feedforward.saturation")
 
     def broken(options):
         raise ValueError("a fault")

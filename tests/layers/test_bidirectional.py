@@ -47,7 +47,7 @@ def test_a_chain_of_layers_with_dropout_runs_both_ways(key):
 
 
 def test_what_is_no_layer_of_sequences_is_refused():
-    for layer in (fn.layers.dense(3), fn.layers.lstm(3, every_step=False), fn.layers.last_step()):
+    for layer in (fn.layers.dense(3), fn.layers.lstm(3, return_sequences=False), fn.layers.last_step()):
         with pytest.raises(ValueError, match=f"layer is {layer.name}, which does not answer at every step"):
             fn.layers.bidirectional(layer)
     with pytest.raises(TypeError, match="bidirectional: layer"):

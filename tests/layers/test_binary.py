@@ -86,7 +86,7 @@ def test_the_mean_over_draws_of_a_linear_cost_is_what_a_draw_passes_back():
 @pytest.mark.parametrize(("kind", "backward"), [(k, b) for k in KINDS for b in ("zero", "straight_through")])
 def test_the_gradient_and_jax_grad_are_one(kind, backward):
     net, params = network(KINDS[kind](4, backward))
-    explicit, automatic = net.gradient(params, BATCH, KEY), jax.grad(net.cost)(params, BATCH, KEY)
+    explicit, automatic = net.gradient(params, BATCH, key=KEY), jax.grad(net.cost)(params, BATCH, key=KEY)
     jax.tree.map(lambda e, a: np.testing.assert_allclose(e, a, rtol=1e-5, atol=1e-6), explicit, automatic)
 
 
@@ -96,7 +96,7 @@ def test_the_gradient_and_jax_grad_are_one(kind, backward):
 )
 def test_the_verifier_calls_straight_through_an_approximation(kind, text):
     net, params = network(KINDS[kind](4, "straight_through"))
-    report = fn.verify.network(net, params, BATCH, KEY)
+    report = fn.verify.network(net, params, BATCH, key=KEY)
     report.assert_ok()
     assert {row.verdict for row in report.rows if row.where.startswith("layer 0")} == {"approximation"}
     assert {row.verdict for row in report.rows if row.where.startswith("layer 1")} <= {"ok", "rounding"}
@@ -106,13 +106,13 @@ def test_the_verifier_calls_straight_through_an_approximation(kind, text):
 @pytest.mark.parametrize("kind", KINDS)
 def test_straight_through_that_is_not_declared_is_not_passed(kind):
     net, params = network(KINDS[kind](4, "straight_through")._replace(approximation=""))
-    assert fn.verify.network(net, params, BATCH, KEY).verdict == "inconclusive"
+    assert fn.verify.network(net, params, BATCH, key=KEY).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_zero_is_the_derivative_and_no_approximation(kind):
     net, params = network(KINDS[kind](4))
-    report = fn.verify.network(net, params, BATCH, KEY)
+    report = fn.verify.network(net, params, BATCH, key=KEY)
     report.assert_ok()
     assert {row.verdict for row in report.rows} <= {"ok", "rounding"}
 
@@ -135,7 +135,7 @@ def test_a_fault_behind_an_approximation_is_named(kind):
         return d_params._replace(biases=1.01 * d_params.biases), d_x
 
     net, params = network(layer._replace(backward=backward))
-    assert fn.verify.network(net, params, BATCH, KEY).first_wrong.where == f"layer 0 {kind} .biases"
+    assert fn.verify.network(net, params, BATCH, key=KEY).first_wrong.where == f"layer 0 {kind} .biases"
 
 
 def test_straight_through_learns_what_no_layer_of_zero_can():
@@ -160,10 +160,10 @@ def test_straight_through_learns_what_no_layer_of_zero_can():
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
-        (lambda layer: layer(0), ValueError, "size is 0"),
-        (lambda layer: layer(2.5), TypeError, "size is 2.5"),
+        (lambda layer: layer(0), ValueError, "units is 0"),
+        (lambda layer: layer(2.5), TypeError, "units is 2.5"),
         (lambda layer: layer(2, "straight"), ValueError, "backward is 'straight', expected \"zero\" or"),
-        (lambda layer: layer(2, initial=None), TypeError, "initial is None"),
+        (lambda layer: layer(2, initializer=None), TypeError, "initializer is None"),
         (lambda layer: layer(2).forward(drawn(layer(2)), jnp.ones((2, 5)), fn.Context()), ValueError, r"x has shape"),
     ],
 )

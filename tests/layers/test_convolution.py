@@ -1,4 +1,4 @@
-"""The convolutional layer: every law for every geometry, the notes' discrete convolution, and what it refuses."""
+"""The convolutional layer: every invariant for every geometry, the notes' discrete convolution, and what it refuses."""
 
 import itertools
 
@@ -113,7 +113,7 @@ def test_bad_settings_are_refused(message):
 
 
 def test_settings_of_wrong_types_are_refused():
-    for wrong in ({"window": 2.5}, {"filters": "two"}, {"activation": jnp.tanh}, {"initial": None}):
+    for wrong in ({"window": 2.5}, {"filters": "two"}, {"activation": jnp.tanh}, {"initializer": None}):
         with pytest.raises(TypeError, match="convolution"):
             fn.layers.convolution(**{"filters": 2, "window": 3, **wrong})
 

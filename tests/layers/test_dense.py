@@ -40,5 +40,5 @@ def test_wrong_features_are_refused():
 
 @pytest.mark.parametrize(("size", "error"), [(0, ValueError), (-2, ValueError), (2.5, TypeError), (True, TypeError)])
 def test_wrong_sizes_are_refused(size, error):
-    with pytest.raises(error, match="dense: size"):
+    with pytest.raises(error, match="dense: units"):
         fn.layers.dense(size)

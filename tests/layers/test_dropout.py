@@ -21,7 +21,7 @@ def test_prediction_equals_the_network_whose_outgoing_weights_were_halved(key):
 
 
 def test_training_forces_units_to_zero_and_leaves_the_others(key):
-    layer = fn.layers.dropout(0.3)
+    layer = fn.layers.dropout(0.7)
     y, _ = layer.forward((), 1 + jnp.arange(10_000.0).reshape(100, 100), fn.Context(key))
     kept = np.asarray(y != 0)
     np.testing.assert_array_equal(np.asarray(y)[kept], (1 + np.arange(10_000.0).reshape(100, 100))[kept])
@@ -53,7 +53,7 @@ def test_a_minibatch_trains_the_network_without_the_removed_neurons(key):
     )
     batch = fn.Batch(jax.random.normal(key, (5, 6)), jnp.arange(5) % 3)
     (first, _, second), run = dropped.init(key), jax.random.fold_in(key, 1)
-    d_first, _, d_second = dropped.gradient((first, (), second), batch, run)
+    d_first, _, d_second = dropped.gradient((first, (), second), batch, key=run)
     kept = np.asarray(d_first.biases) != 0
     assert 0 < kept.sum() < 8
     smaller = fn.feedforward([6, int(kept.sum()), 3], objective=fn.objectives.softmax_log_likelihood)
@@ -77,12 +77,20 @@ def test_another_key_draws_another_mask(key):
     assert not bool((masks[0] == masks[2]).all())
 
 
-@pytest.mark.parametrize("keep", [0.0, -0.1, 1.1, float("nan"), float("inf")])
-def test_keep_outside_the_unit_interval_is_refused(keep):
-    with pytest.raises(ValueError, match=r"dropout: keep is .* expected a number in \(0.0, 1.0\]"):
-        fn.layers.dropout(keep)
+@pytest.mark.parametrize("rate", [1, 1.0, -0.1, 1.1, float("nan"), float("inf")])
+def test_a_rate_outside_the_unit_interval_is_refused(rate):
+    with pytest.raises(
+        ValueError, match=r"dropout: rate is .* expected .*; it is the probability that a unit is dropped"
+    ):
+        fn.layers.dropout(rate)
 
 
-def test_keep_of_another_type_is_refused():
+def test_the_rate_zero_drops_nothing(key):
+    x = jnp.ones((4, 50))
+    for context in (fn.Context(), fn.Context(key)):
+        assert bool((fn.layers.dropout(0).forward((), x, context)[0] == x).all())
+
+
+def test_a_rate_of_another_type_is_refused():
     with pytest.raises(TypeError, match="expected a number"):
         fn.layers.dropout("half")

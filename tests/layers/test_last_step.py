@@ -43,7 +43,7 @@ def test_steps_may_have_any_axes():
 
 def test_behind_a_layer_it_is_every_step_false():
     with jax.enable_x64(True):
-        direct = fn.layers.gru(3, every_step=False)
+        direct = fn.layers.gru(3, return_sequences=False)
         params, x = direct.init(jax.random.key(0), (2,))[0], jax.random.normal(jax.random.key(1), (4, 3, 2))
         taken = fn.chain(fn.layers.gru(3), fn.layers.last_step()).forward((params, ()), x, fn.Context(mask=MASK))[0]
         assert taken.tolist() == direct.forward(params, x, fn.Context(mask=MASK))[0].tolist()

@@ -83,7 +83,7 @@ def test_weights_begin_as_those_of_a_convolution(key):
     assert np.std(params.biases) == pytest.approx(1, rel=4 / np.sqrt(2 * 800))
     assert np.unique(params.weights).size > 0.99 * params.weights.size
     # the other schemes see the fans of one position too: 2/(p + q) with p = 100 inputs and q = 8 · 25
-    params, _ = LOCAL(8, 5, initial=fn.initializers.glorot).init(key, (14, 14, 4))
+    params, _ = LOCAL(8, 5, initializer=fn.initializers.glorot).init(key, (14, 14, 4))
     assert np.std(params.weights) == pytest.approx((2 / 300) ** 0.5, rel=4 / np.sqrt(2 * 80_000))
 
 
@@ -110,7 +110,7 @@ def test_it_carries_no_window_and_is_no_part_of_a_detector():
     assert LOCAL(2, 3).window is None
     net = fn.convolutional((8, 8, 1), "local3-2 maxpool2 | fc-3", objective=fn.objectives.softmax_log_likelihood)
     with pytest.raises(ValueError, match=r"made of locally_connected, .*; expected windows"):
-        fn.networks.detection.class_map(net, net.init(jax.random.key(0)), jnp.zeros((1, 16, 16, 1)))
+        fn.detection.class_map(net, net.init(jax.random.key(0)), jnp.zeros((1, 16, 16, 1)))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_it_carries_no_window_and_is_no_part_of_a_detector():
         ({"dilation": 0}, ValueError),
         ({"filters": 2.5}, TypeError),
         ({"activation": jnp.tanh}, TypeError),
-        ({"initial": None}, TypeError),
+        ({"initializer": None}, TypeError),
     ],
 )
 def test_bad_settings_are_refused(wrong, kind):

@@ -22,7 +22,7 @@ def zeros(layer, state):
 def test_zero_weights_halve_the_cell_at_every_step():
     """i = f = o = 1/2 and g = 0: c = 1, 1/2, 1/4 and h[2] = tanh(1/4)/2; back, d_c[2] = (1 − tanh² 1/4)/2."""
     with jax.enable_x64(True):
-        layer = fn.layers.lstm(1, learn_initial_state=True, every_step=False)
+        layer = fn.layers.lstm(1, learn_initial_state=True, return_sequences=False)
         y, (d_params, d_x), _ = derivations(layer, zeros(layer, (0, 1)), jnp.ones((2, 1, 2)), jnp.ones((1, 1)))
         d_c = (1 - np.tanh(0.25) ** 2) / 2
         np.testing.assert_allclose(y, [[np.tanh(0.25) / 2]], rtol=1e-14)
@@ -39,7 +39,7 @@ def test_zero_weights_halve_the_cell_at_every_step():
 def test_the_form_of_1997_keeps_its_cell():
     """Without a forget gate c stays 1; h = (2σ(1) − 1)/2, and ∂h/∂c[0] = σ'(1) after any number of steps."""
     with jax.enable_x64(True):
-        layer = fn.layers.lstm(1, **OF_1997, learn_initial_state=True, every_step=False)
+        layer = fn.layers.lstm(1, **OF_1997, learn_initial_state=True, return_sequences=False)
         params = zeros(layer, (0, 1, 0, 0))
         y, (d_params, _), _ = derivations(layer, params, jnp.ones((9, 1, 2)), jnp.ones((1, 1)))
         s = 1 / (1 + np.exp(-1.0))
@@ -66,7 +66,7 @@ def test_peepholes_by_hand():
 def test_an_open_forget_gate_carries_the_gradient_over_a_thousand_steps():
     """With i shut and f = 1 the cell at the end is that at the beginning, and so is its gradient."""
     with jax.enable_x64(True):
-        layer = fn.layers.lstm(1, learn_initial_state=True, every_step=False)
+        layer = fn.layers.lstm(1, learn_initial_state=True, return_sequences=False)
         params = zeros(layer, (0, 1))
         opened = {
             name: getattr(params, name)._replace(biases=jnp.array([bias]))
@@ -99,8 +99,8 @@ def test_pytorch_agrees():
         ({"forget_gate": 1}, TypeError, "forget_gate is 1.*write True or False"),
         ({"peepholes": "yes"}, TypeError, "peepholes is 'yes'"),
         ({"gate_connections": None}, TypeError, "gate_connections is None"),
-        ({"squash_input": jnp.tanh}, TypeError, "squash_input is .*expected Activation"),
-        ({"squash_output": "tanh"}, TypeError, "squash_output is 'tanh'"),
+        ({"input_activation": jnp.tanh}, TypeError, "input_activation is .*expected Activation"),
+        ({"output_activation": "tanh"}, TypeError, "output_activation is 'tanh'"),
         ({"forget_bias": "one"}, TypeError, "forget_bias is 'one'"),
         ({"forget_bias": float("nan")}, ValueError, "forget_bias is nan"),
     ],

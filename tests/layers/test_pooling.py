@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fnnets as fn
-from fnnets import windows
+from fnnets.kernels import windows
 from fnnets.layers import pooling
 
 
@@ -52,7 +52,7 @@ def test_windows_side_by_side_are_laid_out_as_spread_sums_them():
     shares = np.random.default_rng(0).normal(size=(2, 3, 2, 2, 3, 4)).astype(np.float32)  # (N, H', h, W', w, C)
     apart = [shares[:, :, i, :, j] for i in range(2) for j in range(3)]
     laid = pooling.tile(shares, seen, (7, 8))
-    np.testing.assert_array_equal(laid, windows.spread(apart, seen, (7, 8)))
+    np.testing.assert_array_equal(laid, windows.fold(apart, seen, (7, 8)))
     assert laid.shape == (2, 7, 8, 4)
     assert not np.asarray(laid[:, 6:]).any()
     assert not np.asarray(laid[:, :, 6:]).any()

@@ -109,15 +109,15 @@ def test_wrong_steps_masks_and_states_are_refused(name):
 
 
 OPTIONS = [
-    ({"size": 0}, ValueError, "size is 0"),
-    ({"size": 2.5}, TypeError, "size is 2.5"),
+    ({"units": 0}, ValueError, "units is 0"),
+    ({"units": 2.5}, TypeError, "units is 2.5"),
     ({"truncate": 0}, ValueError, "truncate is 0"),
     ({"truncate": 1.5}, TypeError, "truncate is 1.5.*give a number of steps, or None"),
     ({"checkpoint_every": -1}, ValueError, "checkpoint_every is -1"),
     ({"checkpoint_every": True}, TypeError, "checkpoint_every is True"),
     ({"learn_initial_state": 1}, TypeError, "learn_initial_state is 1.*write True or False"),
-    ({"every_step": "last"}, TypeError, "every_step is 'last'"),
-    ({"initial": "he"}, TypeError, "initial is 'he'"),
+    ({"return_sequences": "last"}, TypeError, "return_sequences is 'last'"),
+    ({"initializer": "he"}, TypeError, "initializer is 'he'"),
 ]
 
 
@@ -125,7 +125,7 @@ OPTIONS = [
 @pytest.mark.parametrize(("options", "error", "message"), OPTIONS)
 def test_wrong_options_are_refused(make, options, error, message):
     with pytest.raises(error, match=f"{make}: {message}"):
-        getattr(fn.layers, make)(**{"size": 3, **options})
+        getattr(fn.layers, make)(**{"units": 3, **options})
 
 
 def test_an_activation_of_another_type_is_refused():

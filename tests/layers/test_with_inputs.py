@@ -9,14 +9,14 @@ import fnnets as fn
 from tests.contract.laws import assert_equal_leaves, derivations, drawn
 
 INNER = fn.layers.dense(2, fn.activations.tanh)
-LAYER = fn.layers.with_inputs(INNER, 3)
+LAYER = fn.layers.with_inputs(INNER)
 
 
 def test_outputs_come_first_and_then_the_inputs():
     params, x, _, _ = drawn(LAYER, 4)
-    y, _ = LAYER.forward(params, x, fn.Context())
-    np.testing.assert_array_equal(y[..., :2], INNER.forward(params, x, fn.Context())[0])
-    np.testing.assert_array_equal(y[..., 2:], x)
+    (y, t), _ = LAYER.forward(params, x, fn.Context())
+    np.testing.assert_array_equal(y, INNER.forward(params, x, fn.Context())[0])
+    np.testing.assert_array_equal(t, x)
 
 
 def test_both_terms_are_summed_and_neither_may_be_missing():
@@ -25,25 +25,21 @@ def test_both_terms_are_summed_and_neither_may_be_missing():
         _, explicit, automatic = derivations(LAYER, params, x, d_y)
         assert_equal_leaves(explicit, automatic, "float64")
         _, trace = LAYER.forward(params, x, fn.Context())
-        through_the_layer, beside_it = INNER.backward(params, trace, d_y[..., :2])[1], d_y[..., 2:]
+        through_the_layer, beside_it = INNER.backward(params, trace, d_y[0])[1], d_y[1]
         for one_term in (through_the_layer, beside_it):
             with pytest.raises(AssertionError, match="relative error"):
                 assert_equal_leaves(one_term, automatic[1], "float64", condition=1e9)
 
 
 def test_the_key_reaches_the_layer(key):
-    layer = fn.layers.with_inputs(fn.layers.dropout(0.5), 50)
-    y, _ = layer.forward((), jnp.ones((2, 50)), fn.Context(key))
-    assert set(np.unique(y[:, :50])) == {0.0, 1.0}
-    np.testing.assert_array_equal(y[:, 50:], 1.0)
+    layer = fn.layers.with_inputs(fn.layers.dropout(0.5))
+    (y, t), _ = layer.forward((), jnp.ones((2, 50)), fn.Context(key))
+    assert set(np.unique(y)) == {0.0, 1.0}
+    np.testing.assert_array_equal(t, 1.0)
 
 
 def test_layers_that_do_not_fit_are_refused():
     with pytest.raises(TypeError, match="with_inputs: layer is 'dense'"):
-        fn.layers.with_inputs("dense", 3)
-    with pytest.raises(ValueError, match="with_inputs: size is 0"):
-        fn.layers.with_inputs(INNER, 0)
+        fn.layers.with_inputs("dense")
     with pytest.raises(ValueError, match="layer is last_step, which gives one answer for a sequence"):
-        fn.layers.with_inputs(fn.layers.last_step(), 3)
-    with pytest.raises(ValueError, match=r"examples have shape \(2, 3\) and outputs \(2, 3\), expected \(3,\)"):
-        fn.layers.with_inputs(fn.layers.dropout(0.5), 3).init(jax.random.key(0), (2, 3))
+        fn.layers.with_inputs(fn.layers.last_step())

@@ -24,12 +24,12 @@ from fnnets.layers.free_energy import BoltzmannParams
 RATE = 5.7e-7
 
 
-def machine(p, q, gaussian=None, scale=1.0, seed=0):
-    """A machine and parameters of order one, none of them zero; `gaussian` is the side of such units, if any."""
+def rbm(p, q, gaussian=None, scale=1.0, seed=0):
+    """An RBM and parameters of order one, none of them zero; `gaussian` is the side of such units, if any."""
     rng = np.random.default_rng(seed)
     parts = scale * rng.normal(size=(q, p)), rng.normal(size=p), rng.normal(size=q)
     kinds = {} if gaussian is None else {f"{gaussian}_units": "gaussian"}
-    return fn.boltzmann(p, q, **kinds), BoltzmannParams(*(jnp.asarray(x, float) for x in parts))
+    return fn.rbm(p, q, **kinds), BoltzmannParams(*(jnp.asarray(x, float) for x in parts))
 
 
 def states(m):
@@ -72,7 +72,7 @@ def joint(params):
 
 
 def log_likelihood(params, v):
-    """log p(v) of a binary machine."""
+    """log p(v) of a binary RBM."""
     h = states(np.shape(params[0])[0])
     return np.array([log_sum_exp(row) for row in negative_energies(params, v, h)]) - log_partition(params)
 
@@ -87,7 +87,7 @@ def transition(params, along=None):
 
 
 def statistics(params, p_v):
-    """⟨h vᵀ⟩, ⟨v⟩, ⟨h⟩ for states v with probabilities `p_v` and h from the machine given v."""
+    """⟨h vᵀ⟩, ⟨v⟩, ⟨h⟩ for states v with probabilities `p_v` and h from the RBM given v."""
     q, p = np.shape(params[0])
     both = joint(params)
     both = both / both.sum(axis=1, keepdims=True) * np.asarray(p_v)[:, None]
@@ -96,7 +96,7 @@ def statistics(params, p_v):
 
 
 def mixture(params):
-    """A machine with Gaussian visible units: log Z, and log weights (2^q,) and means (2^q, p) of its mixture.
+    """An RBM with Gaussian visible units: log Z, and log weights (2^q,) and means (2^q, p) of its mixture.
 
     Σ_h exp(c·h) ∫ N(v; 0, 1) exp((b + h W)·v) dv, where the integral is exp(|b + h W|²/2) by completing the square.
     """
@@ -119,7 +119,7 @@ def integrated(params):
 
 
 def tempered(params, base, beta):
-    """Parameters of the machine whose marginal is p_β."""
+    """Parameters of the RBM whose marginal is p_β."""
     weights, b, c = float64(params)
     return beta * weights, (1 - beta) * np.asarray(base, np.float64) + beta * b, beta * c
 

@@ -14,8 +14,8 @@ X = np.random.default_rng(0).random((40, 6)).astype(np.float32)
 
 
 def fit(net, x=X, rate=0.1, **settings):
-    settings = {"key": KEY, "epochs": 2, "batch_size": 10, "progress": "silent", **settings}
-    return fn.training.fit(net, fn.training.momentum(rate, 0.9), fn.Batch(x), **settings)
+    settings = {"key": KEY, "epochs": 2, "batch_size": 10, "progress": False, **settings}
+    return fn.fit(net, fn.training.momentum(rate, 0.9), fn.Batch(x), **settings)
 
 
 def test_the_deep_one_of_2006_has_so_many_parameters():
@@ -38,15 +38,15 @@ def test_the_target_of_denoising_is_the_clean_input():
     damaged = fn.layers.corruption(0.5).forward((), X, fn.Context(jax.random.split(KEY, 3)[0]))[0]
     assert 0.3 < (damaged == 0).mean() < 0.7
     restored = plain.cost(params[1:], fn.Batch(damaged, X))
-    np.testing.assert_allclose(net.cost(params, fn.Batch(X), KEY), restored, rtol=1e-6)
+    np.testing.assert_allclose(net.cost(params, fn.Batch(X), key=KEY), restored, rtol=1e-6)
     assert not np.isclose(restored, plain.cost(params[1:], fn.Batch(damaged)))
     np.testing.assert_array_equal(net.cost(params, fn.Batch(X)), plain.cost(params[1:], fn.Batch(X)))
 
 
 def test_by_hand_and_by_automatic_differentiation_training_is_the_same():
-    net = fn.autoencoder([6, 4], code=SIGMOID, tied=True, sparsity=0.2, corruption=0.3, l2=0.5)
-    explicit, automatic = (fit(net, gradient=kind, monitor_training=False) for kind in ("explicit", "automatic"))
-    begun = fn.training.start(net, fn.training.momentum(0.1), KEY).params
+    net = fn.autoencoder([6, 4], code_activation=SIGMOID, tied=True, sparsity=0.2, corruption=0.3, l2=0.5)
+    explicit, automatic = (fit(net, gradient=kind, evaluate_training=False) for kind in ("explicit", "automatic"))
+    begun = fn.training.start(net, fn.training.momentum(0.1), key=KEY).params
     leaves = map(jax.tree.leaves, (explicit.params, automatic.params, begun))
     for ours, theirs, before in zip(*leaves, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
@@ -64,29 +64,29 @@ def test_digits_are_learnt():
 
 
 def test_sparsity_drives_the_mean_activity_of_the_code_to_its_target():
-    net = fn.autoencoder([6, 4], code=SIGMOID, sparsity=fn.sparsity.Target(0.1, 10.0))
-    begun = fn.training.start(net, fn.training.momentum(0.1), KEY).params
-    after = fit(net, rate=0.02, epochs=100, monitor_training=False).params
-    means = [np.asarray(fn.networks.coding.encode(net, params, X)).mean(axis=0) for params in (begun, after)]
+    net = fn.autoencoder([6, 4], code_activation=SIGMOID, sparsity=fn.Sparsity(0.1, 10.0))
+    begun = fn.training.start(net, fn.training.momentum(0.1), key=KEY).params
+    after = fit(net, rate=0.02, epochs=100, evaluate_training=False).params
+    means = [np.asarray(fn.autoencoders.encode(net, params, X)).mean(axis=0) for params in (begun, after)]
     assert np.abs(means[0] - 0.1).max() > 0.2
     np.testing.assert_allclose(means[1], 0.1, atol=0.03)
 
 
 def test_the_cost_of_a_sparse_code_is_the_sum_of_both():
-    target = fn.sparsity.Target(0.2, 3.0)
-    net, plain = (fn.autoencoder([6, 4], code=SIGMOID, sparsity=s) for s in (target, None))
+    target = fn.Sparsity(0.2, 3.0)
+    net, plain = (fn.autoencoder([6, 4], code_activation=SIGMOID, sparsity=s) for s in (target, None))
     params = generic(1, jax.eval_shape(net.init, KEY))
     (encoder,), ((), decoder) = params
-    q = np.asarray(fn.networks.coding.encode(net, params, X)).mean(axis=0)
+    q = np.asarray(fn.autoencoders.encode(net, params, X)).mean(axis=0)
     expected = 3.0 * np.sum(0.2 * np.log(0.2 / q) + 0.8 * np.log(0.8 / (1 - q)))
     own = net.cost(params, fn.Batch(X)) - plain.cost(((encoder,), (decoder,)), fn.Batch(X))
     np.testing.assert_allclose(own, expected, rtol=1e-4)
 
 
 def test_the_verifier_walks_through_both_halves():
-    net = fn.autoencoder([3, 2], code=SIGMOID, sparsity=0.2, corruption=0.3)
+    net = fn.autoencoder([3, 2], code_activation=SIGMOID, sparsity=0.2, corruption=0.3)
     params = generic(1, jax.eval_shape(net.init, KEY))
-    report = fn.verify.network(net, params, fn.Batch(X[:3, :3], dataset_size=50), KEY)
+    report = fn.verify.network(net, params, fn.Batch(X[:3, :3], dataset_size=50), key=KEY)
     report.assert_ok()
     places = "; ".join(row.where for row in report.rows)
     for place in ("layer 0 corruption", "layer 1.0 dense .weights", "layer 2 with_inputs", "gradient [1][0].biases"):
@@ -99,7 +99,7 @@ def test_the_verifier_walks_through_both_halves():
         ({"sizes": [6]}, "expected at least two sizes"),
         ({"sizes": [6, 0]}, r"sizes\[1\] is 0"),
         ({"sparsity": 0.1}, "a code of identity units, expected sigmoid ones"),
-        ({"sparsity": 1.5, "code": SIGMOID}, "autoencoder: sparsity target is 1.5"),
+        ({"sparsity": 1.5, "code_activation": SIGMOID}, "autoencoder: sparsity target is 1.5"),
         ({"corruption": 1.5}, "level is 1.5"),
         ({"corruption": fn.layers.dense(6)}, "corruption is dense, which has parameters"),
         ({"corruption": fn.layers.unfold(6, steps=2)}, "corruption is unfold"),
@@ -115,8 +115,8 @@ def test_settings_out_of_range_are_refused(settings, message):
     ("settings", "message"),
     [
         ({"objective": "squared"}, "objective is 'squared'"),
-        ({"hidden": "tanh"}, "activation is 'tanh'"),
-        ({"code": jax.nn.sigmoid}, "expected Activation"),
+        ({"activation": "tanh"}, "activation is 'tanh'"),
+        ({"code_activation": jax.nn.sigmoid}, "expected Activation"),
         ({"corruption": "masking"}, "level is 'masking'"),
     ],
 )

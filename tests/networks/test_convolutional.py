@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import fnnets as fn
+from fnnets.kernels import windows
 
 SOFTMAX = fn.objectives.softmax_log_likelihood
 HEADS = "fc-4096 fc-4096 fc-1000"
@@ -39,12 +40,12 @@ def test_nielsens_networks():
 
 def test_a_table_is_read_entry_by_entry():
     net = fn.convolutional(
-        (20, 20, 3), ["CONV3x5-4/2 MeanPool3/2", fn.layers.dropout(0.9), "dropout.5 | FC-6", "fc-2"], objective=SOFTMAX
+        (20, 20, 3), ["CONV3x5-4/2 MeanPool3/2", fn.layers.dropout(0.1), "dropout.5 | FC-6", "fc-2"], objective=SOFTMAX
     )
     names = [part.name for part in net.layer.parts]
     assert names == ["convolution", "mean_pooling", "dropout", "dropout", "flatten", "dense", "dense"]
-    assert net.layer.parts[0].window == fn.windows.window("convolution", (3, 5), 2)
-    assert net.layer.parts[1].window == fn.windows.window("mean_pooling", 3, 2)
+    assert net.layer.parts[0].window == windows.window("convolution", (3, 5), 2)
+    assert net.layer.parts[1].window == windows.window("mean_pooling", 3, 2)
 
 
 def test_filters_that_are_not_shared_are_an_entry_of_the_table():
@@ -83,8 +84,8 @@ BAD_TABLES = {
     "stride is 0": "conv3-2/0 fc-1",
     "window is 0": "maxpool0 fc-1",
     "filters is 0": "conv3-0 fc-1",
-    "size is 0": "fc-0",
-    "keep is 1.5": "dropout1.5 fc-1",
+    "units is 0": "fc-0",
+    "rate is 1.5": "dropout1.5 fc-1",
 }
 
 

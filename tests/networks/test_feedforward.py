@@ -40,8 +40,8 @@ def test_wrong_sizes_are_refused(sizes, error):
     ("arguments", "message"),
     [
         ({"objective": "softmax"}, "objective is 'softmax'.*expected Objective.*fnnets.objectives"),
-        ({"objective": OBJECTIVE, "hidden": jax.nn.relu}, "activation is .*expected Activation"),
-        ({"objective": OBJECTIVE, "initial": "he"}, "initial is 'he'.*expected Scheme"),
+        ({"objective": OBJECTIVE, "activation": jax.nn.relu}, "activation is .*expected Activation"),
+        ({"objective": OBJECTIVE, "initializer": "he"}, "initializer is 'he'.*expected Initializer"),
     ],
 )
 def test_unknown_parts_are_refused(arguments, message):

@@ -41,14 +41,26 @@ def test_number_of_parameters(cell, options, expected):
 def test_layers_stand_in_their_order():
     net = fn.recurrent([3, 8, 6, 2], "gru", objective=SOFTMAX, dropout=0.5)
     assert names(net) == ["gru", "dropout", "gru", "dropout", "dense"]
-    assert [part.time for part in net.layer.parts] == ["kept", "", "kept", "", ""]
-    assert net.layer.time == "kept"
-    once = fn.recurrent([3, 8, 6, 2], "gru", objective=SOFTMAX, dropout=0.5, answer="last step")
+    assert [part.time for part in net.layer.parts] == [
+        "sequence to sequence",
+        "pointwise",
+        "sequence to sequence",
+        "pointwise",
+        "pointwise",
+    ]
+    assert net.layer.time == "sequence to sequence"
+    once = fn.recurrent([3, 8, 6, 2], "gru", objective=SOFTMAX, dropout=0.5, return_sequences=False)
     assert names(once) == names(net)
-    assert [part.time for part in once.layer.parts] == ["kept", "", "dropped", "", ""]
-    both = fn.recurrent([3, 8, 6, 2], "lstm", objective=SOFTMAX, bidirectional=True, answer="last step")
+    assert [part.time for part in once.layer.parts] == [
+        "sequence to sequence",
+        "pointwise",
+        "sequence to vector",
+        "pointwise",
+        "pointwise",
+    ]
+    both = fn.recurrent([3, 8, 6, 2], "lstm", objective=SOFTMAX, bidirectional=True, return_sequences=False)
     assert names(both) == ["bidirectional", "bidirectional", "last_step", "dense"]
-    assert both.layer.time == "dropped"
+    assert both.layer.time == "sequence to vector"
 
 
 def test_two_steps_by_hand():
@@ -94,7 +106,7 @@ def test_the_first_d_x_is_dropped_from_the_compiled_program(cell):
 
 
 def test_the_mask_reaches_the_layers_in_prediction():
-    net = fn.recurrent([2, 3, 2], "lstm", objective=SOFTMAX, answer="last step")
+    net = fn.recurrent([2, 3, 2], "lstm", objective=SOFTMAX, return_sequences=False)
     params, x = net.init(jax.random.key(0)), jax.random.normal(jax.random.key(1), (4, 2, 2))
     mask = jnp.array([[True, True], [True, True], [True, False], [True, False]])
     predicted = net.predict(params, x, mask)
@@ -115,15 +127,14 @@ def test_too_few_sizes_are_refused(sizes):
         ({"sizes": [3, 4.5, 2]}, TypeError, r"sizes\[1\] is 4.5"),
         ({"cell": "rnn"}, ValueError, "cell is 'rnn', expected one of 'simple', 'lstm', 'gru'"),
         ({"objective": "softmax"}, TypeError, "objective is 'softmax'"),
-        ({"answer": "last"}, ValueError, "answer is 'last', expected 'every step' or 'last step'"),
+        ({"return_sequences": "last"}, TypeError, "return_sequences is 'last' of type str, expected bool"),
         ({"bidirectional": 1}, TypeError, "bidirectional is 1.*write True or False"),
         ({"cell": "lstm", "activation": fn.activations.tanh}, ValueError, "expected it for 'simple' alone"),
         ({"activation": jnp.tanh}, TypeError, "activation is .*expected Activation"),
-        ({"initial": "he"}, TypeError, "initial is 'he'"),
+        ({"initializer": "he"}, TypeError, "initializer is 'he'"),
         ({"cell": "gru", "peepholes": True}, TypeError, "peepholes is no option of cell 'gru'"),
-        ({"every_step": False}, TypeError, "expected answer='last step' instead"),
         ({"truncate": 0}, ValueError, "truncate is 0"),
-        ({"dropout": 0.0}, ValueError, "keep is 0.0"),
+        ({"dropout": 1}, ValueError, "rate is 1, expected less than 1"),
         ({"l2": -1.0}, ValueError, "l2 is -1.0"),
     ],
 )

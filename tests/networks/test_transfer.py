@@ -31,7 +31,7 @@ def examples():
 
 def test_all_but_the_last_layer_is_taken_over_and_the_last_is_fresh(source):
     net, params = source
-    new_net, new_params = transfer.reuse(net, params, 2, jax.random.key(1))
+    new_net, new_params = transfer.reuse(net, params, 2, key=jax.random.key(1))
     assert [part.name for part in new_net.layer.parts] == [part.name for part in net.layer.parts]
     assert (new_net.output_shape, new_net.input_shape, new_net.objective) == ((2,), (6, 6, 1), OBJECTIVE)
     assert all(new is old for new, old in zip(new_params[:-1], params[:-1], strict=True))
@@ -39,14 +39,14 @@ def test_all_but_the_last_layer_is_taken_over_and_the_last_is_fresh(source):
     assert jax.tree.map(np.shape, new_params) == jax.tree.map(
         lambda leaf: leaf.shape, jax.eval_shape(new_net.init, jax.random.key(0))
     )
-    assert not np.array_equal(transfer.reuse(net, params, 3, jax.random.key(1))[1][-1].weights, params[-1].weights)
+    assert not np.array_equal(transfer.reuse(net, params, 3, key=jax.random.key(1))[1][-1].weights, params[-1].weights)
 
 
 def test_objective_penalty_and_beginning_can_be_others(source):
     net, params = source
     objective = fn.objectives.sigmoid_cross_entropy
     new_net, new_params = transfer.reuse(
-        net, params, 3, jax.random.key(1), objective, l2=0.5, initial=fn.initializers.zeros
+        net, params, 3, objective, key=jax.random.key(1), l2=0.5, initializer=fn.initializers.zeros
     )
     assert (new_net.objective, new_net.l2) == (objective, 0.5)
     assert not np.any(new_params[-1].weights)
@@ -55,18 +55,18 @@ def test_objective_penalty_and_beginning_can_be_others(source):
 def test_the_new_layer_has_the_precision_of_the_others(source):
     net, params = source
     half = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), params)
-    assert transfer.reuse(net, half, 2, jax.random.key(1))[1][-1].weights.dtype == np.float16
+    assert transfer.reuse(net, half, 2, key=jax.random.key(1))[1][-1].weights.dtype == np.float16
 
 
 @pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "fine-tuned"])
 def test_training_moves_the_last_layer_and_the_others_unless_they_are_frozen(frozen, source, examples):
-    new_net, begun = transfer.reuse(*source, 2, jax.random.key(1))
+    new_net, begun = transfer.reuse(*source, 2, key=jax.random.key(1))
     optimizer = fn.training.momentum(0.5, 0.9)
     if frozen:
         optimizer = transfer.freeze(optimizer, begun)
-    result = fn.training.fit(
+    result = fn.fit(
         new_net, optimizer, examples, key=jax.random.key(2), epochs=2, batch_size=4, params=begun,
-        monitor_training=False, progress="silent",
+        evaluate_training=False, progress=False,
     )  # fmt: skip
     same = [old.tobytes() == new.tobytes() for old, new in zip(leaves(begun), leaves(result.params), strict=True)]
     assert same == [frozen] * (len(same) - 2) + [False] * 2
@@ -96,21 +96,21 @@ def net_of(*layers):
 )
 def test_networks_that_are_no_flat_chain_with_a_dense_end_are_refused(net, said, key):
     with pytest.raises(ValueError, match=said):
-        transfer.reuse(net, (), 2, key)
+        transfer.reuse(net, (), 2, key=key)
 
 
 def test_other_arguments_are_refused_by_name(source, key):
     net, params = source
     with pytest.raises(TypeError, match="reuse: net is 'net'"):
-        transfer.reuse("net", params, 2, key)
+        transfer.reuse("net", params, 2, key=key)
     with pytest.raises(ValueError, match="reuse: params has the structure"):
-        transfer.reuse(net, params[1:], 2, key)
+        transfer.reuse(net, params[1:], 2, key=key)
     with pytest.raises(ValueError, match=r"reuse: outputs is 0, expected at least 1"):
-        transfer.reuse(net, params, 0, key)
+        transfer.reuse(net, params, 0, key=key)
     with pytest.raises(TypeError, match="reuse: key"):
-        transfer.reuse(net, params, 2, None)
+        transfer.reuse(net, params, 2, key=None)
     with pytest.raises(TypeError, match="objective is 'cost'"):
-        transfer.reuse(net, params, 2, key, "cost")
+        transfer.reuse(net, params, 2, "cost", key=key)
     with pytest.raises(TypeError, match="freeze: optimizer is 0"):
         transfer.freeze(0, params)
     with pytest.raises(TypeError, match="freeze: params are of type tuple, expected a tuple that ends in"):

@@ -28,9 +28,9 @@ def by_hand(pairs, net=NET):
     scores = []
     for i, (train, validation) in enumerate(pairs):
         key = jax.random.fold_in(RUN, i)
-        result = fn.training.fit(net, DESCENT, train, key=key, progress="silent", **SETTINGS)
-        n = train.inputs.shape[1 if net.layer.time else 0]  # the penalty is that of training
-        scores.append(fn.training.evaluate(net, result.params, validation._replace(dataset_size=n)))
+        result = fn.fit(net, DESCENT, train, key=key, progress=False, **SETTINGS)
+        n = train.inputs.shape[1 if net.layer.is_sequential else 0]  # the penalty is that of training
+        scores.append(fn.evaluate(net, result.params, validation._replace(dataset_size=n)))
     return np.array([[np.nan if value is None else float(value) for value in each] for each in scores]).T
 
 
@@ -70,13 +70,13 @@ def test_stratified_folds_are_those_of_k_fold():
         assert_scores(result, by_hand(fn.data.k_fold(data, 3, key=ORDER)))
 
 
-@pytest.mark.parametrize("answer", ["every step", "last step"])
-def test_sequences_lie_along_their_second_axis(answer):
-    net = fn.recurrent([2, 3, 2], objective=fn.objectives.softmax_log_likelihood, answer=answer)
+@pytest.mark.parametrize("return_sequences", [True, False])
+def test_sequences_lie_along_their_second_axis(return_sequences):
+    net = fn.recurrent([2, 3, 2], objective=fn.objectives.softmax_log_likelihood, return_sequences=return_sequences)
     random = np.random.default_rng(0)
     mask = np.arange(5)[:, None] < random.integers(1, 6, 20)
     inputs = random.normal(size=(5, 20, 2)).astype(np.float32)
-    data = fn.Batch(inputs, random.integers(0, 2, (5, 20) if answer == "every step" else 20), mask)
+    data = fn.Batch(inputs, random.integers(0, 2, (5, 20) if return_sequences else 20), mask)
     result = validate(data, 2, lambda: (net, DESCENT))
     assert_scores(result, by_hand(fn.data.k_fold(data, 2, key=ORDER, sequences=True), net))
 
@@ -90,7 +90,7 @@ def test_targets_that_are_no_classes_have_no_accuracy():
 
 
 def test_an_autoencoder_needs_no_targets():
-    net = fn.autoencoder([4, 2], code=fn.activations.identity, objective=fn.objectives.linear_squared_error)
+    net = fn.autoencoder([4, 2], code_activation=fn.activations.identity, objective=fn.objectives.linear_squared_error)
     given, own = (
         validate(fn.Batch(DATA.inputs, targets), 3, lambda: (net, fn.training.momentum(0.01)))
         for targets in (DATA.inputs, None)
@@ -124,10 +124,10 @@ def test_the_key_decides():
 
 
 def test_equal_folds_compile_once(monkeypatch):
-    from fnnets.training import runs
+    from fnnets.training import program
 
-    calls, derive = [], runs.derive
-    monkeypatch.setattr(runs, "derive", lambda *arguments: calls.append(arguments) or derive(*arguments))
+    calls, derive = [], program.derive
+    monkeypatch.setattr(program, "derive", lambda *arguments: calls.append(arguments) or derive(*arguments))
     net = fn.feedforward([4, 3], objective=fn.objectives.softmax_log_likelihood)
     validate(jax.tree.map(lambda leaf: leaf[:40], DATA), 4, lambda: (net, DESCENT))
     assert len(calls) == 1
@@ -136,10 +136,10 @@ def test_equal_folds_compile_once(monkeypatch):
 def test_ctrl_c_ends_it(monkeypatch):
     monkeypatch.setattr("sys.stderr", Interrupting())
     with pytest.raises(KeyboardInterrupt, match=r"interrupted after epoch 2 of folds\[0\]"):
-        validate(DATA, 3, progress="lines")
+        validate(DATA, 3, progress=True)
 
 
-MACHINE = fn.boltzmann(4, 3)
+RBM = fn.rbm(4, 3)
 OTHER = fn.Batch(np.ones((20, 5)), np.zeros(20, int))
 PAIR = (DATA, DATA)
 
@@ -169,7 +169,7 @@ PAIR = (DATA, DATA)
         ({"batch_size": 40}, ValueError, "batch_size is 40, expected at most the"),
         ({"make": NET}, TypeError, "build is of type Network, expected a function"),
         ({"make": lambda: ("net", DESCENT)}, TypeError, "net is 'net'"),
-        ({"make": lambda: (MACHINE, DESCENT)}, ValueError, "build gives a Boltzmann machine"),
+        ({"make": lambda: (RBM, DESCENT)}, ValueError, "build gives an RBM"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, error, message):

@@ -38,13 +38,13 @@ def history():
     return fit(validation=VALIDATION, epochs=30).history
 
 
-@pytest.mark.parametrize(("select", "min_delta", "patience"), RULES)
+@pytest.mark.parametrize(("monitor", "min_delta", "patience"), RULES)
 def test_it_stops_by_the_rule_with_the_parameters_of_the_last_significant_improvement(
-    history, select, min_delta, patience
+    history, monitor, min_delta, patience
 ):
-    scores = history.validation_cost if select == "cost" else -history.validation_accuracy
+    scores = history.validation_cost if monitor == "cost" else -history.validation_accuracy
     last, best = by_the_rule(scores, min_delta, patience)
-    result = fit(validation=VALIDATION, epochs=30, select=select, min_delta=min_delta, patience=patience)
+    result = fit(validation=VALIDATION, epochs=30, monitor=monitor, min_delta=min_delta, patience=patience)
     assert len(result.history.cost) == last
     assert int(result.state.best.epoch) == best
     assert_same(result.params, fit(epochs=best).params)
@@ -95,9 +95,9 @@ def test_a_checkpoint_belongs_to_its_least_improvement(tmp_path):
 
 
 def test_checkpoints_from_before_there_was_a_least_improvement_are_gone_on_from(tmp_path, monkeypatch):
-    from fnnets.training import runs
+    from fnnets.training import program
 
-    identity = runs.identity
+    identity = program.identity
 
     def without(*arguments):
         found = identity(*arguments)
@@ -106,7 +106,7 @@ def test_checkpoints_from_before_there_was_a_least_improvement_are_gone_on_from(
 
     settings = {"validation": VALIDATION, "patience": 9, "checkpoint": tmp_path}
     with monkeypatch.context() as patched:
-        patched.setattr(runs, "identity", without)
+        patched.setattr(program, "identity", without)
         fit(epochs=1, **settings)
     assert len(fit(epochs=2, **settings).history.cost) == 2
 
@@ -123,12 +123,12 @@ def test_checkpoints_from_before_there_was_a_least_improvement_are_gone_on_from(
         (0.5, 1.0, 0.25, True),
     ],
 )
-@pytest.mark.parametrize("select", ["cost", "accuracy"])
-def test_what_counts_as_an_improvement(score, best, min_delta, improves, select):
-    state = fn.training.start(NET, DESCENT, KEY)._replace(epoch=jnp.int32(7))
+@pytest.mark.parametrize("monitor", ["cost", "accuracy"])
+def test_what_counts_as_an_improvement(score, best, min_delta, improves, monitor):
+    state = fn.training.start(NET, DESCENT, key=KEY)._replace(epoch=jnp.int32(7))
     state = state._replace(best=state.best._replace(score=jnp.float32(best)))
-    metrics = fn.training.Metrics(*map(jnp.float32, (score, 0.0) if select == "cost" else (0.0, -score)))
-    found = epoch._better(state, metrics, select, min_delta)
+    metrics = fn.training.Metrics(*map(jnp.float32, (score, 0.0) if monitor == "cost" else (0.0, -score)))
+    found = epoch._better(state, metrics, monitor, min_delta)
     assert int(found.epoch) == (7 if improves else 0)
 
 
@@ -141,7 +141,7 @@ def test_what_counts_as_an_improvement(score, best, min_delta, improves, select)
         ({"min_delta": "0.1", "patience": 2}, TypeError, r"fit: min_delta is '0\.1'"),
         ({"min_delta": True, "patience": 2}, TypeError, "fit: min_delta is True"),
         ({"min_delta": 0.1}, ValueError, "min_delta is 0.1 without patience, expected both"),
-        ({"min_delta": 1, "patience": 2, "select": "accuracy"}, ValueError, "min_delta is 1, expected less than 1"),
+        ({"min_delta": 1, "patience": 2, "monitor": "accuracy"}, ValueError, "min_delta is 1, expected less than 1"),
     ],
 )
 def test_bad_arguments_are_refused(settings, error, message):

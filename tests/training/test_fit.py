@@ -11,8 +11,8 @@ import optax
 import pytest
 
 import fnnets as fn
-from fnnets.training import runs
-from fnnets.training.epoch import take
+from fnnets.training import program
+from fnnets.training.epoch import minibatch
 from fnnets.training.shuffle import shuffle
 from tests.training.interrupting import Interrupting
 
@@ -28,9 +28,9 @@ def blobs(n, key=KEY):
 
 
 def fit(net=NET, optimizer=DESCENT, train=None, **settings):
-    settings = {"epochs": 3, "batch_size": 10, "progress": "silent"} | settings
+    settings = {"epochs": 3, "batch_size": 10, "progress": False} | settings
     settings = settings if "state" in settings else {"key": KEY} | settings
-    return fn.training.fit(net, optimizer, blobs(40) if train is None else train, **settings)
+    return fn.fit(net, optimizer, blobs(40) if train is None else train, **settings)
 
 
 def assert_same(first, second, tolerance=0.0):
@@ -41,7 +41,7 @@ def test_an_epoch_is_the_loop_one_would_write():
     """Every example once, the last batch short, n of the penalty the data set's, in a Python loop of optax steps."""
     train = blobs(47)
     result, derive = fit(train=train, epochs=2), jax.jit(jax.grad(NET.cost))
-    state = fn.training.start(NET, DESCENT, KEY)
+    state = fn.training.start(NET, DESCENT, key=KEY)
     params, optimizer_state = state.params, state.optimizer_state
     for epoch in range(2):
         order = shuffle(jax.random.split(jax.random.fold_in(state.key, epoch))[0], 47)
@@ -68,7 +68,7 @@ def test_online_and_full_batch_descent_are_the_same_function(batch_size):
 def test_full_batch_descent_is_plain_descent():
     train, rate = blobs(12), 0.1
     result = fit(optimizer=optax.sgd(rate), train=train, batch_size=12, epochs=1)
-    before = fn.training.start(NET, optax.sgd(rate), KEY).params
+    before = fn.training.start(NET, optax.sgd(rate), key=KEY).params
     after = jax.tree.map(lambda w, d: w - rate * d, before, NET.gradient(before, train))
     assert_same(result.params, after, 1e-5)
 
@@ -108,11 +108,11 @@ def test_given_parameters_are_begun_from_and_left_alone():
 def test_history_has_a_row_for_each_epoch():
     history = fit(validation=blobs(20), epochs=4).history
     assert all(column.shape == (4,) for column in history)
-    measured = fn.training.evaluate(NET, fit(epochs=4).params, blobs(40))
+    measured = fn.evaluate(NET, fit(epochs=4).params, blobs(40))
     np.testing.assert_allclose(history.cost[-1], measured.cost, rtol=1e-6)
     np.testing.assert_allclose(history.accuracy[-1], measured.accuracy)
-    assert fit(monitor_training=False).history == fn.training.History()
-    assert fit(monitor_training=False, validation=blobs(20)).history.cost is None
+    assert fit(evaluate_training=False).history == fn.training.History()
+    assert fit(evaluate_training=False, validation=blobs(20)).history.cost is None
 
 
 def test_early_stopping_hands_back_the_best_parameters():
@@ -123,12 +123,12 @@ def test_early_stopping_hands_back_the_best_parameters():
     assert len(result.history.cost) == 4
     assert_same(result.params, fit(epochs=1).params)
     np.testing.assert_allclose(
-        fn.training.evaluate(NET, result.params, validation).cost, result.history.validation_cost.min(), rtol=0.05
+        fn.evaluate(NET, result.params, validation).cost, result.history.validation_cost.min(), rtol=0.05
     )
 
 
 def test_selection_by_accuracy_keeps_the_first_of_equals():
-    result = fit(validation=blobs(21), select="accuracy", epochs=12, patience=10)
+    result = fit(validation=blobs(21), monitor="accuracy", epochs=12, patience=10)
     assert int(result.state.best.epoch) == 1 + int(np.argmax(result.history.validation_accuracy))
 
 
@@ -146,7 +146,7 @@ def test_divergence_stops_with_the_last_good_parameters(standard_promotion):
 def test_ctrl_c_returns_what_was_learnt(monkeypatch):
     handler = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr("sys.stderr", Interrupting())
-    result = fit(epochs=100, progress="lines")
+    result = fit(epochs=100, progress=True)
     assert result.stopped == "interrupted after epoch 2"
     assert_same(result.params, fit(epochs=2).params)
     assert signal.getsignal(signal.SIGINT) is handler
@@ -166,7 +166,7 @@ def test_a_second_ctrl_c_raises():
 
 
 def test_the_same_settings_compile_once(monkeypatch):
-    module = importlib.import_module("fnnets.training.runs")
+    module = importlib.import_module("fnnets.training.program")
     fit(epochs=1)
     monkeypatch.setattr(module, "derive", lambda net, gradient: pytest.fail("compiled again"))
     fit(epochs=2)
@@ -174,11 +174,34 @@ def test_the_same_settings_compile_once(monkeypatch):
         fit(epochs=1, batch_size=9)
 
 
+def test_a_network_built_twice_compiles_nothing_anew():
+    """Equal arguments give the same network, so that the programs of the first run serve the second."""
+    compiled, optimizer = [], optax.sgd(0.1, momentum=0.9)
+
+    def note(event, duration, **details):
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(details)
+
+    def compilations():
+        before = len(compiled)
+        net = fn.feedforward([4, 7, 3], objective=fn.objectives.softmax_log_likelihood, l2=0.1, dropout=0.2)
+        fn.fit(net, optimizer, blobs(40), key=KEY, epochs=2, validation=blobs(20), progress=False)
+        return len(compiled) - before
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        first, second = compilations(), compilations()
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)
+    assert first > 0
+    assert second == 0
+
+
 def test_nothing_is_transferred_between_steps():
     """The jitted epoch gets its data and state once: inside, a transfer would raise."""
     train = jax.device_put(blobs(40)._replace(dataset_size=40))
-    step = runs._epoch(runs.Chosen(NET, DESCENT, "explicit", 10, "cost", None), (("training", True),))
-    state = fn.training.start(NET, DESCENT, KEY)
+    step = program.compiled_epoch(program.Config(NET, DESCENT, "explicit", 10, "cost", None), (("training", True),))
+    state = fn.training.start(NET, DESCENT, key=KEY)
     state, _ = step(state, train, {"training": train})
     with jax.transfer_guard("disallow"):
         state, _ = step(state, train, {"training": train})
@@ -187,15 +210,15 @@ def test_nothing_is_transferred_between_steps():
 
 def test_the_state_is_donated():
     train = jax.device_put(blobs(40)._replace(dataset_size=40))
-    state = fn.training.start(NET, DESCENT, KEY)
-    runs._epoch(runs.Chosen(NET, DESCENT, "explicit", 10, "cost", None), ())(state, train, {})
+    state = fn.training.start(NET, DESCENT, key=KEY)
+    program.compiled_epoch(program.Config(NET, DESCENT, "explicit", 10, "cost", None), ())(state, train, {})
     assert state.params[0].weights.is_deleted()
 
 
 def test_take_keeps_the_size_of_the_data_set():
     net = fn.feedforward([2, 2], objective=fn.objectives.softmax_log_likelihood)
-    assert take(net, blobs(9), jnp.array([1])).dataset_size == 9
-    assert take(net, blobs(9)._replace(dataset_size=100), jnp.array([1])).dataset_size == 100
+    assert minibatch(net, blobs(9), jnp.array([1])).dataset_size == 9
+    assert minibatch(net, blobs(9)._replace(dataset_size=100), jnp.array([1])).dataset_size == 100
 
 
 @pytest.mark.parametrize("precision", ["float64", "bfloat16"])
@@ -218,7 +241,7 @@ def test_other_precisions_train(precision):
         ({"key": None}, TypeError, "fit: key is None"),
         ({"patience": 2}, ValueError, "without validation data"),
         ({"patience": 0, "validation": blobs(9)}, ValueError, "patience is 0"),
-        ({"select": "f1"}, ValueError, "select is 'f1'"),
+        ({"monitor": "f1"}, ValueError, "monitor is 'f1'"),
         ({"gradient": "numeric"}, ValueError, "gradient is 'numeric'"),
         ({"optimizer": 0.1}, TypeError, "optimizer is 0.1"),
         ({"net": "net"}, TypeError, "net is 'net'"),
@@ -237,4 +260,34 @@ def test_bad_arguments_are_refused(settings, error, message):
 
 def test_state_and_key_together_are_refused():
     with pytest.raises(ValueError, match="state is given together with key"):
-        fn.training.fit(NET, DESCENT, blobs(20), key=KEY, state=fit().state)
+        fn.fit(NET, DESCENT, blobs(20), key=KEY, state=fit().state)
+
+
+def test_a_gradient_of_ones_own_in_the_network_is_the_one_that_trains():
+    """`net._replace(gradient=…)` has no unchecked twin, so that `fit` calls the function that was given."""
+    net = NET._replace(gradient=lambda params, batch, *, key=None: jax.tree.map(jnp.zeros_like, params))
+    before = fn.training.start(net, DESCENT, key=KEY).params
+    result = fit(net, params=before, epochs=1)
+    jax.tree.map(np.testing.assert_array_equal, result.params, before)
+
+
+def test_parameters_of_another_network_are_refused_before_anything_is_compiled():
+    other = fn.feedforward([4, 6, 3], objective=fn.objectives.softmax_log_likelihood)
+    with pytest.raises(ValueError, match=r"fit: params.*has shape \(6, 4\), expected \(5, 4\)"):
+        fit(params=other.init(KEY))
+    state = fn.training.start(other, DESCENT, key=KEY)
+    with pytest.raises(ValueError, match=r"fit: state\.params.*has shape \(6, 4\), expected \(5, 4\)"):
+        fit(state=state)
+
+
+def test_a_penalty_that_is_an_array_trains_as_the_number():
+    one, other = (
+        fit(fn.feedforward([4, 5, 3], objective=fn.objectives.softmax_log_likelihood, l2=l2), epochs=1)
+        for l2 in (0.5, jnp.float32(0.5))
+    )
+    assert_same(one.params, other.params)
+
+
+def test_evaluate_training_of_another_kind_is_refused():
+    with pytest.raises(TypeError, match="fit: evaluate_training is 'yes', expected True, False or None; choose one"):
+        fit(evaluate_training="yes")

@@ -10,12 +10,12 @@ from fnnets.training.shuffle import shuffle
 from tests.training.test_fit import KEY, assert_same, fit
 
 
-def echoes(n, key=KEY, every_step=True):
+def echoes(n, key=KEY, return_sequences=True):
     """Bits (T, n, 1) of which a network is to say the one before; sequence i is padded at i mod 3 of its 6 steps."""
     bits = jax.random.bernoulli(key, 0.5, (6, n)).astype(int)
     mask = jnp.arange(6)[:, None] < 6 - jnp.arange(n) % 3
     inputs = bits[..., None].astype(float) - 0.5
-    return fn.Batch(inputs, jnp.roll(bits, 1, axis=0).at[0].set(0) if every_step else bits[0], mask)
+    return fn.Batch(inputs, jnp.roll(bits, 1, axis=0).at[0].set(0) if return_sequences else bits[0], mask)
 
 
 RECALL = fn.recurrent([1, 5, 2], "gru", objective=fn.objectives.softmax_log_likelihood, l2=0.1)
@@ -25,7 +25,7 @@ def test_sequences_are_shuffled_along_their_own_axis():
     """The loop one would write over 7 sequences in minibatches of 3, 3 and 1, masks and all."""
     train, descent = echoes(7), optax.sgd(0.1)
     result = fit(RECALL, descent, train, epochs=2, batch_size=3)
-    state = fn.training.start(RECALL, descent, KEY)
+    state = fn.training.start(RECALL, descent, key=KEY)
     params, derive = state.params, jax.jit(jax.grad(RECALL.cost))
     for epoch in range(2):
         order = shuffle(jax.random.split(jax.random.fold_in(state.key, epoch))[0], 7)
@@ -35,15 +35,15 @@ def test_sequences_are_shuffled_along_their_own_axis():
     assert_same(result.params, params, 1e-5)
 
 
-@pytest.mark.parametrize("every_step", [True, False])
-def test_recurrent_networks_learn_from_padded_sequences(every_step, standard_promotion):
+@pytest.mark.parametrize("return_sequences", [True, False])
+def test_recurrent_networks_learn_from_padded_sequences(return_sequences, standard_promotion):
     """An echo is learnt whole in 60 epochs with clipped gradients; chance is 1/2."""
     net = fn.recurrent(
         [1, 8, 2], "lstm", objective=fn.objectives.softmax_log_likelihood,
-        answer="every step" if every_step else "last step",
+        return_sequences=return_sequences,
     )  # fmt: skip
     clipped = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.02))
-    train, validation = echoes(60, every_step=every_step), echoes(21, jax.random.key(1), every_step)
+    train, validation = echoes(60, return_sequences=return_sequences), echoes(21, jax.random.key(1), return_sequences)
     result = fit(net, clipped, train, epochs=60, batch_size=10, validation=validation)
     assert result.history.validation_accuracy[-1] > 0.95
     assert result.history.cost[-1] < 0.2 < result.history.cost[0]

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 import fnnets as fn
-from fnnets.training import Checkpoint, feeds, streamed
-from tests.training.test_streamed import stopping
+from fnnets.training import Checkpoint
+from fnnets.training.streaming import loader, streaming_epoch
+from tests.training.streaming.test_streaming_epoch import stopping
 
 KEY = jax.random.key(11)
 SOFTMAX = fn.objectives.softmax_log_likelihood
 DESCENT = fn.training.momentum(0.2, 0.9)
-NET = fn.feedforward([4, 5, 3], objective=SOFTMAX, l2=0.5, dropout=0.8)
+NET = fn.feedforward([4, 5, 3], objective=SOFTMAX, l2=0.5, dropout=0.2)
 
 
 def examples(n=67, key=KEY):
@@ -26,8 +27,8 @@ VALIDATION = examples(20, jax.random.key(12))
 
 
 def fit(train, directory=None, net=NET, optimizer=DESCENT, **settings):
-    settings = {"key": KEY, "epochs": 5, "batch_size": 10, "progress": "silent", "validation": VALIDATION} | settings
-    return fn.training.fit(net, optimizer, train, checkpoint=directory, **settings)
+    settings = {"key": KEY, "epochs": 5, "batch_size": 10, "progress": False, "validation": VALIDATION} | settings
+    return fn.fit(net, optimizer, train, checkpoint=directory, **settings)
 
 
 def assert_same_bits(first, second):
@@ -46,7 +47,7 @@ def test_the_same_call_goes_on_and_ends_at_the_same_bits(tmp_path, capsys):
     train = examples()
     whole = fit(train)
     assert_same_bits(fit(train, tmp_path, epochs=2), fit(train, epochs=2))
-    resumed = fit(train, tmp_path, progress="lines")
+    resumed = fit(train, tmp_path, progress=True)
     assert_same_bits(resumed, whole)
     assert len(resumed.history.cost) == 5
     assert "fit: goes on after epoch 2, from its checkpoint\nfit: epoch 3" in capsys.readouterr().err
@@ -55,8 +56,8 @@ def test_the_same_call_goes_on_and_ends_at_the_same_bits(tmp_path, capsys):
     assert_same_bits(again, whole)
 
 
-def test_a_machine_goes_on_with_its_chains(tmp_path):
-    net = fn.boltzmann(4, 3, sampler=fn.networks.sampling.persistent(chains=6))
+def test_an_rbm_goes_on_with_its_chains(tmp_path):
+    net = fn.rbm(4, 3, sampler=fn.boltzmann.persistent_contrastive_divergence(chains=6))
     train = fn.Batch((examples().inputs > 0).astype(np.float32))
     settings = {"net": net, "validation": None}
     fit(train, tmp_path, epochs=2, **settings)
@@ -72,7 +73,7 @@ def test_a_run_that_had_stopped_early_stays_stopped(tmp_path):
 
 
 def test_a_state_that_is_gone_on_from_has_a_run_of_its_own(tmp_path):
-    begun = fn.training.fit(NET, DESCENT, examples(), key=KEY, epochs=1, progress="silent")
+    begun = fn.fit(NET, DESCENT, examples(), key=KEY, epochs=1, progress=False)
     settings = {"key": None, "state": begun.state}
     whole = fit(examples(), epochs=3, **settings)
     fit(examples(), tmp_path, epochs=1, **settings)
@@ -83,8 +84,8 @@ def test_a_state_that_is_gone_on_from_has_a_run_of_its_own(tmp_path):
 
 @pytest.mark.parametrize("after", [2, 6])
 def test_a_stream_goes_on_within_an_epoch(tmp_path, monkeypatch, after):
-    """Stopped by Ctrl-C in the first and the second epoch, of four chunks each; the last save is that of the stop."""
-    monkeypatch.setattr(feeds, "CHUNK_BYTES", 2 * 10 * (4 * 4 + 4))
+    """Stopped by Ctrl-C in the first and the second epoch, of four chunks each; the last checkpoint is of the stop."""
+    monkeypatch.setattr(loader, "CHUNK_BYTES", 2 * 10 * (4 * 4 + 4))
     train = fn.data.stream(examples().inputs, examples().targets, block=8, pool=3)
     whole = fit(train, epochs=3)
     with monkeypatch.context() as patched:
@@ -95,7 +96,7 @@ def test_a_stream_goes_on_within_an_epoch(tmp_path, monkeypatch, after):
 
 
 def test_minutes_save_within_an_epoch(tmp_path, monkeypatch):
-    monkeypatch.setattr(feeds, "CHUNK_BYTES", 2 * 10 * (4 * 4 + 4))
+    monkeypatch.setattr(loader, "CHUNK_BYTES", 2 * 10 * (4 * 4 + 4))
     train = fn.data.stream(examples().inputs, examples().targets)
     fit(train, Checkpoint(tmp_path, every=None, minutes=1e-9, keep=100), epochs=2)
     assert sum(entry.name.isdecimal() for entry in tmp_path.iterdir()) == 2 * 4 + 2
@@ -141,19 +142,19 @@ def test_a_run_that_diverges_keeps_its_last_good_state(tmp_path):
 
 
 def test_ctrl_c_saves(tmp_path, monkeypatch):
-    monkeypatch.setattr(feeds, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(loader, "CHUNK_BYTES", 1)
     train = fn.data.stream(examples().inputs, examples().targets)
 
-    def interrupting(compiled, feed, transform):
+    def interrupting(compiled, load, transform):
         def chunk(*arguments):
             os.kill(os.getpid(), signal.SIGINT)
             return compiled.chunk(*arguments)
 
-        return made(compiled._replace(chunk=chunk), feed, transform)
+        return made(compiled._replace(chunk=chunk), load, transform)
 
-    made = streamed.epoch
+    made = streaming_epoch.train_chunks
     with monkeypatch.context() as patched:
-        patched.setattr(streamed, "epoch", interrupting)
+        patched.setattr(streaming_epoch, "train_chunks", interrupting)
         stopped = fit(train, Checkpoint(tmp_path, every=100))
     assert stopped.stopped == "interrupted after 1 minibatches of epoch 1"
     assert_same_bits(fit(train, tmp_path), fit(train))
@@ -163,13 +164,13 @@ OTHERS = {
     "run: batch_size is 10 there and 20 here": {"batch_size": 20},
     "run: key is": {"key": jax.random.key(1)},
     "run: gradient is 'explicit' there and 'automatic' here": {"gradient": "automatic"},
-    "run: judged is": {"validation": None},
+    "run: monitored is": {"validation": None},
     "run: validation is": {"validation": examples(20)},
     "network: params[0].weights of shape (5, 4), float32 there and params[0].weights of shape (6, 4)": {
-        "net": fn.feedforward([4, 6, 3], objective=SOFTMAX, l2=0.5, dropout=0.8)
+        "net": fn.feedforward([4, 6, 3], objective=SOFTMAX, l2=0.5, dropout=0.2)
     },
     "network: activations, objective, penalty or dropout differ": {
-        "net": fn.feedforward([4, 5, 3], objective=SOFTMAX, l2=0.6, dropout=0.8)
+        "net": fn.feedforward([4, 5, 3], objective=SOFTMAX, l2=0.6, dropout=0.2)
     },
     "optimizer: its rule or a rate differs": {"optimizer": fn.training.momentum(0.1, 0.9)},
     "data: the contents of targets differ": {
@@ -203,7 +204,7 @@ def test_another_run_is_refused_with_what_differs_and_nothing_is_touched(of_anot
         (Checkpoint("x", every=0), ValueError, "checkpoint.every is 0"),
         (Checkpoint("x", minutes=-1.0), ValueError, "checkpoint.minutes is -1"),
         (Checkpoint("x", keep=0), ValueError, "checkpoint.keep is 0"),
-        (Checkpoint("x", failure="panic"), ValueError, "checkpoint.failure is 'panic'"),
+        (Checkpoint("x", on_error="panic"), ValueError, "checkpoint.on_error is 'panic'"),
         (Checkpoint("x", every=None), ValueError, "every and minutes are both None"),
     ],
 )

@@ -17,7 +17,7 @@ from tests.training.test_fit import KEY, NET, Interrupting, blobs
 from tests.training.test_fit_of_sequences import echoes
 
 KEYS = jax.random.split(KEY, 3)
-QUIET = {"epochs": 3, "batch_size": 10, "progress": "silent"}
+QUIET = {"epochs": 3, "batch_size": 10, "progress": False}
 
 
 COLLECTIVES = (
@@ -30,7 +30,7 @@ def mesh(count, axis="members"):
 
 
 def build(rate, l2):
-    net = fn.feedforward([4, 5, 3], objective=fn.objectives.softmax_log_likelihood, l2=l2, dropout=0.8)
+    net = fn.feedforward([4, 5, 3], objective=fn.objectives.softmax_log_likelihood, l2=l2, dropout=0.2)
     return net, fn.training.momentum(rate, 0.5)
 
 
@@ -73,7 +73,7 @@ def test_members_equal_their_own_fits_wherever_they_run(monkeypatch, count, plac
         together = fn.training.fit_many(build, train, keys=keys, hyperparameters=numbers, **settings, **placing)
         for k in range(0, count, 3):
             own = build(numbers["rate"][k], numbers["l2"][k])
-            alone = fn.training.fit(*own, train, key=keys[k], **settings)
+            alone = fn.fit(*own, train, key=keys[k], **settings)
             member = jax.tree.map(lambda leaf, k=k: leaf[k], together.state)
             pairs = zip(jax.tree.leaves(member), jax.tree.leaves(alone.state), strict=True)
             for a, b in pairs:
@@ -125,8 +125,8 @@ def test_an_exchange_would_be_seen(monkeypatch):
     def looking(*args):
         step = advance(*args)
 
-        def looks(state, train, judged):
-            state, report = step(state, train, judged)
+        def looks(state, train, monitored):
+            state, report = step(state, train, monitored)
             return state, report._replace(finite=jax.lax.pmin(report.finite.astype("int32"), "members") > 0)
 
         return looks
@@ -149,7 +149,7 @@ def test_members_over_keys_equal_their_own_fits():
     descent = fn.training.momentum(0.3, 0.5)
     together = fn.training.fit_many(lambda: (NET, descent), blobs(40), keys=KEYS, validation=blobs(20), **QUIET)
     for k in range(3):
-        alone = fn.training.fit(NET, descent, blobs(40), key=KEYS[k], validation=blobs(20), **QUIET)
+        alone = fn.fit(NET, descent, blobs(40), key=KEYS[k], validation=blobs(20), **QUIET)
         member = jax.tree.map(lambda leaf, k=k: leaf[k], together.params)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), member, alone.params)
         np.testing.assert_allclose(together.history.validation_cost[:, k], alone.history.validation_cost, rtol=1e-4)
@@ -165,7 +165,7 @@ def test_members_that_read_padded_sequences_equal_their_own_fits():
     descent = fn.training.momentum(0.3, 0.5)
     together = fn.training.fit_many(lambda: (net, descent), echoes(10), keys=KEYS, **settings)
     for k in range(3):
-        alone = fn.training.fit(net, descent, echoes(10), key=KEYS[k], **settings)
+        alone = fn.fit(net, descent, echoes(10), key=KEYS[k], **settings)
         member = jax.tree.map(lambda leaf, k=k: leaf[k], together.params)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), member, alone.params)
         np.testing.assert_allclose(together.history.accuracy[:, k], alone.history.accuracy, rtol=1e-6)
@@ -180,7 +180,7 @@ def test_members_over_numbers_equal_their_own_fits():
     together = fn.training.fit_many(build, blobs(40), keys=KEYS, hyperparameters=numbers, **QUIET)
     for k in range(3):
         net, descent = build(numbers["rate"][k], numbers["l2"][k])
-        alone = fn.training.fit(net, descent, blobs(40), key=KEYS[k], **QUIET)
+        alone = fn.fit(net, descent, blobs(40), key=KEYS[k], **QUIET)
         np.testing.assert_allclose(together.history.cost[:, k], alone.history.cost, rtol=1e-4)
 
 
@@ -197,7 +197,7 @@ def test_a_diverged_member_leaves_the_others_alone():
 
 def test_ctrl_c_returns_what_was_learnt(monkeypatch):
     monkeypatch.setattr("sys.stderr", Interrupting())
-    settings = QUIET | {"epochs": 100, "progress": "lines"}
+    settings = QUIET | {"epochs": 100, "progress": True}
     result = fn.training.fit_many(lambda: (NET, fn.training.momentum(0.1)), blobs(40), keys=KEYS, **settings)
     assert result.history.cost.shape == (2, 3)
     assert result.state.epoch.tolist() == [2, 2, 2]

@@ -28,14 +28,28 @@ def test_a_network_moves_by_the_recursion_of_the_notes(make):
     net = fn.feedforward([3, 4, 2], objective=fn.objectives.softmax_log_likelihood)
     train = fn.Batch(jax.random.normal(jax.random.key(0), (12, 3)), jnp.arange(12) % 2)
     params, derive = net.init(jax.random.key(1)), jax.jit(jax.grad(net.cost))
-    result = fn.training.fit(
-        net, make(0.5, 0.9), train, key=jax.random.key(2), params=params, epochs=5, batch_size=12, progress="silent"
+    result = fn.fit(
+        net, make(0.5, 0.9), train, key=jax.random.key(2), params=params, epochs=5, batch_size=12, progress=False
     )
     v = jax.tree.map(jnp.zeros_like, params)
     for _ in range(5):
         v = jax.tree.map(lambda v, d: 0.9 * v - 0.5 * d, v, derive(params, train))
         params = jax.tree.map(jnp.add, params, v)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result.params, params)
+
+
+def test_optax_sgd_with_momentum_is_the_recursion_of_the_notes():
+    """v ← μ v − η g, w ← w + v with η = 0.1 and μ = 0.9: the same parameters to rounding, from step to step."""
+    w = reference = np.array([1.0, -2.0, 0.5], np.float32)
+    descent, v = optax.sgd(0.1, momentum=0.9), np.zeros(3, np.float32)
+    state = descent.init(jnp.asarray(w))
+    for _ in range(20):
+        g = np.sin(reference) + reference
+        updates, state = descent.update(jnp.asarray(np.sin(w) + w), state)
+        w = np.asarray(optax.apply_updates(jnp.asarray(w), updates))
+        v = np.float32(0.9) * v - np.float32(0.1) * g
+        reference = reference + v
+        np.testing.assert_allclose(w, reference, rtol=1e-5, atol=1e-6)
 
 
 def test_without_momentum_it_is_plain_descent():

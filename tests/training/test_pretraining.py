@@ -1,4 +1,4 @@
-"""Pretraining: the greedy loop, its stack of machines, what it is good for, and what is refused."""
+"""Pretraining: the greedy loop, its stack of RBMs, what it is good for, and what is refused."""
 
 import functools
 import importlib
@@ -24,31 +24,31 @@ V = V.astype(np.float32)
 
 @functools.cache
 def stack():
-    return fn.training.machines_for([6, 5, 2], mean=V.mean(axis=0))
+    return fn.training.rbm_stack([6, 5, 2], mean=V.mean(axis=0))
 
 
-def pretrain(machines=None, optimizers=DESCENT, train=None, **settings):
-    settings = {"key": KEY, "epochs": 3, "batch_size": 20, "progress": "silent", **settings}
-    machines = stack() if machines is None else machines
-    return fn.training.pretrain(machines, optimizers, fn.Batch(V) if train is None else train, **settings)
+def pretrain(rbms=None, optimizers=DESCENT, train=None, **settings):
+    settings = {"key": KEY, "epochs": 3, "batch_size": 20, "progress": False, **settings}
+    rbms = stack() if rbms is None else rbms
+    return fn.training.pretrain(rbms, optimizers, fn.Batch(V) if train is None else train, **settings)
 
 
 @functools.cache
 def pretrained():
-    """Different settings for each machine, with validation data; shared, as most of the time is compilation."""
+    """Different settings for each RBM, with validation data; shared, as most of the time is compilation."""
     return pretrain(optimizers=[DESCENT, SLOWER], epochs=(100, 40), validation=fn.Batch(V[:20]))
 
 
 def test_it_is_the_loop_one_would_write():
     result, (first, second) = pretrained(), stack()
-    settings = {"batch_size": 20, "progress": "silent"}
-    lower = fn.training.fit(
+    settings = {"batch_size": 20, "progress": False}
+    lower = fn.fit(
         first, DESCENT, fn.Batch(V), key=jax.random.fold_in(KEY, 0), epochs=100, validation=fn.Batch(V[:20]), **settings
     )
     jax.tree.map(np.testing.assert_array_equal, result.params[0], lower.params)
     means = first.predict(lower.params, V)  # probabilities: none of them a sample
     assert not np.isin(means, [0.0, 1.0]).any()
-    upper = fn.training.fit(
+    upper = fn.fit(
         second, SLOWER, fn.Batch(means), key=jax.random.fold_in(KEY, 1), epochs=40,
         validation=fn.Batch(means[:20]), **settings,
     )  # fmt: skip
@@ -61,7 +61,7 @@ def test_it_is_the_loop_one_would_write():
 
 def test_it_lowers_the_first_reconstruction_error_against_a_random_start():
     net = fn.autoencoder([6, 5, 2])
-    begun = fn.networks.coding.unroll(net, pretrained().params)
+    begun = fn.autoencoders.unroll(net, pretrained().params)
     costs = [float(net.cost(params, fn.Batch(V))) for params in (begun, net.init(KEY), net.init(jax.random.key(4)))]
     assert costs[0] < 0.9 * min(costs[1:])
     mean = np.clip(V.mean(axis=0), 1e-3, 1 - 1e-3)  # and the code says more than the mean picture
@@ -70,7 +70,7 @@ def test_it_lowers_the_first_reconstruction_error_against_a_random_start():
 
 def test_means_in_chunks_are_the_prediction(monkeypatch):
     monkeypatch.setattr(pretraining, "CHUNK", 4)
-    rbm = fn.boltzmann(6, 3)
+    rbm = fn.rbm(6, 3)
     params, v = generic(1, jax.eval_shape(rbm.init, KEY)), V[:10].astype(np.uint8)
     found = pretraining._means(rbm.family.hidden.mean, params, v)
     np.testing.assert_allclose(found, rbm.predict(params, v), rtol=1e-6)
@@ -78,20 +78,17 @@ def test_means_in_chunks_are_the_prediction(monkeypatch):
 
 def test_the_stack_has_gaussian_units_where_data_or_code_are_real():
     kinds = [
-        [
-            (rbm.family.visible.name, rbm.family.hidden.name)
-            for rbm in fn.training.machines_for([6, 5, 4, 2], **settings)
-        ]
-        for settings in ({}, {"code": "binary", "visible_units": "gaussian"})
+        [(rbm.family.visible.name, rbm.family.hidden.name) for rbm in fn.training.rbm_stack([6, 5, 4, 2], **settings)]
+        for settings in ({}, {"code_units": "binary", "visible_units": "gaussian"})
     ]
     binary = ("binary", "binary")
     assert kinds == [[binary, binary, ("binary", "gaussian")], [("gaussian", "binary"), binary, binary]]
 
 
 def test_settings_reach_each_machine():
-    machines = fn.training.machines_for([3, 2, 2], l2=0.5, deviation=2.0, mean=np.array([0.25, 0.5, 0.5]))
-    assert [rbm.l2 for rbm in machines] == [0.5, 0.5]
-    first, second = (rbm.init(KEY) for rbm in machines)
+    rbms = fn.training.rbm_stack([3, 2, 2], l2=0.5, deviation=2.0, mean=np.array([0.25, 0.5, 0.5]))
+    assert [rbm.l2 for rbm in rbms] == [0.5, 0.5]
+    first, second = (rbm.init(KEY) for rbm in rbms)
     np.testing.assert_allclose(first.visible_biases, [np.log(1 / 3), 0, 0], atol=1e-6)
     np.testing.assert_array_equal(second.visible_biases, 0)
     assert np.abs(first.weights).max() > 0.5
@@ -99,7 +96,7 @@ def test_settings_reach_each_machine():
 
 def test_ctrl_c_ends_the_whole_and_hands_back_what_was_learnt(monkeypatch):
     monkeypatch.setattr("sys.stderr", Interrupting())
-    result = pretrain(progress="lines", epochs=100)
+    result = pretrain(progress=True, epochs=100)
     assert result.stopped == ("interrupted after epoch 2",)
     assert len(result.params) == len(result.histories) == 1
 
@@ -108,12 +105,12 @@ def test_ctrl_c_ends_the_whole_and_hands_back_what_was_learnt(monkeypatch):
     ("arguments", "message"),
     [
         (
-            {"machines": [fn.boltzmann(6, 5), fn.boltzmann(4, 2)]},
-            r"machines\[0\] has 5 hidden units.*machines\[1\] 4 v",
+            {"rbms": [fn.rbm(6, 5), fn.rbm(4, 2)]},
+            r"rbms\[0\] has 5 hidden units.*rbms\[1\] 4 v",
         ),
         (
-            {"machines": [fn.boltzmann(6, 5, hidden_units="gaussian"), fn.boltzmann(5, 2)]},
-            r"machines\[0\] has Gaussian hidden units, but machines\[1\] binary visible ones",
+            {"rbms": [fn.rbm(6, 5, hidden_units="gaussian"), fn.rbm(5, 2)]},
+            r"rbms\[0\] has Gaussian hidden units, but rbms\[1\] binary visible ones",
         ),
         ({"optimizers": [DESCENT]}, "optimizers holds 1 entries, expected 2"),
         ({"epochs": [1, 2, 3]}, "epochs holds 3 entries, expected 2"),
@@ -134,9 +131,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_trained(arguments, mess
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"machines": stack()[0]}, "machines is Network"),
-        ({"machines": []}, r"machines is \[\], expected a list of machines"),
-        ({"machines": [fn.autoencoder([6, 2])]}, "pretrain: net is of chain, expected a Boltzmann machine"),
+        ({"rbms": stack()[0]}, "rbms is of type Network, expected a list of RBMs"),
+        ({"rbms": []}, r"rbms is \[\], expected a list of RBMs"),
+        ({"rbms": [fn.autoencoder([6, 2])]}, "pretrain: net is of chain, expected a Boltzmann machine"),
         ({"optimizers": [DESCENT, "sgd"]}, "optimizer is 'sgd'"),
         ({"key": 3}, "pretrain: key is 3"),
     ],
@@ -149,22 +146,22 @@ def test_arguments_of_other_types_are_refused(arguments, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"sizes": [6]}, "machines_for: sizes is"),
-        ({"sizes": [6, 0]}, r"machines_for: sizes\[1\] is 0"),
-        ({"code": "linear"}, "code is 'linear', expected one of gaussian, binary"),
+        ({"sizes": [6]}, "rbm_stack: sizes is"),
+        ({"sizes": [6, 0]}, r"rbm_stack: sizes\[1\] is 0"),
+        ({"code_units": "linear"}, "code_units is 'linear', expected one of gaussian, binary"),
         ({"visible_units": "ternary"}, "visible_units is 'ternary'"),
         ({"sizes": [6, 2], "visible_units": "gaussian"}, "both 'gaussian'"),
     ],
 )
 def test_stacks_that_cannot_be_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        fn.training.machines_for(**{"sizes": [6, 5, 2], **settings})
+        fn.training.rbm_stack(**{"sizes": [6, 5, 2], **settings})
 
 
 def test_real_data_in_float64():
     with jax.enable_x64(True):
-        machines = fn.training.machines_for([6, 3, 2], visible_units="gaussian")
+        rbms = fn.training.rbm_stack([6, 3, 2], visible_units="gaussian")
         train = fn.Batch(np.random.default_rng(0).normal(size=(40, 6)))
-        result = pretrain(machines, SLOWER, train, epochs=1, monitor_training=False)
+        result = pretrain(rbms, SLOWER, train, epochs=1, evaluate_training=False)
         assert {leaf.dtype for leaf in jax.tree.leaves(result.params)} == {jnp.dtype("float64")}
         assert all(np.any(leaf) for leaf in jax.tree.leaves(result.params))

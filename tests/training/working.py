@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fnnets.training import processes
+from fnnets.training.distributed import processes
 
 EXAMPLES, EPOCHS, BATCH = 30, 4, 8
 
@@ -30,9 +30,9 @@ def train(folder, batch_size=BATCH, checkpoint=None):
     import fnnets as fn
 
     net, optimizer, x, labels = problem()
-    return fn.training.fit(
+    return fn.fit(
         net, optimizer, fn.data.stream(x, labels), key=jax.random.key(0), epochs=EPOCHS, batch_size=batch_size,
-        devices="all", checkpoint=checkpoint, progress="silent",
+        devices="all", checkpoint=checkpoint, progress=False,
     )  # fmt: skip
 
 
@@ -45,23 +45,21 @@ def ends_early(index):
     net, optimizer, x, labels = problem()
     sizes = [4, 4] + [2] * (index > 0)
     batches = [(x[:size], labels[:size]) for size in sizes]
-    fn.training.fit(
-        net, optimizer, lambda epoch: batches, key=jax.random.key(0), epochs=1, devices="all", progress="silent"
-    )
+    fn.fit(net, optimizer, lambda epoch: batches, key=jax.random.key(0), epochs=1, devices="all", progress=False)
 
 
 def noting(reads):
     """Call `reads` with the rows of each piece of minibatches that training reads of the inputs."""
-    from fnnets.training import feeds
+    from fnnets.training.streaming import loader
 
-    taken = feeds._taken
+    read_rows = loader.read_rows
 
-    def noted(array, axis, rows):
+    def noted(array, rows, axis):
         if array.ndim == 2:  # the inputs
             reads(rows)
-        return taken(array, axis, rows)
+        return read_rows(array, rows, axis)
 
-    feeds._taken = noted
+    loader.read_rows = noted
 
 
 def trains(folder, index):

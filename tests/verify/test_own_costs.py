@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 import fnnets as fn
-from tests.verify.test_network import BATCH, WHOLE, build, wrong
+from tests.verify.checks.test_network import BATCH, WHOLE, build, wrong
 
 TARGETS = BATCH._replace(targets=jax.random.uniform(jax.random.key(3), (6, 3)))
 OUTPUTS = {"elementwise": fn.activations.tanh, "coupled": fn.activations.softmax}

@@ -32,7 +32,7 @@ def test_function(request):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """What pytest says of the tests above, and the XML that it writes."""
+    """Pytest's output on the tests above, and its XML."""
     folder = tmp_path_factory.mktemp("mine")
     (folder / "test_mine.py").write_text(TESTS)
     options = ["-q", "-rA", "-p", "no:cacheprovider", "--junit-xml=out.xml", "-o", "junit_family=xunit1", "."]

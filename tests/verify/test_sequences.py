@@ -38,7 +38,11 @@ def test_right_networks_pass(cell):
 
 def test_a_classifier_with_checkpoints_passes():
     net = fn.recurrent(
-        [M, 3, 2], cell="lstm", objective=fn.objectives.softmax_log_likelihood, answer="last step", checkpoint_every=2
+        [M, 3, 2],
+        cell="lstm",
+        objective=fn.objectives.softmax_log_likelihood,
+        return_sequences=False,
+        checkpoint_every=2,
     )
     verdicts(net, batch((N,)))[0].assert_ok()
 

@@ -26,7 +26,7 @@ def small():
 
 @pytest.fixture
 def content(small, monkeypatch, tmp_path):
-    """What a run of them leaves."""
+    """The content of a run of them."""
     monkeypatch.setattr(bench, "SUBJECTS", small)
     monkeypatch.setattr(bench, "GEMM_SIZE", 8)
     options = ["--rounds", "1", "--counts", "8", "16", "--out", str(tmp_path / "results")]
@@ -64,7 +64,7 @@ def test_the_gradient_has_the_bytes_that_are_counted(small):
 @pytest.mark.parametrize("name", ["vgg-a", "lstm-1024"])
 def test_the_compiled_program_sums_the_bytes_that_are_counted_at_once(small, name):
     subject = small[name]()
-    own = PartitionSpec(None, "data") if subject.net.layer.time else PartitionSpec("data")
+    own = PartitionSpec(None, "data") if subject.net.layer.is_sequential else PartitionSpec("data")
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:2])
     given = jax.eval_shape(subject.net.init, jax.random.key(0)), bench.batch(subject, 4)
     whole, cut = PartitionSpec(), bench.fn.Batch(own, own)

@@ -30,13 +30,13 @@ def test_the_benchmark_compares_times_and_writes(tmp_path, small, capsys):
     # crops at 0 and 4 see 32 of 33 pixels: 28 positions, 7 poolings, 2 x 2 places for a crop's 6 x 6
     assert row["operations"]["class map"] == 2 * (28 * 28 * convolution + 4 * dense)
     assert row["operations"]["crops"] == 4 * 2 * (24 * 24 * convolution + dense)
-    assert content["command"] == "python -m experiments.benchmarks.class_map"
+    assert content["command"] == "python -m experiments.benchmarks class_map"
 
 
 def test_a_map_that_is_not_that_of_the_crops_is_not_timed(tmp_path, small, monkeypatch, capsys):
     params = small.init(jax.random.key(0))
-    right = fn.networks.detection.class_map
-    monkeypatch.setattr(fn.networks.detection, "class_map", lambda net, p, x: right(net, p, x)[:, ::-1])
+    right = fn.detection.class_map
+    monkeypatch.setattr(fn.detection, "class_map", lambda net, p, x: right(net, p, x)[:, ::-1])
     row = class_map.measure(small, params, 33, class_map.Options())
     assert row["difference"] > 1e-5
     assert "samples" not in row

@@ -40,7 +40,7 @@ def test_one_save_more_than_are_kept_is_seen(tmp_path):
 
 
 class Worker:
-    """A process that says one line."""
+    """A process that prints one line."""
 
     def __init__(self, text):
         self.stderr = [text]

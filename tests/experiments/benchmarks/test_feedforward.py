@@ -18,7 +18,7 @@ def small():
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory):
-    """What the benchmark of a tiny net writes."""
+    """The content that the benchmark of a tiny net writes."""
     out = tmp_path_factory.mktemp("out")
     options = ["--examples", "60", "--rounds", "2", "--nets", "784-5-10:10", "--out", str(out)]
     assert feedforward.main(options) == 0

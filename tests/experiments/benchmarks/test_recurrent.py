@@ -125,7 +125,7 @@ def test_another_gradient_is_found_and_absent_peers_are_left_out(monkeypatch, tm
     arguments = ["--nets", SMALL, "--cells", "simple", "--rounds", "1", "--out", str(tmp_path)]
     assert recurrent.main(arguments) == 1
     said = capsys.readouterr()
-    assert said.err.splitlines() == [f"simple {SMALL}: textbook has another gradient; its time says nothing"]
+    assert said.err.splitlines() == [f"simple {SMALL}: textbook has another gradient; its time is worthless"]
     assert [line for line in said.out.splitlines() if "skipped" in line] == [
         f"{name}: skipped, {module} is not installed; `make benchmark` installs it"
         for name, module in (("Flax", "flax"), ("Equinox", "equinox"), ("PyTorch", "torch"))

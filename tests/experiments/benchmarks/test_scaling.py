@@ -21,15 +21,15 @@ SMALL = ["--rounds", "1", "--epochs", "1", "--examples", "300", "--steps", "1", 
 
 
 def here(answers, job, given, devices=1, count=0):
-    """The job in this process, which has 8 devices, in place of others; what was asked before is not done again."""
-    asked = json.dumps([job, given])
-    answers[asked] = answers.get(asked) or scaling_child.JOBS[job](**given)
-    return [answers[asked]] * max(1, count)
+    """The job in this process, which has 8 devices, in place of others; what ran before is not done again."""
+    request = json.dumps([job, given])
+    answers[request] = answers.get(request) or scaling_child.JOBS[job](**given)
+    return [answers[request]] * max(1, count)
 
 
 @pytest.fixture
 def content(monkeypatch, tmp_path, capsys):
-    """What a run of all parts leaves, with a network of a few units and each other process played by this one."""
+    """The content of a run of all parts, with a network of a few units; this process plays all others."""
     monkeypatch.setattr(scaling_devices, "SIZES", {"784-100-10": 16})
     monkeypatch.setattr(scaling_devices, "dense", lambda: scaling_setting.dense(2))
     monkeypatch.setattr(streaming, "dense", lambda: scaling_setting.dense(2))

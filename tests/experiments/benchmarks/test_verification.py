@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import pytest
 
 from experiments.benchmarks import verification as bench
-from fnnets.verify import mutants
-from fnnets.verify.mutants import families
+from fnnets import mutation
+from fnnets.mutation import probes
 
 
 def probe():
-    return families.Probe(*families.settings("dense")[0].make())
+    return probes.Probe(*probes.settings("dense")[0].make())
 
 
 def torch_is_there():
@@ -29,8 +29,8 @@ TOOLS = {
 def test_a_tool_passes_right_code_and_refuses_a_mutant(name, standard_promotion):
     tool = TOOLS[name]()
     assert tool(probe())
-    mutant = next(mutant for mutant in mutants.CATALOGUE["dense"] if mutant.name == "db zero")
-    with mutants.applied(mutant):
+    mutant = next(mutant for mutant in mutation.CATALOGUE["dense"] if mutant.name == "db zero")
+    with mutation.applied(mutant):
         assert not tool(probe())
 
 

@@ -1,0 +1,1 @@
+"""Experiments with autoencoders and their pretraining."""

@@ -1,0 +1,1 @@
+"""Shared parts of experiments: options, training, results, tables, the catalogue."""

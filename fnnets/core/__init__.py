@@ -1,0 +1,1 @@
+"""The types of fnnets and what layers, networks, training and verification share."""

@@ -1,0 +1,214 @@
+"""Networks: a layer joined to an objective, their cost and its gradient.
+
+A *layer* is three pure functions over pytrees, an *objective* joins an output activation to its cost,
+and a *network* is a layer and an objective:
+
+    forward:   z = layer(x)                              weighted inputs of the output layer, shape (N, d)
+               C = 1/N Σ c(z, y) + λ/2n Σ w²             the mean over the batch, and the weights' penalty
+    backward:  δ(L) = 1/N ∂c/∂z                          (1), given by the objective
+               δ(l), ∂C/∂w, ∂C/∂b                        (2)-(6), the layers' own `backward`
+               ∂C/∂w ← ∂C/∂w + λ/n w                     weights, never biases
+
+| symbol | name in code | shape |
+|---|---|---|
+| x | `batch.inputs` | (N, …) |
+| y | `batch.targets` | (N, d), or (N,) integer labels |
+| n | `batch.dataset_size` (the batch's own size where it is None) | () |
+| λ | `l2` | () |
+| δ(L) | `objective.delta(z, y)`, then divided by N | (N, d) |
+
+Source: [Rauber], section 2, statements (1)-(6), and section 4 for λ; CONTRIBUTING.md has the invariants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fnnets.core import batches, penalty, sequences, stepping, taps, validate
+from fnnets.core.construction import constructor
+from fnnets.core.sparsity import Activity
+from fnnets.core.types import Context, Layer, Network, Objective
+
+if TYPE_CHECKING:
+    from jaxtyping import PyTree
+
+
+@constructor
+def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2: float = 0.0) -> Network:
+    """Join a layer to an objective: C = mean of c over the batch + λ/2n Σ w², and its gradient by hand.
+
+    The layer's output is linear (it ends in weighted inputs z); the objective owns the output activation.
+    Inputs and targets are cast to the parameters' dtype, which decides the precision of everything.
+    Which leaves are weights, and so penalised, is said in `fnnets.core.penalty`.
+
+    Args:
+        layer: any layer, mostly a `chain`.
+        objective: the pair of output activation and cost.
+        input_shape: shape of one example, without the batch axis.
+        l2: λ ≥ 0 of the penalty; n is `batch.dataset_size`, or the batch's size where that is None.
+
+    Raises:
+        TypeError: `layer` or `objective` is of another type.
+        ValueError: λ < 0, or a shape that the layer does not take.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> net = fn.network(fn.layers.dense(1), fn.objectives.linear_squared_error, (2,))
+    >>> params = net.init(jax.random.key(0))
+    >>> batch = fn.Batch(jnp.ones((4, 2)), jnp.zeros((4, 1)))
+    >>> bool(jnp.allclose(net.gradient(params, batch).weights, jax.grad(net.cost)(params, batch).weights))
+    True
+    """
+    validate.is_instance(layer, Layer, "network: layer", "make one with fnnets.layers or fnnets.chain")
+    validate.is_instance(objective, Objective, "network: objective", "take one from fnnets.objectives")
+    validate.at_least(l2, 0.0, "network: l2", "λ = 0 switches the penalty off")
+    input_shape = validate.shape(input_shape, "network: input_shape")
+    expected, output_shape = _shapes(layer, input_shape)
+    if layer.is_sequential:
+        sequences.check_layer(layer, expected, input_shape, output_shape, Context())
+    return assemble(layer, objective, input_shape, l2, expected, output_shape)
+
+
+def assemble(
+    layer: Layer,
+    objective: Objective,
+    input_shape: tuple[int, ...],
+    l2: float,
+    expected: PyTree,
+    output_shape: tuple[int, ...],
+    *,
+    targets: str = batches.GIVEN,
+    activity: Activity | None = None,
+    domain: tuple[float, float] | None = None,
+) -> Network:
+    """`network` of parts that are known to fit: `expected` are the parameters' shapes and dtypes.
+
+    With an `activity` the layer gives a pair of outputs: those of the objective, and those that the activity reads.
+    """
+    l2 = float(l2) if isinstance(l2, np.ndarray | np.generic | jax.Array) and validate.is_concrete(l2) else l2
+    raw_predict, *costs = _functions(layer, objective, l2, targets, activity)
+
+    def init(key):
+        validate.is_key(key, "init: key")
+        return layer.init(key, input_shape)[0]
+
+    def predict(params, inputs, mask=None):
+        validate.like(params, expected, "predict: params")
+        if layer.is_sequential:
+            inputs = sequences.inputs(inputs, input_shape, "predict: inputs")
+            mask = sequences.mask(mask, inputs.shape[:2], "predict: mask")
+        else:
+            inputs = validate.inputs(inputs, input_shape, "predict: inputs")
+        return raw_predict(params, inputs, mask)
+
+    def checked(function):
+        def of_a_checked_batch(params, batch, *others, key=None):
+            if others:
+                raise TypeError(f"{function.__name__}: key is given by its position, expected by name; write key=…")
+            validate.like(params, expected, "params")
+            if key is not None:
+                validate.is_key(key, "key")
+            return function(params, batches.checked(made, batch), key=key)
+
+        of_a_checked_batch.unchecked = function  # type: ignore[attr-defined]
+        return of_a_checked_batch
+
+    def stepwise(function):
+        return lambda params, *args, **named: function(made, params, *args, **named)
+
+    predict.unchecked = raw_predict  # type: ignore[attr-defined]
+    steps = map(stepwise, (stepping.start, stepping.step, stepping.run, stepping.sample))
+    made = Network(  # type: ignore[call-arg]
+        init, predict, *map(checked, costs), *steps, layer, objective, input_shape, output_shape, l2,
+        targets=targets, activity=activity, domain=domain,
+    )  # fmt: skip
+    return made
+
+
+def unchecked(function: Callable) -> Callable:
+    """The twin of a network's function that validates nothing, for programs whose batches are known to fit.
+
+    A function that has no twin, such as one's own in `net._replace(gradient=…)`, is returned as it is.
+    """
+    return getattr(function, "unchecked", function)
+
+
+def _functions(
+    layer: Layer, objective: Objective, l2: float, targets: str, activity: Activity | None
+) -> tuple[Callable, ...]:
+    """`predict`, `cost`, `gradient` and `cost_and_gradient` of batches that are known to fit."""
+    total, d_total = _totals(layer, objective, l2, activity)
+    prepare = batches.preparing(layer.time, targets, activity is not None)
+
+    def predict(params, inputs, mask=None):
+        y, _ = layer.forward(params, batches.cast(inputs, params), Context(None, mask))
+        return objective.predict(y if activity is None else y[0])
+
+    def forward_backward(params, batch, n, key):
+        y, trace = layer.forward(params, batch.inputs, Context(key, batch.mask))
+        d_params, _ = layer.backward(params, trace, d_total(batch, n, y))
+        return y, _penalised(l2, batch, params, d_params)
+
+    def cost(params, batch, *, key=None):
+        batch, n = prepare(batch, params)
+        return total(params, batch, n, layer.forward(params, batch.inputs, Context(key, batch.mask))[0])
+
+    def gradient(params, batch, *, key=None):
+        batch, n = prepare(batch, params)
+        return forward_backward(params, batch, n, key)[1]
+
+    def cost_and_gradient(params, batch, *, key=None):
+        batch, n = prepare(batch, params)
+        y, d_params = forward_backward(params, batch, n, key)
+        return total(params, batch, n, y), d_params
+
+    return predict, cost, gradient, cost_and_gradient
+
+
+def _totals(layer: Layer, objective: Objective, l2: float, activity: Activity | None) -> tuple[Callable, Callable]:
+    """C of a batch and of the layer's outputs, and ∂C/∂outputs; the penalty belongs to C alone."""
+
+    def averaged(batch):
+        return batch.mask if layer.time == "sequence to sequence" else None
+
+    def total(params, batch, n, y):
+        z = taps.tap("output", y if activity is None else y[0])
+        data_cost = sequences.mean(objective.value(z, batch.targets), averaged(batch))
+        data_cost = data_cost if activity is None else data_cost + activity.value(taps.tap("output activity", y[1])[:n])
+        return data_cost + penalty.value(l2 / batch.dataset_size, params) if _has_penalty(l2) else data_cost
+
+    def d_total(batch, n, y):
+        z = y if activity is None else y[0]
+        d_z = taps.delta("output", sequences.spread(objective.delta(z, batch.targets), averaged(batch)), "1, mean")
+        if activity is None:
+            return d_z
+        d_t = jnp.zeros_like(y[1]).at[:n].set(activity.delta(y[1][:n]))
+        return d_z, taps.delta("output activity", d_t, "∂S/∂t")
+
+    return total, d_total
+
+
+def _penalised(l2, batch, params, d_params):
+    """∂C/∂w + λ/n w."""
+    return penalty.gradient(l2 / batch.dataset_size, params, d_params) if _has_penalty(l2) else d_params
+
+
+def _has_penalty(l2: float) -> bool:
+    return not (isinstance(l2, int | float) and l2 == 0)
+
+
+def _shapes(layer: Layer, input_shape: tuple[int, ...]) -> tuple[PyTree, tuple[int, ...]]:
+    """Shapes and dtypes of the parameters, and the output's shape, without computing anything."""
+    output_shapes = []
+
+    def init(key):
+        params, shape = layer.init(key, input_shape)
+        output_shapes.append(shape)
+        return params
+
+    expected = jax.eval_shape(init, jax.random.key(0))
+    return expected, output_shapes[0]

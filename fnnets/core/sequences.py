@@ -1,0 +1,269 @@
+"""Sequences: the axis that counts them, masks, and the average over their real steps.
+
+    answers at every step     C = 1/N Σ_n 1/T_n Σ_t c(z[t,n], y[t,n])      t over the real steps of sequence n
+                              δ(L)[t,n] = 1/N 1/T_n ∂c/∂z[t,n]             (7), 0 at padded steps
+    one answer a sequence     C = 1/N Σ_n c(z[n], y[n]),  δ(L) as in (1)
+
+| symbol | name in code | shape |
+|---|---|---|
+| x | `batch.inputs` | (T, N, …), time-major |
+| y | `batch.targets` | (T, N, d) or (T, N) labels; (N, d) or (N,) for one answer a sequence |
+| real steps | `batch.mask` | (T, N) bool; None where nothing is padded |
+| T_n | `lengths(mask)` | (N,) |
+| what a layer does with time | `layer.time` | `fnnets.core.types.Time` |
+
+Source: [Rauber], section 6, whose cost of a sequence is the mean over its steps; (7) stands in the place of (1) there.
+
+A chain composes what its layers do with time, and a network reads from it along which axis its examples lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fnnets.core import validate
+from fnnets.core.types import Batch, Context, Layer, Time
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Int, PyTree
+
+
+class Axes(NamedTuple):
+    """The axes of inputs (and mask) and of targets that count the examples."""
+
+    inputs: int
+    targets: int
+
+
+def axes(time: Time) -> Axes:
+    """The axes of examples for a network whose layer does `time` with time.
+
+    >>> axes("pointwise"), axes("sequence to sequence"), axes("sequence to vector")
+    (Axes(inputs=0, targets=0), Axes(inputs=1, targets=1), Axes(inputs=1, targets=0))
+    """
+    return Axes(int(time != "pointwise"), int(time == "sequence to sequence"))
+
+
+def axes_of_fields(time: Time) -> tuple[int, int, int]:
+    """The axes of examples of a batch's inputs, targets and mask.
+
+    >>> axes_of_fields("sequence to vector")
+    (1, 0, 1)
+    """
+    where = axes(time)
+    return where.inputs, where.targets, where.inputs
+
+
+def count(time: Time, batch: PyTree) -> int:
+    """N, the number of examples in a batch, or in a source of `fnnets.data.stream`.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> count("sequence to sequence", fn.Batch(jnp.ones((7, 3, 2)), jnp.ones((7, 3, 1))))
+    3
+    """
+    return batch.inputs.shape[axes(time).inputs]
+
+
+def take(time: Time, batch: Batch, indices: Array) -> Batch:
+    """The examples at `indices` (which lie in range): inputs, targets and mask.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> batch = fn.Batch(jnp.arange(6.0).reshape(2, 3, 1), jnp.array([4, 5, 6]))
+    >>> part = take("sequence to vector", batch, jnp.array([2]))
+    >>> part.inputs.ravel().tolist(), part.targets.tolist()
+    ([2.0, 5.0], [6])
+    """
+    where = axes(time)
+
+    def chosen(array, axis):
+        return (
+            None
+            if array is None
+            else jnp.asarray(array).at[(slice(None),) * axis + (indices,)].get(mode="promise_in_bounds")
+        )
+
+    return batch._replace(
+        inputs=chosen(batch.inputs, where.inputs),
+        targets=chosen(batch.targets, where.targets),
+        mask=chosen(batch.mask, where.inputs),
+    )
+
+
+def span(time: Time, batch: Batch, start: PyTree, size: int) -> Batch:
+    """`size` examples from `start` on, a slice: what `take` would gather one by one.
+
+    >>> import jax.numpy as jnp, fnnets as fn
+    >>> batch = fn.Batch(jnp.arange(6.0).reshape(2, 3, 1), jnp.array([4, 5, 6]))
+    >>> span("sequence to vector", batch, 1, 2).targets.tolist()
+    [5, 6]
+    """
+    where = axes(time)
+
+    def cut(array, axis):
+        if array is None:
+            return None
+        return jax.lax.dynamic_slice_in_dim(jnp.asarray(array), start, size, axis)
+
+    return batch._replace(
+        inputs=cut(batch.inputs, where.inputs),
+        targets=cut(batch.targets, where.targets),
+        mask=cut(batch.mask, where.inputs),
+    )
+
+
+def composed(times: Sequence[Time], names: Sequence[str]) -> Time:
+    """The treatment of time by layers one after another.
+
+    Raises:
+        ValueError: a layer needs time that one before it has dropped.
+
+    >>> composed(["sequence to sequence", "pointwise", "sequence to vector"], list("abc"))
+    'sequence to vector'
+    """
+    time: Time = "pointwise"
+    for position, (each, name) in enumerate(zip(times, names, strict=True)):
+        if time == "sequence to vector" and each != "pointwise":
+            raise ValueError(
+                f"chain: part {position}, {name}, reads sequences, but a part before it gives one answer for each; "
+                "put it before that, or let that part answer at every step"
+            )
+        time = time if each == "pointwise" else each
+    return time
+
+
+def lengths(mask) -> Int[Array, " n"]:
+    """T_n, the real steps of each sequence.
+
+    >>> import jax.numpy as jnp
+    >>> lengths(jnp.array([[True, True], [True, False]])).tolist()
+    [2, 1]
+    """
+    return jnp.sum(mask, axis=0)
+
+
+def mean(values: Float[Array, "*n"], mask) -> Float[Array, ""]:
+    """1/N Σ_n 1/T_n Σ_t over real steps; the plain mean where nothing is padded.
+
+    >>> import jax.numpy as jnp
+    >>> float(mean(jnp.array([[1.0, 4.0], [3.0, 9.0]]), jnp.array([[True, True], [True, False]])))    # (2 + 4) / 2
+    3.0
+    """
+    if mask is None:
+        return jnp.mean(values)
+    return jnp.sum(jnp.where(mask, values, 0) * _share(values, mask))
+
+
+def spread(delta: Float[Array, "*n d"], mask) -> Float[Array, "*n d"]:
+    """∂ of `mean` of the values whose ∂/∂z is `delta`: each step's share of it, 0 at padded steps."""
+    if mask is None:
+        return delta / (delta.size // delta.shape[-1])
+    return jnp.where(mask[..., None], delta, 0) * _share(delta, mask)[..., None]
+
+
+def _share(like, mask):
+    """1/N 1/T_n, (N,), in the dtype of `like`."""
+    return (1 / (mask.shape[1] * jnp.maximum(lengths(mask), 1).astype(_at_least_single(like)))).astype(like.dtype)
+
+
+def _at_least_single(like):
+    return like.dtype if jnp.finfo(like.dtype).bits >= 32 else jnp.float32
+
+
+def inputs(value: Array, input_shape: tuple[int, ...], name: str) -> Array:
+    """`value` as a batch of sequences (T, N, …): rank, sizes and finite values checked."""
+    value = validate.array(value, name)
+    wanted = "(T, N, " + ", ".join(map(str, input_shape)) + ")"
+    if value.ndim != len(input_shape) + 2:
+        one = f"; for a single sequence write {name.split()[-1]}[:, None]" if value.ndim == len(input_shape) + 1 else ""
+        raise ValueError(
+            f"{name} has {value.ndim} axes (shape {value.shape}), expected {len(input_shape) + 2}: {wanted}, "
+            f"time-major{one or '; reshape each step to that shape'}"
+        )
+    if value.shape[2:] != input_shape:
+        raise ValueError(
+            f"{name} has steps of shape {value.shape[2:]}, expected {input_shape}; sequences are time-major {wanted}: "
+            "make the network for these steps, or reshape them"
+        )
+    if value.shape[0] == 0:
+        raise ValueError(f"{name} has shape {value.shape}: T = 0 steps, expected at least one; leave those out")
+    validate.finite(value, name)
+    return value
+
+
+def mask(value: Array | None, shape: tuple[int, ...], name: str) -> Array | None:
+    """`value` as the (T, N) bool mask of these sequences, none of them all padding; None stays None."""
+    if value is None:
+        return None
+    value = validate.array(value, name)
+    if value.dtype != bool:
+        raise TypeError(f"{name} has dtype {value.dtype}, expected bool, True at real steps; use mask.astype(bool)")
+    if value.shape != shape:
+        turned = "; it looks batch-major: use mask.T" if value.shape == shape[::-1] else ""
+        raise ValueError(
+            f"{name} has shape {value.shape}, expected {shape}, (T, N) as the inputs"
+            f"{turned or '; fnnets.data.pad makes both'}"
+        )
+    if validate.is_concrete(value) and value.size:
+        real = np.asarray(value).any(axis=0)
+        if not real.all():
+            raise ValueError(
+                f"{name} marks every step of sequence {int(np.argmin(real))} as padding, expected at least one real "
+                "step in each; leave empty sequences out"
+            )
+    return value
+
+
+def batch(value: Batch, input_shape: tuple[int, ...], output_shape: tuple[int, ...], labels: bool, name, time) -> Batch:
+    """A `Batch` of sequences that fit the network, with inputs, targets and mask as arrays."""
+    validate.is_batch(value, name)
+    xs = inputs(value.inputs, input_shape, f"{name}.inputs")
+    steps, examples = xs.shape[:2]
+    if examples == 0:
+        raise ValueError(f"{name}.inputs holds no sequences, expected at least one; the mean cost of none is undefined")
+    padding = mask(value.mask, xs.shape[:2], f"{name}.mask")
+    wanted = (steps, examples) if time == "sequence to sequence" else (examples,)
+    answers = validate.given(value.targets, f"{name}.targets")
+    if answers.shape[: len(wanted)] != wanted:
+        raise ValueError(_targets_message(answers.shape, xs.shape, wanted, time, name))
+    answers = validate.targets(answers, wanted, output_shape, labels, f"{name}.targets")
+    validate.dataset_size(value.dataset_size, name)
+    return value._replace(
+        inputs=jnp.asarray(xs), targets=answers, mask=None if padding is None else jnp.asarray(padding)
+    )
+
+
+def _targets_message(came, xs, wanted, time, name) -> str:
+    steps, examples = xs[:2]
+    every = "one for each step of each sequence" if time == "sequence to sequence" else "one for each sequence"
+    text = f"{name}.targets have shape {came} for inputs of shape {xs}, expected {wanted} first: {every}; "
+    if time == "sequence to sequence" and came[:2] == (examples, steps):
+        return text + "one of the two is batch-major: swap its axes with jnp.swapaxes(…, 0, 1), sequences are (T, N, …)"
+    if time == "sequence to vector" and came[:1] == (steps,):
+        return text + "the inputs look batch-major: use jnp.swapaxes(inputs, 0, 1), sequences are (T, N, …)"
+    return text + "give targets of the same length and of the same sequences"
+
+
+def check_layer(
+    layer: Layer, params: PyTree, input_shape: tuple[int, ...], output_shape: tuple[int, ...], context: Context
+):
+    """Raise unless the layer takes (T, N, …) to the shape that its `init` and its `time` announce.
+
+    Layers that read (N, …) alone, such as `flatten` and `convolution`, would take time for the batch.
+    """
+    steps, examples = 1, 2
+    wanted = ((steps,) if layer.time == "sequence to sequence" else ()) + (examples, *output_shape)
+    x = jax.ShapeDtypeStruct((steps, examples, *input_shape), jnp.result_type(float))
+    remedy = "one of its parts reads examples without a time axis: leave it out"
+    try:
+        y = jax.eval_shape(lambda params, x: layer.forward(params, x, context)[0], params, x)
+    except ValueError as error:
+        raise ValueError(f"network: layer does not take sequences (T, N, …) = {x.shape} ({error}); {remedy}") from None
+    if y.shape != wanted:
+        raise ValueError(
+            f"network: layer takes sequences (T, N, …) = {x.shape} to {y.shape}, expected {wanted}; {remedy}"
+        )

@@ -1,0 +1,1 @@
+"""Fast forms of what `fnnets.layers` states plainly: windows, convolution, scan."""

@@ -1,0 +1,205 @@
+"""Ensembles of networks of one shape: the mean of their predictions, and the class that most of them predict.
+
+    average    a = 1/K Σ_k a_k
+    votes      v_c = #{k : class of a_k is c}       the class is argmax a_k; for a single output, [a_k > ½]
+    vote       argmax_c v_c                         of tied classes the one with the highest mean prediction,
+                                                    and of those still tied the smallest
+
+| symbol | name in code | shape |
+|---|---|---|
+| parameters of all members | `params`, as `training.fit_many` and `stack` give them | leaves (K, …) |
+| a_k | `net.predict` of one member | (N, d), or (T, N, d) with an answer at every step |
+| v | `votes` | (N, d), or (N, 2) for a single output |
+
+Members answer one after another in one compiled loop, so memory is that of one member and of what is summed.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from fnnets.core import batches, sequences, validate
+from fnnets.core.types import Network
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Int, PyTree
+
+
+def average(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | None = None) -> Float[Array, "*n d"]:
+    """The mean prediction of all members.
+
+    Args:
+        net: the network that the members share.
+        params: the members' parameters, leaves (K, …).
+        inputs: N examples as for `net.predict`; sequences are (T, N, …).
+        mask: (T, N) bool for padded sequences.
+
+    Raises:
+        TypeError, ValueError: parameters that are not K times this network's, or inputs that it does not take.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> net = fn.feedforward([2, 3], objective=fn.objectives.softmax_log_likelihood)
+    >>> params = jax.vmap(net.init)(jax.random.split(jax.random.key(0), 5))
+    >>> a = average(net, params, jnp.ones((4, 2)))
+    >>> a.shape, bool(jnp.allclose(a.sum(axis=1), 1))
+    ((4, 3), True)
+    """
+    return _averaged(net.predict, *_checked("average", net, params, inputs, mask))
+
+
+def votes(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | None = None) -> Int[Array, "*n c"]:
+    """The number of members that predict each class, int32; a single output has the classes 0 and 1.
+
+    Args:
+        net, params, inputs, mask: as for `average`.
+
+    Raises:
+        TypeError, ValueError: as for `average`; a network whose outputs are no classes.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> net = fn.feedforward([2, 3], objective=fn.objectives.softmax_log_likelihood)
+    >>> params = jax.vmap(net.init)(jax.random.split(jax.random.key(0), 5))
+    >>> votes(net, params, jnp.ones((4, 2))).sum(axis=1).tolist()
+    [5, 5, 5, 5]
+    """
+    return _polled(net.predict, *_checked("votes", _classifier(net, "votes"), params, inputs, mask))[0]
+
+
+def vote(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | None = None) -> Int[Array, "*n"]:
+    """The class that most members name, int32, one for each answer.
+
+    Of classes with equally many votes it is the one with the highest mean prediction, then the smallest; a single
+    output's mean prediction decides by a > ½.
+
+    Args:
+        net, params, inputs, mask: as for `average`.
+
+    Raises:
+        TypeError, ValueError: as for `votes`.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> net = fn.network(fn.layers.dense(2), fn.objectives.softmax_log_likelihood, (1,))
+    >>> member = net.init(jax.random.key(0))
+    >>> biases = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 9.0]])                     # two small voices, one loud
+    >>> params = stack([member._replace(weights=0 * member.weights, biases=b) for b in biases])
+    >>> x = jnp.ones((1, 1))
+    >>> vote(net, params, x).tolist(), average(net, params, x).argmax(axis=1).tolist()
+    ([0], [1])
+    """
+    counts, mean = _polled(net.predict, *_checked("vote", _classifier(net, "vote"), params, inputs, mask))
+    is_first = counts == counts.max(axis=-1, keepdims=True)
+    return jnp.argmax(jnp.where(is_first, mean, -jnp.inf), axis=-1).astype(jnp.int32)
+
+
+def stack(members: Sequence[Any]) -> Any:
+    """The parameters of networks that were trained one by one, as those of K members: leaves (K, …).
+
+    Args:
+        members: K parameters of one network.
+
+    Raises:
+        ValueError: there are none, or they differ in structure, shapes or dtypes.
+
+    >>> import jax, fnnets as fn
+    >>> net = fn.feedforward([2, 3], objective=fn.objectives.softmax_log_likelihood)
+    >>> stack([net.init(jax.random.key(k)) for k in range(5)])[0].weights.shape
+    (5, 3, 2)
+    """
+    members = list(members)
+    if not members:
+        raise ValueError("stack: members is empty, expected the parameters of at least one network")
+    first = jax.tree.map(jnp.asarray, members[0])
+    for k, member in enumerate(members[1:], 1):
+        validate.like(member, first, f"stack: members[{k}]", "stack members of one network")
+        for one, other in zip(jax.tree.leaves(member), jax.tree.leaves(first), strict=True):
+            if jnp.result_type(one) != other.dtype:
+                raise ValueError(
+                    f"stack: members[{k}] holds {jnp.result_type(one)}, expected {other.dtype} as members[0]; "
+                    "convert the parameters to one dtype"
+                )
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _averaged(predict: Callable[..., Any], params, inputs, mask):
+    one, total = _totalled(predict, params, inputs, mask, lambda a: a)
+    return (total / _members(params)).astype(one.dtype)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _polled(predict: Callable[..., Any], params, inputs, mask):
+    """Votes and mean predictions, both (…, classes)."""
+
+    def both(a):
+        classes = _of_classes(a)
+        return jax.nn.one_hot(jnp.argmax(classes, axis=-1), classes.shape[-1], dtype=jnp.int32), a
+
+    _, (counts, total) = _totalled(predict, params, inputs, mask, both)
+    return counts, _of_classes(total / _members(params))
+
+
+def _of_classes(a):
+    """A prediction for each class; a single output is that of class 1, and its first maximum says a > ½."""
+    return a if a.shape[-1] > 1 else jnp.concatenate([1 - a, a], axis=-1)
+
+
+def _totalled(predict, params, inputs, mask, look):
+    """Shape and dtype of one member's prediction, and the sum over the members of what `look` makes of it."""
+
+    def seen(member):
+        return look(_summable(predict(member, inputs, mask)))
+
+    def add(total, member):
+        return jax.tree.map(jnp.add, total, seen(member)), None
+
+    first = jax.tree.map(lambda leaf: leaf[0], params)
+    start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(seen, first))
+    return jax.eval_shape(predict, first, inputs, mask), jax.lax.scan(add, start, params)[0]
+
+
+def _summable(a):
+    """In a dtype in which many may be added."""
+    return a.astype(a.dtype if jnp.finfo(a.dtype).bits >= 32 else jnp.float32)
+
+
+def _members(params) -> int:
+    return jax.tree.leaves(params)[0].shape[0]
+
+
+def _classifier(net: Network, user: str) -> Network:
+    validate.is_instance(net, Network, f"{user}: net", "make one with fnnets.feedforward or fnnets.network")
+    if net.targets != batches.GIVEN or len(net.output_shape) != 1:
+        raise ValueError(
+            f"{user}: net has outputs of shape {net.output_shape} and learns from its {net.targets}, "
+            "expected a classifier; average its predictions"
+        )
+    return net
+
+
+def _checked(user: str, net: Network, params, inputs, mask) -> tuple[Any, Any, Any]:
+    """The arguments as arrays, after the checks that know their values; the compiled loop sees shapes alone."""
+    validate.is_instance(net, Network, f"{user}: net", "make one with fnnets.feedforward or fnnets.network")
+    _check_members(user, net, params)
+    if net.layer.is_sequential:
+        inputs = sequences.inputs(inputs, net.input_shape, f"{user}: inputs")
+        return params, inputs, sequences.mask(mask, inputs.shape[:2], f"{user}: mask")
+    return params, validate.inputs(inputs, net.input_shape, f"{user}: inputs"), mask
+
+
+def _check_members(user: str, net: Network, params) -> None:
+    remedy = "take them from fit_many or stack; one network's are leaf[None] of each leaf"
+    expected, leaves = jax.eval_shape(net.init, jax.random.key(0)), jax.tree.leaves(params)
+    sizes = {np.shape(leaf)[:1] for leaf in leaves}
+    if len(sizes) != 1 or () in sizes or (0,) in sizes:
+        came = ", ".join(str(np.shape(leaf)) for leaf in leaves[:6]) or "none at all"
+        raise ValueError(f"{user}: params have leaves of shape {came}, expected (K, …) with one K >= 1; {remedy}")
+    ((members,),) = sizes
+    stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((members, *leaf.shape), leaf.dtype), expected)
+    validate.like(params, stacked, f"{user}: params", remedy)

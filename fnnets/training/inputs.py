@@ -1,0 +1,205 @@
+"""Validation of the arguments of `fit` and its relatives, and the data in the form that training uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, TypeGuard
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fnnets.core import batches, sequences, validate
+from fnnets.core.network import unchecked
+from fnnets.core.types import Batch, Network
+from fnnets.data import sources
+from fnnets.data.sources import Source
+
+if TYPE_CHECKING:
+    from jaxtyping import PyTree
+
+Data = Batch | Source | Iterable[object] | Callable[[int], Iterable[object]]
+HEAD = 1000  # examples of a source that are looked at before it is read
+
+
+def check_settings(net, optimizer, epochs, batch_size, patience, monitor, min_delta=0.0) -> None:
+    """Raise unless the settings that do not depend on the data are of the right kind and range."""
+    validate.is_instance(net, Network, "fit: net", "make one with fnnets.feedforward or fnnets.network")
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise TypeError(f"fit: optimizer is {optimizer!r}, expected an optax transformation; try optax.adam(1e-3)")
+    validate.count(epochs, "fit: epochs", "give the number of passes through the data", least=0)
+    if batch_size is not None:
+        validate.count(batch_size, "fit: batch_size", "give the number of examples in a minibatch")
+    if patience is not None:
+        validate.count(patience, "fit: patience", "give a number of epochs, or None for no early stopping")
+        if net.targets == batches.SAMPLES:
+            raise ValueError(
+                "fit: patience is given for an RBM, expected None; its free energy has no scale: "
+                "watch the gap between training and validation"
+            )
+    if monitor not in ("cost", "accuracy"):
+        raise ValueError(f"fit: monitor is {monitor!r}, expected 'cost' or 'accuracy'; choose one")
+    _check_min_delta(min_delta, patience, monitor)
+
+
+def in_memory(train: Data) -> TypeGuard[Batch]:
+    """Whether training data are arrays, or stream otherwise."""
+    return hasattr(train, "dataset_size")  # which no stream has
+
+
+def prepare_either(
+    net: Network, train: Data, validation: Batch | None, batch_size: int | None, evaluate_training: bool | None
+) -> tuple[Data, Mapping[str, Batch | Source], int]:
+    """The training data, the monitored sets, and the size of a minibatch, of arrays or of what streams."""
+    if not (evaluate_training is None or isinstance(evaluate_training, bool)):
+        raise TypeError(f"fit: evaluate_training is {evaluate_training!r}, expected True, False or None; choose one")
+    size = 10 if batch_size is None else batch_size
+    if in_memory(train):
+        return *prepare(net, train, validation, size, evaluate_training is not False), size
+    return *prepare_stream(net, train, validation, batch_size, size, evaluate_training is True), size
+
+
+def prepare(
+    net: Network, train: Batch, validation: Batch | None, batch_size: int, evaluate_training: bool
+) -> tuple[Batch, dict[str, Batch]]:
+    """The training data and the monitored sets, checked against the network, on the device, with n filled in."""
+    train = _checked(net, train, "fit: train")
+    examples = sequences.count(net.layer.time, train)
+    _check_size(batch_size, examples)
+    train = train._replace(dataset_size=examples if train.dataset_size is None else train.dataset_size)
+    monitored = {"training": train} if evaluate_training else {}
+    if validation is not None:
+        monitored["validation"] = _checked(net, validation, "fit: validation")._replace(dataset_size=train.dataset_size)
+    return train, monitored
+
+
+def prepare_stream(
+    net: Network, train: Data, validation: Batch | None, batch_size: int | None, size: int, evaluate_training: bool
+) -> tuple[Data, Mapping[str, Batch | Source]]:
+    """The same for what streams, of which the first examples are checked; an iterable is checked as it is read."""
+    if isinstance(train, Source):
+        examples = _check_source(net, train, size)
+    else:
+        examples = None
+        if not (callable(train) or hasattr(train, "__iter__")):
+            raise TypeError(
+                f"fit: train is of type {type(train).__name__}, expected fnnets.Batch, a source from "
+                "fnnets.data.stream, an iterable of batches, or a function epoch -> iterable"
+            )
+        if batch_size is not None:
+            raise ValueError(f"fit: batch_size is {batch_size}, but train gives batches of its own; leave it out")
+        if evaluate_training:
+            raise ValueError("fit: evaluate_training is True, but train is an iterable; give examples as validation=…")
+    monitored: dict[str, Batch | Source] = (
+        {"training": train} if isinstance(train, Source) and evaluate_training else {}
+    )
+    if validation is not None:
+        part = _checked(net, validation, "fit: validation")
+        monitored["validation"] = part if examples is None else part._replace(dataset_size=examples)
+    return train, monitored
+
+
+def check_selection(monitored: Mapping[str, Batch | Source], patience, monitor) -> None:
+    """Raise unless there is what early stopping and selection look at."""
+    if patience is not None and "validation" not in monitored:
+        raise ValueError("fit: patience is given without validation data, expected both; pass validation=…")
+    if (
+        monitor == "accuracy"
+        and "validation" in monitored
+        and not are_classes(monitored["validation"].targets, monitored["validation"].mask)
+    ):
+        raise ValueError("fit: monitor is 'accuracy', but the validation targets name no classes; use monitor='cost'")
+
+
+def are_classes(targets, mask=None) -> bool:
+    """Whether targets name classes: integers, one-hot rows, or a single column of zeros and ones.
+
+    Padded steps, which `mask` leaves out, do not count; no targets name none.
+
+    >>> import numpy as np
+    >>> are_classes(np.array([3, 1])), are_classes(np.eye(3)), are_classes(np.array([[0.5, 0.5]]))
+    (True, True, False)
+    """
+    if targets is None:
+        return False
+    if jnp.issubdtype(targets.dtype, jnp.integer):
+        return True
+    values = np.asarray(targets)
+    if mask is not None and values.shape[:2] == mask.shape:
+        values = values[np.asarray(mask)]
+    is_binary = bool(np.all((values == 0) | (values == 1)))
+    return is_binary and values.ndim > 1 and (values.shape[-1] == 1 or bool(np.all(values.sum(axis=-1) == 1)))
+
+
+def class_flags(monitored: Mapping[str, Batch | Source]) -> tuple[tuple[str, bool], ...]:
+    """For each monitored data set whether its targets are classes; of one that streams the first ones decide."""
+    return tuple((name, are_classes(*_shown(part))) for name, part in monitored.items())
+
+
+def derive(net: Network, gradient):
+    """The function that derives: by hand, by `jax.grad`, or the user's own."""
+    if callable(gradient):
+        return gradient
+    if gradient == "explicit":
+        return unchecked(net.gradient)
+    if gradient == "automatic":
+        return jax.grad(unchecked(net.cost))
+    raise ValueError(
+        f"fit: gradient is {gradient!r}, expected 'explicit', 'automatic' or a function "
+        "(params, batch, *, key) -> d_params; choose one"
+    )
+
+
+def _shown(part: Batch | Source) -> tuple[PyTree, PyTree]:
+    if not isinstance(part, Source) or part.targets is None:
+        return part.targets, part.mask
+    return (part.targets[:HEAD], None) if part.mask is None else (part.targets[:, :HEAD], part.mask[:, :HEAD])
+
+
+def _check_min_delta(min_delta, patience, monitor) -> None:
+    validate.at_least(min_delta, 0.0, "fit: min_delta", "0 counts every improvement")
+    if min_delta > 0 and patience is None:
+        raise ValueError(
+            f"fit: min_delta is {min_delta} without patience, expected both; give patience=… for early stopping, or "
+            "leave min_delta out"
+        )
+    if min_delta >= 1 and monitor == "accuracy":
+        raise ValueError(
+            f"fit: min_delta is {min_delta}, expected less than 1 with monitor='accuracy', which is a fraction; "
+            "0.01 is one percent"
+        )
+
+
+def _check_source(net: Network, source: Source, batch_size: int) -> int:
+    """N of a source, whose first examples are as the network takes them."""
+    examples = sequences.count(net.layer.time, source)
+    axes = sequences.axes_of_fields(net.layer.time)
+    for name, axis in zip(sources.FIELDS, axes, strict=True):
+        array = getattr(source, name)
+        if array is not None and (array.ndim <= axis or array.shape[axis] != examples):
+            raise ValueError(
+                f"fit: train.{name} has shape {array.shape}, expected {examples} examples along axis {axis}, as the "
+                "inputs have; give all of them the same examples"
+            )
+    _check_size(batch_size, examples)
+    head = sources.head(source, axes, HEAD)
+    batches.checked(net, head if source.transform is None else source.transform(head), "fit: train")
+    return examples
+
+
+def _check_size(batch_size: int, examples: int) -> None:
+    if batch_size > examples:
+        raise ValueError(
+            f"fit: batch_size is {batch_size}, expected at most the {examples} training examples; "
+            f"batch_size={examples} is full-batch descent"
+        )
+
+
+def _checked(net, batch, name) -> Batch:
+    if net.targets == batches.SAMPLES and batch.targets is not None:
+        raise ValueError(f"{name}.targets are given, but an RBM draws its samples itself; leave targets=None")
+    targets = batch.targets
+    batch = batches.checked(net, batch, name)
+    return batch._replace(
+        inputs=jnp.asarray(batch.inputs), targets=None if targets is None else jnp.asarray(batch.targets)
+    )

@@ -1,0 +1,1 @@
+"""The checks that users call, and the steps that they share: decompose, run, compare."""

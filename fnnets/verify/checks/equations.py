@@ -1,0 +1,273 @@
+"""The table of statements: each equation of a backward pass, its line of code, its row of a report.
+
+    network → its layers → the jaxpr of each `backward` → the equation that gives an output, or is marked → its line
+
+The table rests on the layers alone: `Layer.statements` and `Layer.input_statement` name the outputs of `backward`,
+`taps.delta` names quantities within. A statement of the notes has its number; another one has a label, whose formula
+stands in `LABELS`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fnnets import activations, objectives
+from fnnets.boltzmann.network import rbm
+from fnnets.core import jaxprs, notes, penalty, taps
+from fnnets.core.types import Batch, Context, Network, Objective
+from fnnets.networks.autoencoder import autoencoder
+from fnnets.networks.convolutional import convolutional
+from fnnets.networks.feedforward import feedforward
+from fnnets.networks.recurrent import recurrent
+from fnnets.verify.checks import decompose
+from fnnets.verify.reference import subject
+from fnnets.verify.tracing import interpreter
+
+if TYPE_CHECKING:
+    from jax.extend.core import JaxprEqn
+    from jaxtyping import PyTree
+
+HERE = str(Path(__file__).parents[2])
+LABELS = {
+    "1, mean": "∂C/∂z(L) = 1/n δ(L)",
+    "7, mean": "∂C/∂z[t](3) = 1/n δ[t](3), 1/T in δ",
+    "λ/n w": "∂C/∂w = 1/n Σ ∂c/∂w + λ/n w",
+    "convolution dx": "dx = Σ δ W over the windows of a pixel",
+    "locally_connected dx": "dx = Σ_p δ[p] W[p] over the windows of a pixel",
+    "max_pooling dx": "dx = d_y at the window's first maximum, else 0",
+    "mean_pooling dx": "dx = d_y / (h w) over the window",
+    "flatten dx": "dx = d_y in the shape of x",
+    "dropout dx": "dx = d_y ⊙ the mask",
+    "lstm dx": "dx[t] = Σ_k δ_k W_k",
+    "gru dx": "dx[t] = Σ_k δ_k W_k",
+    "free_energy dx": "∂F/∂v = −b − Wᵀ E[h given v], of Gaussian v + v",
+    "δ": "δ = d_a ⊙ σ'(z)",
+    "dW": "dW = Σ δ ⊗ the window under it",
+    "db": "db = Σ δ over examples and positions",
+    "dW, unshared": "dW[p] = Σ δ[p] ⊗ the window at p",
+    "db, unshared": "db[p] = Σ δ[p]",
+    "ds[0]": "∂C/∂s[0] = Σ d_s[0] over examples",
+    "d_h": "d_h[t] = d_y[t] + the part through step t + 1",
+    "d_c": "d_c = d_c[t+1] ⊙ f[t+1] + d_h ⊙ o ⊙ η'(c)",
+    "δ_i": "δ_i = d_c ⊙ g ⊙ i(1−i)",
+    "δ_f": "δ_f = d_c ⊙ c[t−1] ⊙ f(1−f)",
+    "δ_g": "δ_g = d_c ⊙ i ⊙ γ'(z_g)",
+    "δ_o": "δ_o = d_h ⊙ η(c) ⊙ o(1−o)",
+    "δ_r": "δ_r = δ_n ⊙ q ⊙ r(1−r)",
+    "δ_u": "δ_u = d_h ⊙ (h[t−1] − n) ⊙ u(1−u)",
+    "δ_n": "δ_n = d_h ⊙ (1−u) ⊙ (1−n²)",
+    "lstm dW_": "dW_k = Σ_t δ_k[t]ᵀ u[t]",
+    "gru dW_": "dW_k = Σ_t δ_k[t]ᵀ x[t]",
+    "dR_": "dR_k = Σ_t δ_k[t]ᵀ h[t−1]",
+    "db_": "db_k = Σ_t δ_k[t]",
+    "dp_": "dp_k = Σ_t δ_k ⊙ c",
+    "db'_n": "db'_n = Σ_t δ_n ⊙ r",
+    "dW + dWᵀ": "dW = the encoder's δᵀ x + the transpose of the decoder's",
+    "∂S/∂t": "∂S/∂t of the sparsity's cost S",
+    "∂F/∂t": "∂F/∂t = −E[h given v]",
+    "⟨h vᵀ⟩": "∂F/∂W = −E[h given v] vᵀ",
+    "⟨v⟩": "∂F/∂b = −v",
+    "⟨h⟩": "∂F/∂c = −E[h given v]",
+}
+
+
+class Statement(NamedTuple):
+    """One statement, and where it stands.
+
+    Attributes:
+        family: the network's.
+        statement: the number of the notes, or a label that is none.
+        formula: its formula.
+        file, line: where it is computed; the file's path within the package's folder.
+        function: the function there, as Python names it.
+        leaf: the path of the parameter that it is the gradient of; "" where it is that of no parameter.
+        row: the row of a report of `fnnets.verify.network` that compares it with the reference.
+    """
+
+    family: str
+    statement: str
+    formula: str
+    file: str
+    line: int
+    function: str
+    leaf: str
+    row: str
+
+
+def families() -> dict[str, tuple[Network, Batch]]:
+    """A small network of each family, with a batch for it.
+
+    >>> sorted(families())[:4]
+    ['autoencoder', 'convolutional', 'feedforward', 'gru']
+    """
+    draw = jax.random.uniform
+    vectors, images, sequences = (
+        draw(jax.random.key(0), shape, minval=0.1) for shape in ((5, 4), (5, 6, 6, 1), (6, 5, 4))
+    )
+    labels, chosen = jnp.arange(5) % 2, objectives.softmax_log_likelihood
+    steps = Batch(sequences, draw(jax.random.key(1), (6, 5, 2)))
+    through_time = partial(recurrent, [4, 3, 2], objective=objectives.sigmoid_cross_entropy, learn_initial_state=True)
+    sparse = autoencoder([4, 3, 2], tied=True, code_activation=activations.sigmoid, sparsity=0.1)
+    return {
+        "feedforward": (feedforward([4, 3, 2], objective=chosen, l2=0.1), Batch(vectors, labels)),
+        "convolutional": (
+            convolutional((6, 6, 1), "conv3-2 maxpool2 local2-2 | fc-2", objective=chosen), Batch(images, labels)),
+        "recurrent": (through_time(), steps),
+        "lstm": (through_time(cell="lstm", peepholes=True), steps),
+        "gru": (through_time(cell="gru"), steps),
+        "autoencoder": (sparse, Batch(vectors)),
+        "rbm": (rbm(4, 3), Batch(vectors, vectors[::-1])),
+    }  # fmt: skip
+
+
+def statements(family: str | None = None) -> tuple[Statement, ...]:
+    """Every statement of the package's backward passes, with its line of code and its row of a report.
+
+    It is many to many: one contraction is (4) and (6), and each objective is its own (1).
+
+    Args:
+        family: one of `fnnets.verify.checks.equations.families()`, or "objectives"; None for all.
+
+    Raises:
+        ValueError: no such family.
+        LookupError: a layer has a mark that is no statement and that no formula is known of.
+
+    >>> import fnnets as fn
+    >>> [(each.statement, each.leaf) for each in fn.statements("feedforward")][:4]
+    [('1', ''), ('1, mean', ''), ('2', ''), ('4', '[0].weights')]
+    """
+    known = families()
+    if family is not None and family not in (*known, "objectives"):
+        raise ValueError(f"statements: family is {family!r}, expected one of {', '.join(known)}, objectives")
+    found: list[Statement] = []
+    for name, (net, batch) in known.items():
+        if family in (None, name):
+            found += _rows(name, _of_network(net, batch))
+    if family in (None, "objectives"):
+        found += _rows("objectives", _of_objectives())
+    return tuple(found)
+
+
+class _Mark(NamedTuple):
+    """The layer's name, a mark as the code has it, the line that it stands for, the leaf and the row."""
+
+    owner: str
+    mark: str
+    line: jaxprs.Line
+    leaf: str
+    row: str
+
+
+def _rows(family: str, marks: Iterable[_Mark]) -> Iterator[Statement]:
+    """A row for each number of a mark, or for its label."""
+    for owner, mark, line, leaf, row in marks:
+        place = Path(line.file).relative_to(HERE).as_posix(), line.number, line.function.replace(".<locals>", "")
+        found = notes.numbers(mark)
+        if mark in LABELS or not found:
+            yield Statement(family, mark, _label(owner, mark), *place, leaf, row)
+            continue
+        for number in found:
+            yield Statement(family, number, notes.STATEMENTS[number], *place, leaf, row)
+
+
+def _label(owner: str, mark: str) -> str:
+    """The formula of a label: the layer's own, or one that layers share; those of gates differ in the gate alone."""
+    names = (f"{owner} {mark}", mark, f"{owner} {mark[:3]}", mark[:3])
+    found = next((LABELS[name] for name in names if name in LABELS), None)
+    if found is None:
+        raise LookupError(f"the mark {mark!r} of {owner} is no statement of the notes, and has no formula in LABELS")
+    return found
+
+
+def _of_objectives() -> Iterator[_Mark]:
+    """Each objective's own (1)."""
+    net, batch = families()["feedforward"]
+    for objective in vars(objectives).values():
+        if isinstance(objective, Objective):
+            yield _of_objective(net._replace(objective=objective), batch)
+    for activation in (activations.sigmoid, activations.softplus):
+        yield _of_objective(net._replace(objective=objectives.squared_error(activation)), batch)
+
+
+def _of_objective(net: Network, batch: Batch) -> _Mark:
+    z = jax.eval_shape(lambda: net.layer.forward(net.init(jax.random.key(0)), batch.inputs, Context())[0])
+    z = z if net.activity is None else z[0]
+    number = decompose.numbered_output(net)
+    line = _outputs(net.objective.delta, z, jnp.zeros(z.shape, z.dtype))[0]
+    return _Mark("", number("1"), line, "", f"delta of {net.objective.name}")
+
+
+def _of_network(net: Network, batch: Batch) -> Iterator[_Mark]:
+    params = jax.eval_shape(net.init, jax.random.key(0))
+    number = decompose.numbered_output(net)
+    yield _of_objective(net, batch)
+    if net.activity is not None:
+        t = jax.eval_shape(lambda p: net.layer.forward(p, batch.inputs, Context())[0][1], params)
+        yield _Mark("", "∂S/∂t", _outputs(net.activity.delta, t)[0], "", f"delta of {net.activity.name}")
+    whole = jaxprs.opened(jax.make_jaxpr(net.gradient)(params, batch))
+    yield from (
+        _Mark("", number(tag.statement), line, "", tag.name)
+        for tag, line in _marks(whole)
+        if tag.name.startswith("output")
+    )
+    paths = iter(jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(params))
+    yield from _of_layers(net, params, batch, paths)
+    if net.l2:
+        line = _outputs(penalty.gradient, net.l2, params, params)[0]
+        yield from (
+            _Mark("", "λ/n w", line, jax.tree_util.keystr(path), f"penalty {jax.tree_util.keystr(path)}")
+            for path, _ in jax.tree_util.tree_leaves_with_path(params)
+            if penalty.is_weight(path)
+        )
+
+
+def _of_layers(net: Network, params: PyTree, batch: Batch, paths: Iterator[str]) -> Iterator[_Mark]:
+    """Marks within each layer, the gradients of its parameters, and that of its input."""
+    places, x = decompose.places(net.layer, params), batch.inputs
+    for place, number in zip(places, decompose.numbered(net.layer, places), strict=True):
+        layer, own = place.layer, place.params
+        y, trace = jax.eval_shape(lambda own, x, layer=layer: layer.forward(own, x, Context()), own, x)
+        name = decompose.title(place)
+        program = jaxprs.opened(jax.make_jaxpr(layer.backward)(own, trace, y))
+        for tag, line in _marks(program):
+            yield _Mark(layer.name, number(tag.statement), line, "", f"{name} {tag.name}")
+        lines = _outputs(layer.backward, own, trace, y)
+        leaves = zip(subject.statements(layer, own), subject.paths(own, name), lines, strict=False)
+        for statement, row, line in leaves:
+            yield _Mark(layer.name, number(statement), line, next(paths), row)
+        yield _Mark(layer.name, number(layer.input_statement), lines[-1], "", f"{name} d_x")
+        x = y
+
+
+def _marks(program: jaxprs.Body) -> Iterator[tuple[taps.Tag, jaxprs.Line]]:
+    """Each mark of a backward pass, once, with its line."""
+    seen = set()
+    for equation in jaxprs.equations(program.jaxpr):
+        tag = interpreter.tag_of(equation)
+        if tag is not None and tag.kind == "delta" and tag.name not in seen:
+            seen.add(tag.name)
+            yield tag, _line(jaxprs.maker(program, equation.invars[0]) or equation)
+
+
+def _outputs(function: Callable[..., PyTree], *args: PyTree) -> list[jaxprs.Line]:
+    """The line that computes each output of a function; that of the function itself for an input that is returned."""
+    program = jaxprs.opened(jax.make_jaxpr(function)(*args))
+    code = inspect.unwrap(function).__code__
+    own = jaxprs.Line(code.co_filename, code.co_firstlineno, getattr(code, "co_qualname", code.co_name))
+    found = [jaxprs.origin(program, n) for n in range(len(program.jaxpr.outvars))]
+    return [own if each is None else _line(each) for each in found]
+
+
+def _line(equation: JaxprEqn) -> jaxprs.Line:
+    """The innermost line of a layer or an objective, else that of the package; what only marks a value is left out."""
+    traced = jaxprs.lines(equation, HERE)
+    lines = [line for line in traced if Path(line.file).name != "taps.py" and not line.function.startswith("_marked")]
+    pages = [line for line in lines if Path(line.file).parent.name == "layers" or "objectives" in line.file]
+    return (pages or lines)[0]

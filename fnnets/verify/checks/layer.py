@@ -1,0 +1,92 @@
+"""One layer's hand-written pair of forward and backward pass against `jax.vjp`.
+
+    forward:    y, trace = forward(params, x)
+    explicit:   d_params, d_x = backward(params, trace, d_y)           for a random d_y, of no symmetry
+    automatic:  d_params, d_x = vjp(forward)(d_y)
+    differences: central ones of Σ y ⊙ d_y
+
+| symbol | name in code | shape |
+|---|---|---|
+| d_y | `d_y`, drawn from N(0, 1) with `key` | as y |
+| d_x | row "d_x", statement (2); none where x holds integers | as x |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+from fnnets.core import validate
+from fnnets.core.types import Context, Layer
+from fnnets.verify.checks.run import Case, run
+from fnnets.verify.diagnosis import annotate
+from fnnets.verify.judging import properties
+from fnnets.verify.reference import arguments
+from fnnets.verify.reference.subject import of_layer, point
+from fnnets.verify.report.report import Report
+from fnnets.verify.tracing import precision
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, PyTree
+
+
+def layer(
+    layer: Layer,
+    params: PyTree,
+    x: Array,
+    context: Context | None = None,
+    *,
+    key: Array | None = None,
+    x64: bool = True,
+) -> Report:
+    """Check a layer's backward pass against `jax.vjp` of its forward pass: d_params leaf by leaf, and d_x.
+
+    Args:
+        layer: any layer, also a chain.
+        params: its parameters, floating arrays or none.
+        x: a batch of inputs. Convenient numbers hide faults: no zeros, ones or symmetry where it can be helped.
+        context: key and mask of the forward pass; None for `Context()`, the pass of prediction.
+        key: PRNG key of the cotangent; None for a fixed one.
+        x64: let float64 decide; False judges by the rounding of the parameters' own precision.
+
+    Raises:
+        TypeError, ValueError: an argument of another kind, an output that is not finite, a pass that fails
+            when JAX traces it.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> dense = fn.layers.dense(2, fn.activations.tanh)
+    >>> params, _ = dense.init(jax.random.key(0), (3,))
+    >>> x = jax.random.normal(jax.random.key(1), (4, 3))
+    >>> [row.where for row in fn.verify.layer(dense, params, x).rows[:4]]
+    ['dense z', 'dense .weights', 'dense .biases', 'dense d_x']
+    """
+    validate.is_instance(layer, Layer, "verify.layer: layer", "make one with fnnets.layers or fnnets.Layer(…)")
+    context, key = context or Context(), jax.random.key(0) if key is None else key
+    validate.is_instance(context, Context, "verify.layer: context", "give fnnets.Context(key, mask)")
+    validate.is_key(key, "verify.layer: key")
+    params, x = (
+        arguments.floating(params, "params", may_be_empty=True),
+        jnp.asarray(validate.array(x, "verify.layer: x")),
+    )
+    with precision.pinned():
+        y = arguments.output(layer, params, x, context)
+        inputs = params, x, context, _cotangent(y, key)
+        has_d_x = precision.is_floating(x)
+        subject = of_layer(layer, params, layer.name, has_d_x)
+        arguments.traceable(subject.explicit, "layer.backward", *point(inputs[0], inputs[1:], has_d_x))
+        tests = properties.linear((subject,)), properties.hygiene(subject)
+        case = Case(
+            f"layer {layer.name}", (subject,), lambda inputs: [point(inputs[0], inputs[1:], has_d_x)], inputs,
+            "the sum of layer.forward's output", tests, annotate.Setting(annotate.sizes(layer.time, x), context.mask),
+        )  # fmt: skip
+        return run(case, x64)
+
+
+def _cotangent(outputs: PyTree, key: Array) -> PyTree:
+    """N(0, 1) of the outputs' shapes and dtypes; the first has the numbers that `key` gives by itself."""
+    leaves, structure = jax.tree.flatten(outputs)
+    keys = [key, *jax.random.split(key, len(leaves) - 1)] if len(leaves) > 1 else [key]
+    drawn = [jax.random.normal(k, y.shape, jnp.float32).astype(y.dtype) for k, y in zip(keys, leaves, strict=True)]
+    return jax.tree.unflatten(structure, drawn)

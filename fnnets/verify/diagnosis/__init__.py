@@ -1,0 +1,1 @@
+"""The place and the diagnosis of a wrong gradient."""

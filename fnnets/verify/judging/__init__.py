@@ -1,0 +1,1 @@
+"""Which side is right: verdicts, finite differences, rounding, Taylor tests, properties."""

@@ -1,0 +1,1 @@
+"""Samplers of RBMs against enumerated Markov chains."""

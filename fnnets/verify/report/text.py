@@ -1,0 +1,107 @@
+"""A report as a table of plain text, 110 columns wide at most.
+
+    statement where                  verdict float32 float64 absolute worst  differences
+    4, 6      layer 1 dense .weights ok      1.2e-07 3.1e-16 8.9e-16  [3,17] both
+    3, 5      layer 1 dense .biases  wrong   1.0e-02 1.0e-02 2.0e-03  [4]    automatic
+        explicit 0.202, automatic 0.2, central differences 0.2 at unit 4
+
+`float32` stands for the parameters' dtype; `differences` names the values that central differences support. Rows that
+are not ok show the values of their worst element.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+from fnnets.verify.report.data import Findings, Row
+
+WIDTH = 110
+STATEMENT, WHERE, INDEX = 13, 32, 10
+
+
+def table(report: Findings) -> str:
+    """The table, its notes below their rows, and the verdict with the first wrong row at the end."""
+    columns = heads(report)
+    cells = [columns, *(_cut_cells(row) for row in report.rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(columns))]
+    lines = [_line(columns, widths), "-" * (sum(widths) + len(widths) - 1)]
+    for row, line in zip(report.rows, cells[1:], strict=True):
+        lines.append(_line(line, widths))
+        for note in notes(row):
+            lines += textwrap.wrap(note, WIDTH, initial_indent="    ", subsequent_indent="    ")
+    lines += [of_property(row) for row in report.properties]
+    return "\n".join([*lines, *textwrap.wrap(summary(report), WIDTH)])
+
+
+def heads(report: Findings) -> tuple[str, ...]:
+    """The names of the columns."""
+    return "statement", "where", "verdict", report.precision, "float64", "absolute", "worst", "differences"
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row's cells, uncut."""
+    errors = map(_error, (row.error, row.error_float64, row.absolute))
+    index = str(list(row.worst)).replace(" ", "") if row.worst else ""
+    return row.statement, row.where, row.verdict, *errors, index, row.supports
+
+
+def _cut_cells(row: Row) -> tuple[str, ...]:
+    statement, where, *others, index, supports = cells(row)
+    return cut(statement, STATEMENT), cut(where, WHERE), *others, cut(index, INDEX), supports
+
+
+def notes(row: Row) -> list[str]:
+    """The lines below a row: note, diagnosis and values; nothing where it is ok."""
+    found = [row.note] if row.note else []
+    if row.diagnosis:
+        found.append(f"explicit {row.diagnosis}")
+    if row.verdict != "ok" and not math.isnan(row.absolute):
+        found.append(_values(row))
+    return found
+
+
+def of_property(row: Row) -> str:
+    """A property in one line."""
+    return f"property: {row.where}: {row.verdict}, {row.decided}"
+
+
+def _values(row: Row) -> str:
+    numeric = "" if math.isnan(row.numeric) else f", central differences {row.numeric:.6g}"
+    return f"explicit {row.explicit:.6g}, automatic {row.automatic:.6g}{numeric} at {row.place or list(row.worst)}"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return " ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def cut(text: str, width: int) -> str:
+    """The end of a path, which distinguishes it from others."""
+    return text if len(text) <= width else "…" + text[1 - width :]
+
+
+def _error(number: float) -> str:
+    return f"{number:.1e}" if math.isfinite(number) and number else f"{number:.0f}"
+
+
+def summary(report: Findings) -> str:
+    """The verdict, with the first wrong row, on one line."""
+    first, count = report.first_wrong, len(report.rows)
+    if first is None:
+        right = [row for row in report.rows if row.verdict == "ok"]
+        errors = [row.error_float64 for row in right if math.isfinite(row.error_float64)]
+        native = [row.error for row in right if math.isfinite(row.error)]
+        column = "float64" if errors else report.precision
+        largest = f", largest relative error {_error(max(errors or native))} in {column}" if errors or native else ""
+        approximate = sum(row.verdict == "approximation" for row in report.rows)
+        largest += f"; {approximate} rows approximate the gradient on purpose" if approximate else ""
+        largest += f"; the nearest kink is {_error(report.kink)} away" if math.isfinite(report.kink) else ""
+        return f"{report.subject}: {report.verdict} ({count} rows{largest})"
+    if first not in report.rows:
+        return f"{report.subject}: wrong, all {count} rows agree, but it is not {first.where}: {first.decided}"
+    wrong = sum(row.verdict == "wrong" for row in report.rows)
+    statement = f", statement ({first.statement})" if first.statement else ""
+    diagnosis = f"; it {first.diagnosis}" if first.diagnosis else ""
+    supported = f"; central differences support {first.supports}" if first.supports in ("explicit", "automatic") else ""
+    return f"{report.subject}: wrong ({wrong} of {count} rows), first at {first.where}{statement}{diagnosis}{supported}"

@@ -1,0 +1,1 @@
+"""What is read from traced programs: marks, precision, kinks, dependence."""

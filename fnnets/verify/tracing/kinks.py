@@ -1,0 +1,78 @@
+"""How near a computation stands to its nearest kink: the smallest gap between two numbers that it compares.
+
+    max(x, y), x > y, …     abs(x − y)                  a ReLU's zero, a tie in max-pooling, a branch of `jnp.where`
+    abs(x), sign(x)         abs(x)
+
+Comparisons with an infinite number, and numbers that are equal because they are the same, count like all others; a
+smooth function that branches inside (a logarithm of a sum of exponentials) shows its branches as well. So the gap is
+a hint of how far a verdict at this point reaches, and never a verdict.
+
+| symbol | name in code | shape |
+|---|---|---|
+| gap | result; infinite where nothing is compared | () |
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+
+from fnnets.core import jaxprs
+from fnnets.verify.tracing import interpreter, precision
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, PyTree
+
+COMPARED, CENTRED = ("max", "min", "gt", "ge", "lt", "le"), ("abs", "sign")
+INLINED = (*jaxprs.INLINED, "custom_jvp_call")
+
+
+def gap(closed: core.ClosedJaxpr, args: PyTree) -> Array:
+    """The smallest gap of a traced function at `args`, a scalar."""
+    return _evaluated(jaxprs.opened(closed), jax.tree.leaves(args))[1]
+
+
+def _evaluated(program: jaxprs.Body, args: Sequence[Array]) -> tuple[list[Array], Array]:
+    gaps = [jnp.asarray(jnp.inf, jnp.float32)]
+
+    def at(equation, inputs):
+        outs, here = _step(equation, inputs)
+        gaps.append(here)
+        return outs
+
+    outs = jaxprs.evaluate(program, args, at)
+    return outs, functools.reduce(jnp.minimum, gaps)
+
+
+def _step(equation: core.JaxprEqn, inputs: list[Array]) -> tuple[list[Array], Array]:
+    name = equation.primitive.name
+    if name == "scan" and any(map(_compares, jaxprs.inner(equation))):
+        outs, least = interpreter.looped(equation, inputs, None, lambda program, args, here: _evaluated(program, args))
+        return outs, least.min()
+    if name in INLINED and any(map(_compares, jaxprs.inner(equation))):
+        return _evaluated(jaxprs.inlined(equation), inputs)
+    return jaxprs.bind(equation, inputs), _gap(name, inputs)
+
+
+def _gap(name: str, inputs: list[Array]) -> Array:
+    if name in COMPARED and precision.is_floating(inputs[0]):
+        return _smallest(inputs[0] - inputs[1])
+    if name in CENTRED and precision.is_floating(inputs[0]):
+        return _smallest(inputs[0])
+    return jnp.asarray(jnp.inf, jnp.float32)
+
+
+def _smallest(difference: Array) -> Array:
+    return jnp.abs(difference).min(initial=jnp.inf).astype(jnp.float32)
+
+
+def _compares(jaxpr: core.Jaxpr) -> bool:
+    return any(
+        equation.primitive.name in (*COMPARED, *CENTRED) or any(map(_compares, jaxprs.inner(equation)))
+        for equation in jaxpr.eqns
+    )

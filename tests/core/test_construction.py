@@ -1,0 +1,96 @@
+"""Constructors: equal arguments give one object, which compiles nothing anew; what is apart stays apart."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import fnnets as fn
+from fnnets.core import construction
+
+SOFTMAX = fn.objectives.softmax_log_likelihood
+BATCH = fn.Batch(np.linspace(0, 1, 20, dtype=np.float32).reshape(5, 4), np.arange(5) % 3)
+
+
+BUILDERS = {
+    "feedforward": lambda: fn.feedforward([4, 5, 3], fn.activations.leaky_relu(0.1), objective=SOFTMAX, dropout=0.2),
+    "convolutional": lambda: fn.convolutional((8, 8, 1), "conv3-2 maxpool2 | fc-3", objective=SOFTMAX),
+    "recurrent": lambda: fn.recurrent([4, 5, 3], "lstm", objective=fn.objectives.squared_error(fn.activations.tanh)),
+    "rbm": lambda: fn.rbm(4, 3, sampler=fn.boltzmann.parallel_tempering(2), mean=np.full(4, 0.5), centred=0.1),
+    "autoencoder": lambda: fn.autoencoder(
+        [4, 3], code_activation=fn.activations.sigmoid, sparsity=fn.Sparsity(0.1), corruption=0.2, tied=True
+    ),
+    "layers": lambda: fn.chain(fn.layers.gru(3), fn.layers.last_step(), fn.layers.dense(2)),
+}
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_what_is_built_from_equal_arguments_is_equal_and_hashes_alike(name):
+    one, other = BUILDERS[name](), BUILDERS[name]()
+    assert one == other
+    assert hash(one) == hash(other)
+
+
+def test_a_network_that_is_built_again_is_not_traced_again():
+    traced = []
+
+    def cost(a, y):
+        traced.append(None)
+        return jnp.sum((a - y) ** 2, axis=-1)
+
+    def slope(a, y):
+        return 2 * (a - y)
+
+    def build():
+        return fn.feedforward([4, 5, 3], objective=fn.objectives.custom(cost, slope, fn.activations.identity))
+
+    batch = BATCH._replace(targets=np.ones((5, 3), np.float32))
+    params = build().init(jax.random.key(0))
+    jax.jit(build().cost)(params, batch)
+    seen = len(traced)
+    assert seen > 0
+    jax.jit(build().cost)(params, batch)
+    assert len(traced) == seen
+    construction.forget()
+    jax.jit(build().cost)(params, batch)  # the fault: without the cache each network is another function
+    assert len(traced) > seen
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda: fn.layers.dense(3), lambda: fn.layers.dense(4)),
+        (lambda: fn.layers.dropout(0), lambda: fn.layers.dropout(0.0)),
+        (lambda: fn.layers.dense(3, fn.Activation(jnp.sin, jnp.cos)), lambda: fn.layers.dense(3)),
+        (lambda: fn.rbm(2, 3, mean=np.array([0.1, 0.2])), lambda: fn.rbm(2, 3, mean=np.array([0.1, 0.3]))),
+        (lambda: fn.Layer(lambda: 0, lambda: 0, lambda: 0), lambda: fn.Layer(lambda: 0, lambda: 0, lambda: 0)),
+    ],
+)
+def test_what_differs_in_an_argument_is_not_equal(one, other):
+    assert one() != other()
+
+
+def test_spelling_and_defaults_of_arguments_do_not_matter():
+    assert fn.layers.dense(3) == fn.layers.dense(units=3, activation=fn.activations.identity)
+    assert fn.feedforward([4, 3], objective=SOFTMAX) == fn.feedforward((4, 3), objective=SOFTMAX, l2=0.0)
+
+
+def test_traced_arguments_are_left_alone():
+    def penalised(l2):
+        net = fn.feedforward([4, 3], objective=SOFTMAX, l2=l2)
+        return net.cost(net.init(jax.random.key(0)), BATCH)
+
+    assert float(jax.jit(penalised)(1.0)) == pytest.approx(float(penalised(1.0)), rel=1e-6)
+
+
+def test_a_wrong_argument_gives_pythons_own_error():
+    with pytest.raises(TypeError, match=r"dense\(\) got an unexpected keyword argument 'size'"):
+        fn.layers.dense(size=3)
+    with pytest.raises(TypeError, match="positional argument"):
+        fn.feedforward([4, 3], fn.activations.tanh, SOFTMAX)
+
+
+def test_64_bits_are_another_argument():
+    with jax.enable_x64(True):
+        wide = fn.layers.dense(7)
+    assert wide != fn.layers.dense(7)
