@@ -8,6 +8,7 @@ from typing import Any
 
 from experiments.benchmarks import (
     accelerators,
+    against,
     class_map,
     convolutional,
     crashes,
@@ -22,7 +23,7 @@ from experiments.benchmarks import (
 )
 
 MODULES: dict[str, Any] = {
-    "accelerators": accelerators, "class_map": class_map, "convolutional": convolutional,
+    "accelerators": accelerators, "against": against, "class_map": class_map, "convolutional": convolutional,
     "crashes": crashes,
     "feedforward": feedforward, "import_time": import_time, "memory": recurrent_memory, "rbm": rbm,
     "recurrent": recurrent, "scaling": scaling, "verification": verification,
