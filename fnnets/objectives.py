@@ -45,7 +45,7 @@ from fnnets.core.construction import constructor
 from fnnets.core.types import Objective
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Num
+    from jaxtyping import Array, Float, Num, PyTree
 
 
 @constructor
@@ -148,7 +148,7 @@ def _pull(activation: activations.Activation | activations.CoupledActivation) ->
     return lambda z, d_a: d_a * activation.derivative(z)
 
 
-def _as_expected(found: Array, function: str, shape: tuple[int, ...], dtype: object, remedy: str) -> Array:
+def _as_expected(found: PyTree, function: str, shape: tuple[int, ...], dtype: object, remedy: str) -> PyTree:
     """The output of `function`, refused unless it is an array of that shape and dtype."""
     if not hasattr(found, "shape"):
         raise TypeError(f"custom: {function} returns {type(found).__name__}, expected an array; {remedy}")

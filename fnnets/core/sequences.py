@@ -69,7 +69,7 @@ def count(time: Time, batch: PyTree) -> int:
     return batch.inputs.shape[axes(time).inputs]
 
 
-def take(time: Time, batch: Batch, indices: Array) -> Batch:
+def take(time: Time, batch: Batch, indices: PyTree) -> Batch:
     """The examples at `indices` (which lie in range): inputs, targets and mask.
 
     >>> import jax.numpy as jnp, fnnets as fn
@@ -174,7 +174,7 @@ def _at_least_single(like):
     return like.dtype if jnp.finfo(like.dtype).bits >= 32 else jnp.float32
 
 
-def inputs(value: Array, input_shape: tuple[int, ...], name: str) -> Array:
+def inputs(value: PyTree, input_shape: tuple[int, ...], name: str) -> PyTree:
     """`value` as a batch of sequences (T, N, …): rank, sizes and finite values checked."""
     value = validate.array(value, name)
     wanted = "(T, N, " + ", ".join(map(str, input_shape)) + ")"
@@ -195,7 +195,7 @@ def inputs(value: Array, input_shape: tuple[int, ...], name: str) -> Array:
     return value
 
 
-def mask(value: Array | None, shape: tuple[int, ...], name: str) -> Array | None:
+def mask(value: PyTree, shape: tuple[int, ...], name: str) -> PyTree:
     """`value` as the (T, N) bool mask of these sequences, none of them all padding; None stays None."""
     if value is None:
         return None

@@ -43,7 +43,7 @@ def start(net: Network, params: PyTree, n: int) -> Any:
     return layer.start(params, validate.count(n, "start: n", "give the number of sequences"))
 
 
-def step(net: Network, params: PyTree, state: PyTree, inputs: Array) -> tuple[Any, Any]:
+def step(net: Network, params: PyTree, state: PyTree, inputs: PyTree) -> tuple[Any, Any]:
     """One step of N sequences: the state after it, and the prediction (N, d).
 
     Args:
@@ -69,7 +69,7 @@ def step(net: Network, params: PyTree, state: PyTree, inputs: Array) -> tuple[An
     return state, net.objective.predict(z)
 
 
-def run(net: Network, params: PyTree, inputs: Array, state: PyTree | None = None) -> tuple[Any, Any]:
+def run(net: Network, params: PyTree, inputs: PyTree, state: PyTree | None = None) -> tuple[Any, Any]:
     """All steps of a segment: the state after it, and the predictions (T, N, d), from `state` on.
 
     Args:
@@ -98,7 +98,7 @@ def run(net: Network, params: PyTree, inputs: Array, state: PyTree | None = None
 
 
 def sample(
-    net: Network, params: PyTree, prompt: Array, length: int, temperature: float = 1.0, *, key: Array
+    net: Network, params: PyTree, prompt: PyTree, length: int, temperature: float = 1.0, *, key: Array
 ) -> Int[Array, "length n"]:
     """Symbols drawn one after another, each fed back as the next input.
 

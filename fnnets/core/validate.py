@@ -16,7 +16,7 @@ import numpy as np
 from fnnets.core.types import Batch
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, PyTree
+    from jaxtyping import PyTree
 
 Number = int | float | jax.Array
 
@@ -90,7 +90,7 @@ def shape(value: object, name: str) -> tuple[int, ...]:
     return tuple(count(size, f"{name}[{axis}]") for axis, size in enumerate(value))
 
 
-def is_key(value: Array, name: str) -> None:
+def is_key(value: PyTree, name: str) -> None:
     """Raise a TypeError unless `value` is one PRNG key, typed or of the older uint32 kind."""
     if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key) and value.shape == ():
         return
@@ -112,7 +112,7 @@ def array(value: PyTree, name: str) -> PyTree:
     return value
 
 
-def finite(value: Array | np.ndarray, name: str) -> None:
+def finite(value: PyTree | np.ndarray, name: str) -> None:
     """Raise unless every element is finite; a traced array passes, its values are unknown."""
     if not (is_concrete(value) and jnp.issubdtype(value.dtype, jnp.inexact)):
         return
@@ -131,7 +131,7 @@ def finite(value: Array | np.ndarray, name: str) -> None:
         )
 
 
-def inputs(value: Array, input_shape: tuple[int, ...], name: str) -> Array:
+def inputs(value: PyTree, input_shape: tuple[int, ...], name: str) -> PyTree:
     """`value` as a batch of examples of `input_shape`: rank, sizes and finite values checked."""
     value = array(value, name)
     wanted = "(N, " + ", ".join(map(str, input_shape)) + ")"
@@ -193,7 +193,7 @@ def dataset_size(value: Number | None, name: str) -> None:
         at_least(value, 1, f"{name}.dataset_size", "give the number of examples in the data set, or None")
 
 
-def targets(value: Array, examples: tuple[int, ...], output_shape: tuple[int, ...], labels: bool, name: str) -> Array:
+def targets(value: PyTree, examples: tuple[int, ...], output_shape: tuple[int, ...], labels: bool, name: str) -> PyTree:
     """`value` as targets: (…, d) floats, or (…) labels where they are allowed; … is `examples`, (N,) or (T, N)."""
     value = given(value, name)
     wanted = (*examples, *output_shape)
@@ -212,14 +212,14 @@ def targets(value: Array, examples: tuple[int, ...], output_shape: tuple[int, ..
     raise ValueError(_targets_message(value, wanted, labels, is_integer, name))
 
 
-def given(value: Array | None, name: str) -> Array:
+def given(value: PyTree, name: str) -> PyTree:
     """`value` as an array, which must not be missing."""
     if value is None:
         raise ValueError(f"{name} is None, expected an answer for each example; this network learns from given targets")
     return array(value, name)
 
 
-def in_domain(value: Array, domain: tuple[float, float], name: str) -> None:
+def in_domain(value: PyTree, domain: tuple[float, float], name: str) -> None:
     """Raise unless all numbers lie in `domain`; traced ones pass, their values are unknown."""
     low, high = domain
     if not is_concrete(value) or value.size == 0:
@@ -233,7 +233,7 @@ def in_domain(value: Array, domain: tuple[float, float], name: str) -> None:
         )
 
 
-def in_range(value: Array, classes: int, name: str) -> None:
+def in_range(value: PyTree, classes: int, name: str) -> None:
     """Raise unless integer labels lie in 0 … classes − 1; traced labels pass, their values are unknown."""
     if not is_concrete(value) or value.size == 0:
         return
