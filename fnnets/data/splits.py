@@ -244,6 +244,7 @@ def _sizes(parts, n: int) -> list[int]:
 
 
 def _check_key(key, stratify, name):
+    validate.is_instance(stratify, bool, f"{name}: stratify", "write True or False")
     if key is not None:
         validate.is_key(key, f"{name}: key")
     elif stratify:

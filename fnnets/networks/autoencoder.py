@@ -82,6 +82,7 @@ def autoencoder(
         raise ValueError(f"autoencoder: sizes is {sizes!r}, expected at least two sizes; write [inputs, …, code]")
     sizes = validate.shape(tuple(sizes), "autoencoder: sizes")
     validate.is_instance(objective, Objective, "autoencoder: objective", "take one from fnnets.objectives")
+    validate.is_instance(tied, bool, "autoencoder: tied", "write True or False")
     validate.at_least(l2, 0.0, "autoencoder: l2", "λ = 0 switches the penalty off")
     coder = Coder(*_halves(sizes, activation, code_activation, initializer), tied)
     activity = None if sparsity is None else _activity(sparsity, code_activation)

@@ -89,6 +89,7 @@ def convolutional(
     validate.is_instance(
         activation, activations.Activation, "convolutional: activation", "take one from fnnets.activations"
     )
+    validate.is_instance(pool_first, bool, "convolutional: pool_first", "write True or False")
     entries = _entries(table)
     after = [*entries[1:], None]
     parts: list[Layer] = []

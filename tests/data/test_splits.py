@@ -295,3 +295,9 @@ def test_bad_batches_of_sequences_are_refused_at_once(make, batch, message):
 def test_a_mask_without_sequences_names_the_argument():
     with pytest.raises(ValueError, match=r"mask is given, expected None: .* give sequences=True"):
         split(numbered_sequences(8, timed=False), (4, 4), key=KEY)
+
+
+def test_a_stratification_of_another_kind_is_refused():
+    batch = Batch(jnp.ones((6, 2)), jnp.arange(6) % 2)
+    with pytest.raises(TypeError, match="split: stratify is 'no' of type str, expected bool; write True or False"):
+        split(batch, (0.5, 0.5), key=jax.random.key(0), stratify="no")

@@ -130,3 +130,9 @@ def test_real_data_need_another_objective():
     with pytest.raises(ValueError, match=r"fit: train\.inputs holds values from .*linear_squared_error"):
         fit(net, x)
     assert jnp.isfinite(fn.autoencoder([6, 4], objective=LINEAR).cost(net.init(KEY), fn.Batch(x)))
+
+
+def test_a_tie_of_another_kind_is_refused():
+    """A string is true, and would tie the weights."""
+    with pytest.raises(TypeError, match="autoencoder: tied is 'no' of type str, expected bool; write True or False"):
+        fn.autoencoder([4, 3], tied="no")

@@ -230,7 +230,8 @@ def _with_properties(case: Case, known: References, whole: Comparison, rows: lis
     """The report with rows for properties, the Taylor test and the distance to the nearest kink."""
     (last, candidate), subject = whole.decisive, case.subjects[-1]
     points = [each.point for each in known.decisive]
-    is_usable = isinstance(problems(candidate.explicit, last.automatic), list)
+    complaints = problems(candidate.explicit, last.automatic)
+    is_usable = isinstance(complaints, list) and not any(complaints)
     gap = properties.fast_products(subject, known.native[-1].point) if known.native and is_usable else []
     if known.double is None:
         tests = [test for test in case.tests if not test.needs_smooth]

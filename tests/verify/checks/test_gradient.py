@@ -257,3 +257,18 @@ def test_the_callers_precision_is_left_alone_also_by_exceptions(is_double):
             fn.verify.gradient(lambda w: jnp.sum(jnp.log(-w)), lambda w: w, jnp.ones(2))
         assert (jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision) == before
         assert jnp.ones(2).dtype == (jnp.float64 if is_double else jnp.float32)
+
+
+def test_a_leaf_of_another_shape_is_a_row_and_the_others_are_compared():
+    """The Taylor test needs ⟨g, v⟩, which such a gradient does not have."""
+    x = jnp.arange(12.0).reshape(4, 3) / 7
+    params = {"w": jnp.ones((3, 3)), "b": jnp.ones(3)}
+    report = fn.verify.gradient(
+        lambda p: jnp.sum((x @ p["w"] + p["b"]) ** 2),
+        lambda p: {"w": 2 * x.T @ (x @ p["w"] + p["b"]), "b": jnp.ones(5)},
+        params,
+    )
+    assert {row.where: row.verdict for row in report.rows} == {"gradient ['b']": "wrong", "gradient ['w']": "ok"}
+    assert "(5,)" in report.first_wrong.note
+    assert "(3,)" in report.first_wrong.note
+    assert report.taylor is None
