@@ -25,6 +25,22 @@ def blocks(page):
     return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
 
 
+def without_rounding(text):
+    """The text with errors, zeros and indices of worst elements masked: they are rounding, and differ by computer."""
+    masked = re.sub(r"\b\d\.\de[-+]\d+|(?<![\d.,])0(?![\d.,])|\[[\d,]+\]", "#", text)
+    return re.sub(r"\s+", " ", masked)
+
+
+def shown_tables(page):
+    """The indented lines of reports and networks in a page."""
+    lines = re.findall(
+        r"^ {4}( *(?:statement where|[12] |explicit |gradient[:\s]|layer |0  |2,260).*)$",
+        (ROOT / page).read_text(),
+        re.M,
+    )
+    return [without_rounding(line).strip() for line in lines]
+
+
 @pytest.mark.parametrize("page", ["README.md", *(page for page in DOCS if page not in WITHOUT_PYTHON)])
 def test_python_blocks_run_one_after_another(page, capsys, standard_promotion):
     assert blocks(page)
@@ -33,6 +49,10 @@ def test_python_blocks_run_one_after_another(page, capsys, standard_promotion):
         exec(compile(block, f"{page}, block {number}", "exec"), names)
     printed = capsys.readouterr().out
     assert all(text in printed for text in PRINTED.get(page, ()))
+    if page == "README.md":
+        shown = shown_tables(page)
+        assert len(shown) >= 8
+        assert [line for line in shown if line not in without_rounding(printed)] == []
     if page in ("README.md", "docs/training.md"):
         assert float(names["fn"].evaluate(names["net"], names["result"].params, names["test"]).accuracy) > 0.93
 
@@ -48,24 +68,6 @@ def test_relative_links_lead_somewhere(page):
     prose = re.sub(r"^    .*$", "", (ROOT / page).read_text(), flags=re.MULTILINE)  # formulas have [t](2) in them
     for target in re.findall(r"\]\(([^)#]+)", prose):
         assert "://" in target or (ROOT / page).parent.joinpath(target).exists(), target
-
-
-@pytest.mark.parametrize(("page", "fenced"), [("README.md", 2)])
-def test_the_tables_shown_are_those_printed(page, fenced, capsys, standard_promotion):
-    """Every indented line of a table in the page is printed by its blocks."""
-    names: dict = {}
-    for block in blocks(page)[:fenced]:
-        exec(block, names)
-    printed = capsys.readouterr().out.replace("\n", " ")
-    text = (ROOT / page).read_text()
-    shown = [
-        line[4:]
-        for line in text.splitlines()
-        if re.match(r"    +(statement where|1 |2 |explicit|gradient|0 |2,260)", line)
-    ]
-    assert len(shown) >= 8
-    for line in shown:
-        assert line.strip() in printed, line
 
 
 def test_the_two_commands_are_make_targets():

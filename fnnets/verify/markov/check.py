@@ -90,7 +90,7 @@ def sampler(
 
     Args:
         net: an RBM from `fn.boltzmann` with binary units, at most 10 visible and 10 hidden ones; for a sampler of
-            one's own `net._replace(sampler=fn.core.Sampler(start, draw))`. Chains may be kept in its memory as one
+            one's own `net._replace(sampler=fn.Sampler(start, draw))`. Chains may be kept in its memory as one
             array (M, p) of visible states.
         params: the RBM's parameters; in half precision they are taken to float32.
         key: PRNG key; the report is a function of the arguments.
