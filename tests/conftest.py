@@ -9,6 +9,7 @@ import pytest
 
 # Before any doctest leaves a tuple of lists in `builtins._`: tyro hashes all builtins when it is first imported.
 import tyro  # noqa: F401
+from jax._src.interpreters import mlir
 
 # One unit of code a program, and another emitter of XLA's: small programs compile faster so on a CPU.
 # XLA ends the process at a flag that it does not know; the emitter's is gone with JAX 0.11.
@@ -16,6 +17,8 @@ FAST_COMPILATION = ("--xla_cpu_parallel_codegen_split_count=1",)
 if jax.__version_info__ < (0, 11):
     FAST_COMPILATION += ("--xla_cpu_use_fusion_emitters=false",)
 DEVICES = "--xla_force_host_platform_device_count=8"  # arrays lie on the first unless a test takes more
+PROGRAMS = 1500  # held by a process at most, at the end of a file: about a gigabyte
+LOWERED = 50  # programs that are lowered in one context of MLIR
 
 
 def pytest_addoption(parser):
@@ -35,15 +38,17 @@ def pytest_configure(config):
     _set_flag(DEVICES)
     for flag in FAST_COMPILATION:
         _set_flag(flag)
-    # Most of the suite's time is compilation; a second run, or another worker, finds the programs here.
+    _share_contexts()
+    # Most of the suite's time is compilation; a second run, or another process, finds the programs here. The smallest
+    # take about as long to write and read as to compile.
     if config.pluginmanager.hasplugin("cacheprovider"):
-        jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        _set("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
+        _set("jax_persistent_cache_min_compile_time_secs", 0.03)
+        _set("jax_persistent_cache_min_entry_size_bytes", -1)
     if not config.getoption("--check-shapes"):
         # The invariants do not depend on it, and it is much of the compilation. With --check-shapes, which repeats the
         # contract, they are made.
-        jax.config.update("jax_disable_most_optimizations", True)
+        _set("jax_disable_most_optimizations", True)
         return
     import jaxlib
     import jaxtyping
@@ -54,6 +59,26 @@ def pytest_configure(config):
         setattr(builtins, name, getattr(jaxtyping, name))
     builtins.jaxlib = jaxlib  # the module that `Array` is defined in, as beartype names it
     jaxtyping.install_import_hook("fnnets", "beartype.beartype")
+
+
+def _set(name, value):
+    """A setting of JAX, for this process and for those that tests start."""
+    jax.config.update(name, value)
+    os.environ[name.upper()] = str(value)
+
+
+def _share_contexts():
+    """Make a context of MLIR for many programs in place of each: it takes longer than lowering a small one."""
+    make, made = mlir.make_ir_context, []
+
+    def shared():
+        if len(made) % LOWERED == 0:
+            made[:] = [make()]
+        else:
+            made.append(made[0])
+        return made[0]
+
+    mlir.make_ir_context = shared
 
 
 def _set_flag(flag):
@@ -70,11 +95,25 @@ def strict_promotion():
         yield
 
 
+compiled = 0
+
+
+def _count(event, seconds, **about):
+    global compiled
+    compiled += event == "/jax/core/compile/backend_compile_duration"
+
+
+jax.monitoring.register_event_duration_secs_listener(_count)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def forget_programs():
-    """Programs pile up to gigabytes over a run; those that come back are read from the cache on disk."""
+    """Programs pile up to gigabytes over a run; small ones that come back are what the files share."""
+    global compiled
     yield
-    jax.clear_caches()
+    if compiled > PROGRAMS:
+        compiled = 0
+        jax.clear_caches()
 
 
 @pytest.fixture

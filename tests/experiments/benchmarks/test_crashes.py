@@ -9,7 +9,7 @@ from experiments.benchmarks import crashes
 
 
 def test_a_run_that_is_killed_ends_where_nothing_had_happened(tmp_path, capsys):
-    options = crashes.Options(kills=1, per_run=1, epochs=40, seconds=0.4, out=tmp_path)
+    options = crashes.Options(kills=1, per_run=1, epochs=10, seconds=0.2, out=tmp_path)
     assert crashes.run(options) == 0
     content = json.loads((tmp_path / "crashes.json").read_text())
     assert (content["kills"], content["runs"], content["same"]) == (1, 1, 1)
