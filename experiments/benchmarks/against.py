@@ -10,6 +10,7 @@ compared first. A difference is within the control where the median ratio is no 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -34,12 +35,14 @@ class Options:
         other: the folder of the other checkout.
         pairs: interleaved pairs for each kind of work.
         work: which kinds of work.
+        share: the share of the examples that an epoch has, more than 0 and at most 1.
         out: the folder for the results.
     """
 
     other: Path
     pairs: int = 15
     work: tuple[str, ...] = WORK
+    share: float = 1.0
     out: Path = Path("results/benchmarks")
 
 
@@ -54,11 +57,12 @@ def run(options: Options) -> int:
     sides = {name: _started(folder) for name, folder in folders.items()}
     rows = {}
     for work in options.work:
-        first = {name: _answer(side, work) for name, side in sides.items()}  # compiles
+        request = f"{work} {options.share}"
+        first = {name: _answer(side, request) for name, side in sides.items()}  # compiles
         if not np.isclose(first["new"]["total"], first["old"]["total"], rtol=1e-4):
             raise ValueError(f"{work}: the parameters after an epoch differ: {first}")
         rounds = [
-            {name: _answer(side, work)["seconds"] for name, side in _turned(sides, i)} for i in range(options.pairs)
+            {name: _answer(side, request)["seconds"] for name, side in _turned(sides, i)} for i in range(options.pairs)
         ]
         rows[work] = row = compared(rounds)
         print(f"{work:14} {line(row)}", flush=True)
@@ -77,6 +81,8 @@ def _check(options: Options) -> None:
         )
     if options.pairs < 1:
         raise ValueError(f"pairs is {options.pairs}, expected at least 1")
+    if not 0 < options.share <= 1:
+        raise ValueError(f"share is {options.share}, expected more than 0 and at most 1")
     for name in options.work:
         if name not in WORK:
             raise ValueError(f"work is {name!r}, expected one of {', '.join(WORK)}")
@@ -108,36 +114,44 @@ def line(row: dict[str, float | bool]) -> str:
 
 
 def worker() -> None:
-    """Train for an epoch on request: a name of work a line of standard input, a line of JSON for its answer."""
+    """Train for an epoch on request: a line of work and share on standard input, a line of JSON for its answer."""
     import jax
     import optax
 
     import fnnets as fn
 
-    softmax, draw = fn.objectives.softmax_log_likelihood, np.random.default_rng(0)
-    images = "conv5-20 maxpool2 | conv5-40 maxpool2 | fc-100 fc-10"
-    settings = {
-        "feedforward": (fn.feedforward([784, 100, 10], objective=softmax), (20_000, 784), 10),
-        "convolutional": (fn.convolutional((28, 28, 1), images, objective=softmax), (1_000, 28, 28, 1), 10),
-        "recurrent": (fn.recurrent([64, 128, 10], objective=softmax), (100, 320, 64), 32),
-        "lstm": (fn.recurrent([64, 128, 10], "lstm", objective=softmax), (100, 320, 64), 32),
-    }
-    data = {}
-    for name, (_, shape, _) in settings.items():
-        labels = draw.integers(0, 10, shape[: 2 if name in ("recurrent", "lstm") else 1]).astype(np.int32)
-        data[name] = fn.Batch(jax.numpy.asarray(draw.random(shape, np.float32)), jax.numpy.asarray(labels))
     # before the redesign `fit` stood in `training`, and "silent" was its word for False
     fit: Callable[..., Any] = fn.fit if hasattr(fn, "fit") else fn.training.fit
     quiet = False if hasattr(fn, "fit") else "silent"
-    sgd = optax.sgd(0.01)
+    sgd, made = optax.sgd(0.01), functools.cache(_problem)
     for request in sys.stdin:
-        (net, _, size), train = settings[request.strip()], data[request.strip()]
+        net, train, size = made(*request.split())
         began = time.perf_counter()
         result = fit(net, sgd, train, key=jax.random.key(0), epochs=1, batch_size=size, progress=quiet)
         jax.block_until_ready(result.params)
         seconds = time.perf_counter() - began
         total = sum(float(np.abs(np.asarray(leaf)).sum()) for leaf in jax.tree.leaves(result.params))
         print(json.dumps({"seconds": seconds, "total": total}), flush=True)
+
+
+def _problem(work: str, share: str):
+    """Network, examples and size of a minibatch of one kind of work."""
+    import jax
+
+    import fnnets as fn
+
+    softmax, draw = fn.objectives.softmax_log_likelihood, np.random.default_rng(0)
+    images = "conv5-20 maxpool2 | conv5-40 maxpool2 | fc-100 fc-10"
+    net, shape, size = {
+        "feedforward": lambda: (fn.feedforward([784, 100, 10], objective=softmax), (20_000, 784), 10),
+        "convolutional": lambda: (fn.convolutional((28, 28, 1), images, objective=softmax), (1_000, 28, 28, 1), 10),
+        "recurrent": lambda: (fn.recurrent([64, 128, 10], objective=softmax), (100, 320, 64), 32),
+        "lstm": lambda: (fn.recurrent([64, 128, 10], "lstm", objective=softmax), (100, 320, 64), 32),
+    }[work]()
+    axis = int(work in ("recurrent", "lstm"))  # of the examples
+    shape = (*shape[:axis], max(size, round(float(share) * shape[axis])), *shape[axis + 1 :])
+    labels = draw.integers(0, 10, shape[: axis + 1]).astype(np.int32)
+    return net, fn.Batch(jax.numpy.asarray(draw.random(shape, np.float32)), jax.numpy.asarray(labels)), size
 
 
 def _started(folder: Path) -> subprocess.Popen[str]:

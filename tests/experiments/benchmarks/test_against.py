@@ -29,6 +29,7 @@ def test_a_difference_is_within_five_per_cent_or_the_spread_of_the_control(new, 
     [
         (["--other", "nowhere"], "other is nowhere, expected a checkout"),
         (["--other", str(ROOT), "--pairs", "0"], "pairs is 0, expected at least 1"),
+        (["--other", str(ROOT), "--share", "0"], "share is 0.0, expected more than 0 and at most 1"),
         (["--other", str(ROOT), "--work", "gru"], "work is 'gru', expected one of feedforward"),
     ],
 )
@@ -41,7 +42,7 @@ def test_bad_options_are_one_line(words, message, capsys):
 
 def test_a_checkout_against_itself_computes_the_same(tmp_path, capsys):
     """One pair of the shortest work: the verdict on so few times may be either, the parameters must agree."""
-    options = against.Options(ROOT, pairs=1, work=("convolutional",), out=tmp_path)
+    options = against.Options(ROOT, pairs=1, work=("convolutional",), share=0.02, out=tmp_path)
     assert against.run(options) in (0, 1)
     assert "convolutional  new/old" in capsys.readouterr().out
     assert (tmp_path / "against.json").exists()

@@ -22,15 +22,10 @@ def command(folder, mode):
 @pytest.fixture(scope="module", autouse=True)
 def one_device_each():
     """Processes of one CPU device, in float64, that find compiled programs where this one does."""
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=1"
-    cache = jax.config.jax_compilation_cache_dir
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XLA_FLAGS", flags.strip())
+        patch.setenv("XLA_FLAGS", f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=1")
         patch.setenv("JAX_PLATFORMS", "cpu")
         patch.setenv("JAX_ENABLE_X64", "1")
-        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-        if cache:
-            patch.setenv("JAX_COMPILATION_CACHE_DIR", cache)
         yield
 
 
