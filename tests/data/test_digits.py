@@ -1,3 +1,4 @@
+import importlib
 import subprocess
 import sys
 
@@ -16,6 +17,17 @@ def test_digits_are_scikit_learns():
     assert (batch.inputs.dtype, batch.targets.dtype) == (np.float32, np.int32)
     assert isinstance(batch.inputs, jax.Array)
     assert (float(batch.inputs.min()), float(batch.inputs.max())) == (0.0, 1.0)
+
+
+def test_digits_come_without_importing_scikit_learn_or_by_its_function(monkeypatch):
+    whole, module = digits(), importlib.import_module("fnnets.data.digits")
+    code = "import sys, fnnets as fn; print(len(fn.data.digits().inputs), 'sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1797 False\n"
+    monkeypatch.setattr(module.Path, "is_file", lambda path: False)
+    again = digits()
+    np.testing.assert_array_equal(again.inputs, whole.inputs)
+    np.testing.assert_array_equal(again.targets, whole.targets)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ if __name__ == "__main__":
 
     digits._train = dying
     digits._compile = lambda net, optimizer, gradient: 0.0
-    digits.plots.save = lambda figure, path: None
+    for name in ("learning_curves", "filters", "confusion", "save"):
+        setattr(digits.plots, name, lambda *args, **settings: None)
     fn.verify.network = lambda *args: Proof()
     sys.exit(digits.run(options(out, int(os.environ["FNNETS_PROCESSES"]))))

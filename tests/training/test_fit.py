@@ -22,9 +22,10 @@ NET = fn.feedforward([4, 5, 3], objective=fn.objectives.softmax_log_likelihood, 
 
 
 def blobs(n, key=KEY):
-    """Three classes that a small network can learn."""
-    labels = jnp.arange(n) % 3
-    return fn.Batch(3 * jax.nn.one_hot(labels, 4) + 0.5 * jax.random.normal(key, (n, 4)), labels)
+    """Three classes that a small network can learn; nothing of it is compiled."""
+    labels, random = np.arange(n) % 3, np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    inputs = 3 * np.eye(4)[labels] + 0.5 * random.normal(size=(n, 4))
+    return fn.Batch(jnp.asarray(inputs, float), jnp.asarray(labels))
 
 
 def fit(net=NET, optimizer=DESCENT, train=None, **settings):
