@@ -14,6 +14,7 @@ The network is that of prediction (no dropout). Examples pass in chunks, so that
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import sequences
+from fnnets.core import sequences, validate
 from fnnets.core.network import unchecked
 from fnnets.core.types import Batch, Network
 from fnnets.training.distributed import sharding
@@ -78,8 +79,26 @@ def evaluate(net: Network, params, batch: Batch, classes: bool | None = None) ->
     (0.6931, 0.75)
     """
     classes = are_classes(batch.targets, batch.mask) if classes is None else classes
-    time = net.layer.time
-    examples, chunk = sequences.count(time, batch), _chunk(time, batch)
+    chunk, n = _chunk(net.layer.time, batch), batch.dataset_size
+    if not all(map(validate.is_concrete, jax.tree.leaves((params, batch, net.l2)))):
+        return _evaluated(net, classes, chunk, params, batch)  # a part of the program that is being traced
+    if isinstance(n, int):
+        return _compiled(net, classes, chunk, n)(params, batch._replace(dataset_size=None))
+    return _compiled(net, classes, chunk, None)(params, batch)
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(net: Network, classes: bool, chunk: int, n: int | None):
+    """`_evaluated` as one program of parameters and batch, whose dataset_size is `n` unless that is None."""
+
+    def evaluated(params, batch):
+        return _evaluated(net, classes, chunk, params, batch if n is None else batch._replace(dataset_size=n))
+
+    return jax.jit(evaluated)
+
+
+def _evaluated(net: Network, classes: bool, chunk: int, params, batch: Batch) -> Metrics:
+    examples = sequences.count(net.layer.time, batch)
     chunks, rest = divmod(examples, chunk)
     parts = []
     if chunks:
