@@ -160,10 +160,7 @@ def _grouped(step: Step, placed: Mesh | None, columns, state, train, monitored):
         split = NamedSharding(placed, PartitionSpec(MEMBERS))
         columns, state = jax.device_put((columns, state), split)
     train, monitored = _everywhere(placed, train, monitored)
-    cuts = [slice(i, i + size) for i in range(0, members, size)]
-    columns, states = (
-        [jax.tree.map(lambda leaf, cut=cut: leaf[cut], tree) for cut in cuts] for tree in (columns, state)
-    )
+    columns, states = (_cut(tree, members, size) for tree in (columns, state))
     program = jax.jit(together, donate_argnums=1).lower(columns[0], states[0], train, monitored).compile()
 
     def run(i, state):
@@ -171,6 +168,13 @@ def _grouped(step: Step, placed: Mesh | None, columns, state, train, monitored):
         return state, jax.device_get(report)
 
     return run, states
+
+
+def _cut(tree, members: int, size: int) -> list[PyTree]:
+    """The trees of the groups of `size` members."""
+    if size == members:
+        return [tree]
+    return [jax.tree.map(lambda leaf, i=i: leaf[i : i + size], tree) for i in range(0, members, size)]
 
 
 def _everywhere(placed: Mesh | None, train: Batch, monitored: dict[str, Batch]) -> tuple[Batch, dict[str, Batch]]:

@@ -1,5 +1,6 @@
 """Each member of fit_many equals its own fit to rounding."""
 
+import functools
 import re
 import threading
 
@@ -51,6 +52,19 @@ def programs(monkeypatch):
     return texts
 
 
+def fetched(leaf):
+    """An array of NumPy, so that to index it compiles nothing."""
+    return np.asarray(jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf)
+
+
+@functools.cache
+def alone_in_float64(count, k):
+    """The own fit of member k of so many, which is the same wherever the members run."""
+    numbers, keys = sweep(count), jax.random.split(KEY, count)
+    own = build(numbers["rate"][k], numbers["l2"][k])
+    return fn.fit(*own, blobs(43), key=keys[k], **QUIET | {"epochs": 2})
+
+
 @pytest.mark.parametrize(
     ("count", "placing", "cache"),
     [
@@ -71,14 +85,11 @@ def test_members_equal_their_own_fits_wherever_they_run(monkeypatch, count, plac
     with jax.enable_x64(True):
         train, keys, numbers = blobs(43), jax.random.split(KEY, count), sweep(count)
         together = fn.training.fit_many(build, train, keys=keys, hyperparameters=numbers, **settings, **placing)
+        leaves = jax.tree.leaves(together.state)
         for k in range(0, count, 3):
-            own = build(numbers["rate"][k], numbers["l2"][k])
-            alone = fn.fit(*own, train, key=keys[k], **settings)
-            member = jax.tree.map(lambda leaf, k=k: leaf[k], together.state)
-            pairs = zip(jax.tree.leaves(member), jax.tree.leaves(alone.state), strict=True)
-            for a, b in pairs:
-                if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
-                    a, b = jax.random.key_data(a), jax.random.key_data(b)
+            alone = alone_in_float64(count, k)
+            for members, b in zip(map(fetched, leaves), map(fetched, jax.tree.leaves(alone.state)), strict=True):
+                a = members[k]
                 assert a.dtype == b.dtype
                 np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
             np.testing.assert_allclose(together.history.cost[:, k], alone.history.cost, rtol=1e-12)
@@ -150,7 +161,7 @@ def test_members_over_keys_equal_their_own_fits():
     together = fn.training.fit_many(lambda: (NET, descent), blobs(40), keys=KEYS, validation=blobs(20), **QUIET)
     for k in range(3):
         alone = fn.fit(NET, descent, blobs(40), key=KEYS[k], validation=blobs(20), **QUIET)
-        member = jax.tree.map(lambda leaf, k=k: leaf[k], together.params)
+        member = jax.tree.map(lambda leaf, k=k: np.asarray(leaf)[k], together.params)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), member, alone.params)
         np.testing.assert_allclose(together.history.validation_cost[:, k], alone.history.validation_cost, rtol=1e-4)
         assert int(together.state.best.epoch[k]) == int(alone.state.best.epoch)
@@ -166,7 +177,7 @@ def test_members_that_read_padded_sequences_equal_their_own_fits():
     together = fn.training.fit_many(lambda: (net, descent), echoes(10), keys=KEYS, **settings)
     for k in range(3):
         alone = fn.fit(net, descent, echoes(10), key=KEYS[k], **settings)
-        member = jax.tree.map(lambda leaf, k=k: leaf[k], together.params)
+        member = jax.tree.map(lambda leaf, k=k: np.asarray(leaf)[k], together.params)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), member, alone.params)
         np.testing.assert_allclose(together.history.accuracy[:, k], alone.history.accuracy, rtol=1e-6)
 
