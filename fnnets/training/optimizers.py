@@ -17,14 +17,17 @@ from __future__ import annotations
 import optax
 
 from fnnets.core import validate
+from fnnets.core.construction import constructor
 
 
+@constructor
 def momentum(
     learning_rate: float | optax.Schedule, decay: float | optax.Schedule = 0.0, nesterov: bool = False
 ) -> optax.GradientTransformation:
     """Gradient descent with a schedule of the momentum coefficient: exactly v ← μv − η∂C, w ← w + v.
 
-    With constant η and μ, `optax.sgd(η, momentum=μ)` gives the same parameters to rounding.
+    With constant η and μ, `optax.sgd(η, momentum=μ)` gives the same parameters to rounding. Equal arguments give the
+    same object, so that `fit` compiles nothing anew.
 
     RBMs are mostly trained with a μ that rises: `lambda step: jnp.where(step < 3000, 0.5, 0.9)` switches after
     3000 steps, which are five epochs of 60 000 examples in minibatches of 100 ([Hinton2010], section 9).

@@ -22,6 +22,11 @@ def test_momentum_is_the_recursion_of_the_notes(make):
         np.testing.assert_allclose(w, reference, rtol=1e-5)
 
 
+def test_equal_arguments_give_the_same_optimiser():
+    assert fn.training.momentum(0.3, 0.8) is fn.training.momentum(0.3, decay=0.8)
+    assert fn.training.momentum(0.3) is not fn.training.momentum(0.4)
+
+
 @pytest.mark.parametrize("make", [fn.training.momentum, optax.sgd])
 def test_a_network_moves_by_the_recursion_of_the_notes(make):
     """Weights and biases alike, with the network's own gradients, full batch; v begins at zero."""

@@ -109,7 +109,7 @@ def test_steps_win_over_minutes_and_a_budget_of_minutes_ends(poem, standard_prom
         trained = characters.train(characters.network(text.vocabulary.size, options), text, options)
         assert trained.curves.updates[-1] == updates
         assert np.isfinite(trained.curves.training).all()
-    options = Options(**{**SMALL, "steps": None}, minutes=0.05)
+    options = Options(**{**SMALL, "steps": None}, minutes=0.03)
     trained = characters.train(characters.network(text.vocabulary.size, options), text, options)
     assert trained.curves.updates[-1] > 0
     assert trained.curves.minutes == sorted(trained.curves.minutes)
