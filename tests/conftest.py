@@ -69,6 +69,8 @@ def _set(name, value):
 
 def _share_contexts():
     """Make a context of MLIR for many programs in place of each: it takes longer than lowering a small one."""
+    if not hasattr(mlir, "make_ir_context"):  # of another release of JAX; then each program has its own
+        return
     make, made = mlir.make_ir_context, []
 
     def shared():
