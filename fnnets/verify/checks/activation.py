@@ -84,7 +84,7 @@ def activation(activation: Pair, z: Array | None = None, *, x64: bool = True) ->
 def _case(activation: Pair, subjects: tuple[Subject, ...], inputs: tuple[Array, ...]) -> Case:
     tests = [properties.hygiene(subjects[-1]), properties.calculus(subjects[-1])]
     if isinstance(activation, CoupledActivation):
-        pull = lambda z, rest, d_a: activation.pullback(z, d_a)  # noqa: E731
+        pull = lambda z, rest: lambda d_a: activation.pullback(z, d_a)  # noqa: E731
         tests.append(properties.linear([subject._replace(pull=pull) for subject in subjects]))
 
     def place(inputs):

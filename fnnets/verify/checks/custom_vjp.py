@@ -72,9 +72,9 @@ def custom_vjp(f: Callable[..., PyTree], reference: Callable[..., PyTree], *args
 
         return terms
 
-    def pull(at, rest, d_y):
+    def pull(at, rest):
         _, back = jax.vjp(lambda at: _floating(f(*all_arguments(at, rest[0]))), at)
-        return back(d_y)[0]
+        return lambda d_y: back(d_y)[0]
 
     with precision.pinned():
         at = [arrays[i] for i in chosen]
@@ -83,7 +83,7 @@ def custom_vjp(f: Callable[..., PyTree], reference: Callable[..., PyTree], *args
         inputs = at, (arrays, d_y)
         where = _names(args, chosen)
         subject = Subject(
-            "gradient", where, ("",) * len(where), terms_of(reference), lambda at, rest: pull(at, rest, rest[1]),
+            "gradient", where, ("",) * len(where), terms_of(reference), lambda at, rest: pull(at, rest)(rest[1]),
             scale=lambda at, rest: largest(rest[1]),
         )  # fmt: skip
         arguments.traceable(subject.explicit, "the derivative of f", *inputs)

@@ -88,10 +88,15 @@ def inputs(
         (z, y) of the objective; weighted inputs that the network's activity looks at, None without one; and
         (x, context, ∂C/∂y) of each layer that is no chain, first to last.
     """
-    _, visits, output, kept = _run(net, layer, params, batch, key)
-    taps = [jax.tree.map(jnp.zeros_like, y) for _, _, y, _ in visits]
-    d_taps = jax.grad(lambda taps: _run(net, layer, params, batch, key, taps)[0])(taps)
-    return output, kept, [(x, context, d_y) for (x, context, *_), d_y in zip(visits, d_taps, strict=True)]
+
+    def run(taps):
+        cost, visits, output, kept = _run(net, layer, params, batch, key, taps)
+        return cost, (output, kept, [(x, context) for x, context, *_ in visits])
+
+    shapes = jax.eval_shape(lambda: [y for _, _, y, _ in _run(net, layer, params, batch, key)[1]])
+    taps = jax.tree.map(lambda y: jnp.zeros(y.shape, y.dtype), shapes)
+    d_taps, (output, kept, visits) = jax.grad(run, has_aux=True)(taps)
+    return output, kept, [(*visit, d_y) for visit, d_y in zip(visits, d_taps, strict=True)]
 
 
 def explained(net: Network, layer: Layer, params: PyTree, batch: Batch, *, key: Array | None) -> PyTree:

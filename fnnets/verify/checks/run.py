@@ -241,7 +241,7 @@ def _with_properties(case: Case, known: References, whole: Comparison, rows: lis
         is_smooth = all(row.verdict in ("ok", "rounding") for row in rows)
         tests = [test for test in case.tests if is_smooth or not test.needs_smooth]
         found = properties.rows(tests, points, last.scale, whole.tolerance)
-        test = taylor.taylor(subject, last) if is_usable else None
+        test = taylor.taylor(subject, last, candidate) if is_usable else None
     return Report(case.name, known.column, tuple(rows), (*found, *gap), test, _gap(last))
 
 

@@ -83,7 +83,8 @@ def linear(subjects: Sequence[Subject], first: int = 0) -> Property:
         g, h = pair
         many = lambda g, h: jnp.stack([g, h, LITTLE * g, LARGE * g, g + h, 0 * g]).astype(g.dtype)  # noqa: E731
         stack = jax.tree.map(many, g, h)
-        pull = lambda each: jax.tree.map(_few, subject.pull(at, rest, each))  # noqa: E731
+        back = subject.pull(at, rest)
+        pull = lambda each: jax.tree.map(_few, back(each))  # noqa: E731
         one_by_one = jax.lax.map(pull, stack)
         at_once = one_by_one if _is_large(at) else jax.vmap(pull)(stack)
         # the numbers that a leaf is computed from leave their rounding in it
@@ -105,13 +106,13 @@ def linear(subjects: Sequence[Subject], first: int = 0) -> Property:
             return []
         points = [(*point, [drawn(point[1][-1], seed) for seed in (1, 2)]) for _, point in chosen]
         together = [i for i, (_, point) in enumerate(chosen) if not _is_large(point[0])]
-        numbers: dict[int, Array] = {}
+        numbers: dict[int, np.ndarray] = {}
         for group in [*([together] if together else []), *([i] for i in range(len(chosen)) if i not in together)]:
 
             def all_of(points, group=group):
                 return [departures(chosen[i][0], *point) for i, point in zip(group, points, strict=True)]
 
-            found = compiled.call(("linear", *group), all_of, [points[i] for i in group])
+            found = jax.device_get(compiled.call(("linear", *group), all_of, [points[i] for i in group]))
             numbers.update(zip(group, found, strict=True))
         names = "linear in its cotangent", "vmap = loop"
         return [
@@ -135,8 +136,8 @@ def hygiene(subject: Subject, is_eager: bool = True) -> Property:
         found = [Departure("repeatable", subject.name, float(any(bits)), is_exact=True)]
         if is_eager:
             by_hand = jax.tree.leaves(subject.explicit(*jax.tree.map(jnp.asarray, (at, rest))))
-            slack = ROUNDING * _at_least_one(scale)
-            apart = [float(largest(x - y) / _safe(largest(x) + slack)) for x, y in zip(by_hand, first, strict=True)]
+            slack = float(ROUNDING * _at_least_one(scale))
+            apart = [_departure(np.asarray(x), np.asarray(y), slack) for x, y in zip(by_hand, first, strict=True)]
             found.append(Departure("jit = eager", subject.name, max(apart, default=0.0)))
         return found
 
@@ -180,15 +181,16 @@ def calculus(subject: Subject, has_second_order: bool = True) -> Property:
         def both(at, rest, u, v, scale):
             cost = lambda at: jnp.sum(subject.terms(at, rest))  # noqa: E731
             along = lambda at, way: jax.jvp(cost, (at,), (way,))[1]  # noqa: E731
-            g, explicit = subject.explicit(at, rest), lambda at: subject.explicit(at, rest)
+            explicit = lambda at: subject.explicit(at, rest)  # noqa: E731
             length, slack = jnp.sqrt(_inner(u, u)), ROUNDING * scale
             if not has_second_order:
+                g = explicit(at)
                 return jnp.stack(
                     [jnp.abs(_inner(g, v) - along(at, v)) / _safe((jnp.sqrt(_inner(g, g)) + slack) * length)]
                 )
             slope, curvature = jax.jvp(lambda at: along(at, v), (at,), (u,))
-            both_ways = jax.vmap(lambda way: jax.jvp(explicit, (at,), (way,))[1])(_stacked(u, v))
-            hu, hv = (_row_of(i, both_ways) for i in (0, 1))
+            same, both_ways = jax.vmap(lambda way: jax.jvp(explicit, (at,), (way,)))(_stacked(u, v))
+            g, hu, hv = _row_of(0, same), _row_of(0, both_ways), _row_of(1, both_ways)
             first = jnp.abs(_inner(g, v) - slope) / _safe((jnp.sqrt(_inner(g, g)) + slack) * length)
             total = _safe((jnp.sqrt(_inner(hv, hv)) + slack * length) * length + jnp.abs(curvature))
             return jnp.stack(
@@ -270,9 +272,16 @@ def _apart(x: PyTree, y: PyTree) -> Float[Array, ""]:
     return largest(x - y) / _safe(largest(y))
 
 
-def _at_least_one(scale: Float[Array, ""]) -> Float[Array, ""]:
+def _departure(x: np.ndarray, y: np.ndarray, slack: float) -> float:
+    """How far two arrays are apart, relative to the first; on the host, where nothing is compiled for it."""
+    with np.errstate(all="ignore"):
+        apart, size = (float(np.abs(each).max(initial=0.0)) for each in (x - y, x))
+    return apart / (size + slack)
+
+
+def _at_least_one(scale: Float[Array, ""]) -> np.ndarray:
     """The size of the numbers on the way; what a scalar is the rest of may have been of order one."""
-    return jnp.maximum(scale, 1)
+    return np.maximum(np.asarray(scale), 1)
 
 
 def _safe(number: Array) -> Array:

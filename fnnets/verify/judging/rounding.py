@@ -65,14 +65,18 @@ def spreads(
         return true, automatic, deltas, same
 
     def measure(at, rest):
-        base = both(at, rest)
-
-        def moved(key):
+        def moved(base, draw):
+            is_base, key = draw
             keys = jax.random.split(key)
-            there = both(_moved(keys[0], at, epsilon), _moved(keys[1], rest, epsilon))
-            return jax.tree.map(_distance, there, base)
+            there = both(_moved(keys[0], at, epsilon, is_base), _moved(keys[1], rest, epsilon, is_base))
+            base = jax.tree.map(lambda x, y: jnp.where(is_base, x, y), there, base)
+            return base, jax.tree.map(_distance, there, base)
 
-        largest = jax.tree.map(lambda each: each.max(), jax.lax.map(moved, jax.random.split(jax.random.key(0), DRAWS)))
+        # the point itself is a draw of the same loop, so that both sides are compiled once
+        none = jax.tree.map(lambda each: jnp.zeros(each.shape, each.dtype), jax.eval_shape(both, at, rest))
+        keys = jax.random.split(jax.random.key(0), DRAWS)
+        base, found = jax.lax.scan(moved, none, (jnp.arange(DRAWS + 1) == 0, jnp.concatenate([keys[:1], keys])))
+        largest = jax.tree.map(lambda each: each.max(), found)
         true, automatic, deltas, leaves = (jnp.stack(part) if part else jnp.zeros(0) for part in largest)
         sizes = [jnp.stack([_size(leaf) for leaf in part]) if part else jnp.zeros(0) for part in base[:2]]
         pairs = ((true, deltas, sizes[0]), (automatic, leaves, sizes[1]))
@@ -147,19 +151,20 @@ def _shaken(key: Array, value: Array) -> Array:
     return value * (1 + jnp.finfo(value.dtype).eps.astype(value.dtype) * u)
 
 
-def _moved(key: Array, tree: PyTree, epsilon: float) -> PyTree:
+def _moved(key: Array, tree: PyTree, epsilon: float, is_base: Array) -> PyTree:
     leaves, structure = jax.tree.flatten(tree)
     keys = jax.random.split(key, max(len(leaves), 1))
-    return jax.tree.unflatten(structure, [_rounded(*each, epsilon) for each in zip(keys, leaves, strict=False)])
+    moved = [_rounded(*each, epsilon, is_base) for each in zip(keys, leaves, strict=False)]
+    return jax.tree.unflatten(structure, moved)
 
 
-def _rounded(key: Array, leaf: Array, epsilon: float) -> Array:
+def _rounded(key: Array, leaf: Array, epsilon: float, is_base: Array) -> Array:
     if not precision.is_floating(leaf) or leaf.size == 0:
         return leaf
     typical = jnp.sqrt(jnp.mean(jnp.square(leaf.astype(jnp.float32))))
     size = jnp.abs(leaf) + jnp.where(typical > 0, typical, 1).astype(leaf.dtype)
     u = jax.random.uniform(key, leaf.shape, jnp.float32, -1, 1)
-    return (leaf + (2 * epsilon * u).astype(leaf.dtype) * size).astype(leaf.dtype)
+    return jnp.where(is_base, leaf, (leaf + (2 * epsilon * u).astype(leaf.dtype) * size).astype(leaf.dtype))
 
 
 def _distance(there: Array, base: Array) -> Float[Array, ""]:

@@ -21,8 +21,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.verify.judging import properties
-from fnnets.verify.reference.evaluate import Reference
+from fnnets.verify.judging import finite_differences, properties
+from fnnets.verify.reference import evaluate
+from fnnets.verify.reference.evaluate import Candidate, Reference
 from fnnets.verify.reference.subject import Subject
 from fnnets.verify.report.data import Taylor
 from fnnets.verify.tracing import compiled, precision
@@ -33,26 +34,26 @@ if TYPE_CHECKING:
 STEPS = 10.0 ** -np.arange(1.0, 6.5, 0.5)
 
 
-def taylor(subject: Subject, reference: Reference) -> Taylor:
+def taylor(subject: Subject, reference: Reference, candidate: Candidate) -> Taylor:
     """The remainders of the explicit and of the automatic gradient along one direction, in float64."""
+    terms = evaluate.injected(reference.forward, ())
 
-    def measure(at, rest, automatic, v):
-        base = subject.terms(at, rest)
-        size = jnp.sum(jnp.abs(base)) if base.ndim else jnp.maximum(jnp.abs(base), 1)
-
+    def measure(at, rest, gradients, v):
         def moved(h):
-            there = subject.terms(jax.tree.map(lambda x, d: x + h * d, at, v), rest)
-            return jnp.sum(there - base)
+            return terms(([], jax.tree.map(lambda x, d: x + h * d, at, v)), rest)
 
-        changes = jax.lax.map(moved, jnp.asarray(STEPS))
+        found, size = finite_differences.changes(moved, (jnp.asarray(STEPS),))
         slopes = [
             sum(jnp.sum(g * d) for g, d in zip(*map(jax.tree.leaves, (each, v)), strict=True))
-            for each in (subject.explicit(at, rest), automatic)
+            for each in (gradients[0] or subject.explicit(at, rest), gradients[1])
         ]
-        return [jnp.abs(changes - STEPS * slope) for slope in slopes], size
+        return [jnp.abs(found - STEPS * slope) for slope in slopes], size
 
     at, rest = reference.point
-    (hand, auto), size = compiled.call("taylor", measure, at, rest, reference.automatic, _direction(at))
+    # with the true δ in place of its own the candidate's gradient is another one
+    is_own = subject.marks is not None or not candidate.matches
+    gradients = [jax.tree.leaves(candidate.explicit)] if is_own else [], reference.automatic
+    (hand, auto), size = compiled.call("taylor", measure, at, rest, gradients, _direction(at))
     remainders = [np.asarray(each, float) for each in (hand, auto)]
     floor = 64 * precision.EPSILON * float(size)
     fitted = _slope(remainders[0], floor), _slope(remainders[1], floor)

@@ -42,7 +42,7 @@ class Subject(NamedTuple):
         explicit: `(at, rest) -> ∂ Σ f/∂θ`.
         approximation: how `explicit` departs from the gradient on purpose, "" where it does not.
         scale: `(at, rest) -> ` the size of the numbers that the gradient is computed from; None for f and its gradient.
-        pull: `(at, rest, cotangent) -> ∂ Σ f/∂θ` where `explicit` is linear in a cotangent, else None.
+        pull: `(at, rest) -> (cotangent -> ∂ Σ f/∂θ)` where `explicit` is linear in a cotangent, else None.
         explained: `(at, rest) -> g` as it would be if only the faults of earlier subjects were at work, or None.
         marks: names of the marks that are compared, whose rows are called by that name alone. None for all marks, each
             given the true values of those before it, so that each fault is found where it is.
@@ -82,16 +82,21 @@ def of_layer(layer: Layer, params: PyTree, name: str, has_d_x: bool = True, numb
         products = jax.tree.leaves(jax.tree.map(jnp.multiply, layer.forward(params, x, context)[0], d_y))
         return products[0] if len(products) == 1 else jnp.concatenate([jnp.ravel(each) for each in products])
 
-    def pull(at, rest, d_y):
+    def pull(at, rest):
         x, context, _ = rest
         params, x = at if len(at) == 2 else (*at, x)
-        found = layer.backward(params, layer.forward(params, x, context)[1], d_y)
-        if isinstance(found, tuple) and len(found) == 2:
-            return tuple(found)[: len(at)]
-        raise TypeError(f"returned {type(found).__name__}, expected the pair (d_params, d_x)")
+        _, trace = layer.forward(params, x, context)
+
+        def back(d_y):
+            found = layer.backward(params, trace, d_y)
+            if isinstance(found, tuple) and len(found) == 2:
+                return tuple(found)[: len(at)]
+            raise TypeError(f"returned {type(found).__name__}, expected the pair (d_params, d_x)")
+
+        return back
 
     return Subject(
-        name, where, tuple(map(number, found)), terms, lambda at, rest: pull(at, rest, rest[2]), layer.approximation,
+        name, where, tuple(map(number, found)), terms, lambda at, rest: pull(at, rest)(rest[2]), layer.approximation,
         scale=lambda at, rest: largest(rest[2]), pull=pull, number=number,
     )  # fmt: skip
 
