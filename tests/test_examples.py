@@ -1,5 +1,6 @@
 """The worked examples: each planted fault is found by the command that docs/verifier.md shows, and is the only one."""
 
+import functools
 import importlib.util
 from pathlib import Path
 
@@ -17,9 +18,13 @@ def load(name):
     return module
 
 
+@functools.cache
+def lstm_report():
+    return fn.verify.gradient(*load("my_lstm").check())
+
+
 def test_the_lstm_is_wrong_at_d_c_alone(standard_promotion):
-    lstm = load("my_lstm")
-    report = fn.verify.gradient(*lstm.check())
+    report = lstm_report()
     assert [row.where for row in report.rows if row.verdict != "ok"] == ["gradient c"]
     assert report.first_wrong.statement == "d_c"
     source = (ROOT / "examples" / "my_lstm.py").read_text()
@@ -30,7 +35,7 @@ def test_the_lstm_is_wrong_at_d_c_alone(standard_promotion):
 
 
 def test_the_page_shows_what_the_command_prints(standard_promotion):
-    table = fn.verify.gradient(*load("my_lstm").check()).table()
+    table = lstm_report().table()
     page = (ROOT / "docs" / "verifier.md").read_text()
     shown = [line.split()[:3] for line in table.splitlines() if line.startswith(("d_", " " * 10))]
     starts = "    d_h ", "    d_c ", "    d_z ", " " * 14 + "gradient"

@@ -27,6 +27,8 @@ def some(seed):
     w = jnp.array([1.0, 2.0]) + seed
     return lambda w: jnp.sum(w ** 3), lambda w: 3 * w ** 2 * (1 + (seed == 1)), w
 
+ready = fn.verify.Report("gradient", "float32", (fn.verify.Row("", "gradient", "ok", 0.0, 0.0, profile=(1e-16,)),))
+
 def bent():  # the derivative rule inside the cost is wrong: neither gradient is known to be right
     square = jax.custom_jvp(lambda x: x ** 2)
     square.defjvp(lambda x, d: (x[0] ** 2, 5 * x[0] * d[0]))
@@ -101,7 +103,7 @@ def test_json_is_the_report_or_a_list_of_them(mine, capsys):
 
 @pytest.mark.parametrize(("name", "begins"), [("a.png", b"\x89PNG"), ("b.svg", b"<?xml"), ("c.pdf", b"%PDF")])
 def test_a_figure_is_of_the_kind_of_its_name(mine, capsys, name, begins):
-    assert main(["verify", f"{mine}:some", "--plot", name, "--quiet"]) == 0
+    assert main(["verify", f"{mine}:ready", "--plot", name, "--quiet"]) == 0
     assert Path(name).read_bytes().startswith(begins)
 
 

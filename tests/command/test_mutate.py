@@ -9,14 +9,21 @@ import pytest
 from fnnets import mutation
 from fnnets.command import main
 
-RUN = mutation.run
+RUN = functools.cache(functools.partial(mutation.run, names=("db zero", "missing 1/m everywhere")))
 
 
 @pytest.fixture
 def two(monkeypatch, tmp_path):
-    """A catalogue of two faults."""
+    """A catalogue of two faults, which are tried once for each set of options."""
+
+    def run(*args, progress, **options):
+        outcome = RUN(*args, **options)
+        for result in outcome.results:
+            progress(result)
+        return outcome
+
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(mutation, "run", functools.partial(RUN, names=["db zero", "missing 1/m everywhere"]))
+    monkeypatch.setattr(mutation, "run", run)
 
 
 def test_all_killed_is_status_0(two, capsys):
