@@ -28,6 +28,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fnnets.verify.judging import departures
+from fnnets.verify.judging.departures import LARGE, LITTLE, ROUNDING
 from fnnets.verify.reference.evaluate import LARGE as MANY
 from fnnets.verify.reference.subject import Point, Subject, largest, size
 from fnnets.verify.report.data import Row
@@ -37,9 +39,6 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
 
 SLACK = 10
-LITTLE, LARGE = 2.0**-10, 2.0**10
-ROUNDING = 1e-5
-"""Of the numbers that a value is computed from: what is smaller than that is judged relative to them."""
 
 
 class Departure(NamedTuple):
@@ -79,7 +78,7 @@ def rows(tests: Sequence[Property], points: Sequence[Point], scale: Float[Array,
 def linear(subjects: Sequence[Subject], first: int = 0) -> Property:
     """Linear in the cotangent, also under `vmap`: subjects that have one, standing at the `first` point and behind."""
 
-    def departures(subject, at, rest, pair):
+    def pulled(subject, at, rest, pair):
         g, h = pair
         many = lambda g, h: jnp.stack([g, h, LITTLE * g, LARGE * g, g + h, 0 * g]).astype(g.dtype)  # noqa: E731
         stack = jax.tree.map(many, g, h)
@@ -87,17 +86,7 @@ def linear(subjects: Sequence[Subject], first: int = 0) -> Property:
         pull = lambda each: jax.tree.map(_few, back(each))  # noqa: E731
         one_by_one = jax.lax.map(pull, stack)
         at_once = one_by_one if _is_large(at) else jax.vmap(pull)(stack)
-        # the numbers that a leaf is computed from leave their rounding in it
-        slack = ROUNDING * largest(rest[-1], g, h)
-
-        def of(out, same):
-            g, h, little, large, both, none = out
-            size = largest(g, h) + slack
-            apart = jnp.stack([largest(x) for x in (little / LITTLE - g, large / LARGE - g, both - g - h, none)])
-            return jnp.stack([apart.max(), largest(out[:2] - same[:2])]) / size
-
-        pairs = zip(jax.tree.leaves(one_by_one), jax.tree.leaves(at_once), strict=True)
-        return jnp.stack([of(*pair) for pair in pairs]).max(axis=0)
+        return jax.tree.leaves(one_by_one), jax.tree.leaves(at_once)
 
     def measure(points, scale):
         pairs = zip(subjects, points[first:], strict=False)
@@ -110,10 +99,11 @@ def linear(subjects: Sequence[Subject], first: int = 0) -> Property:
         for group in [*([together] if together else []), *([i] for i in range(len(chosen)) if i not in together)]:
 
             def all_of(points, group=group):
-                return [departures(chosen[i][0], *point) for i, point in zip(group, points, strict=True)]
+                return [pulled(chosen[i][0], *point) for i, point in zip(group, points, strict=True)]
 
             found = jax.device_get(compiled.call(("linear", *group), all_of, [points[i] for i in group]))
-            numbers.update(zip(group, found, strict=True))
+            for i, (one_by_one, at_once) in zip(group, found, strict=True):
+                numbers[i] = departures.nonlinear(one_by_one, at_once, points[i])
         names = "linear in its cotangent", "vmap = loop"
         return [
             Departure(name, subject.name, float(numbers[n][i]))
@@ -137,7 +127,7 @@ def hygiene(subject: Subject, is_eager: bool = True) -> Property:
         if is_eager:
             by_hand = jax.tree.leaves(subject.explicit(*jax.tree.map(jnp.asarray, (at, rest))))
             slack = float(ROUNDING * _at_least_one(scale))
-            apart = [_departure(np.asarray(x), np.asarray(y), slack) for x, y in zip(by_hand, first, strict=True)]
+            apart = [departures.apart(np.asarray(x), np.asarray(y), slack) for x, y in zip(by_hand, first, strict=True)]
             found.append(Departure("jit = eager", subject.name, max(apart, default=0.0)))
         return found
 
@@ -176,32 +166,22 @@ def calculus(subject: Subject, has_second_order: bool = True) -> Property:
 
     def measure(points, scale):
         at, rest = points[-1]
-        ways, scale = [drawn(at, seed) for seed in (1, 2)], _at_least_one(scale)
+        u, v = [drawn(at, seed) for seed in (1, 2)]
 
-        def both(at, rest, u, v, scale):
+        def both(at, rest, u, v):
             cost = lambda at: jnp.sum(subject.terms(at, rest))  # noqa: E731
             along = lambda at, way: jax.jvp(cost, (at,), (way,))[1]  # noqa: E731
             explicit = lambda at: subject.explicit(at, rest)  # noqa: E731
-            length, slack = jnp.sqrt(_inner(u, u)), ROUNDING * scale
             if not has_second_order:
-                g = explicit(at)
-                return jnp.stack(
-                    [jnp.abs(_inner(g, v) - along(at, v)) / _safe((jnp.sqrt(_inner(g, g)) + slack) * length)]
-                )
+                return jax.tree.leaves(explicit(at)), along(at, v)
             slope, curvature = jax.jvp(lambda at: along(at, v), (at,), (u,))
             same, both_ways = jax.vmap(lambda way: jax.jvp(explicit, (at,), (way,)))(_stacked(u, v))
-            g, hu, hv = _row_of(0, same), _row_of(0, both_ways), _row_of(1, both_ways)
-            first = jnp.abs(_inner(g, v) - slope) / _safe((jnp.sqrt(_inner(g, g)) + slack) * length)
-            total = _safe((jnp.sqrt(_inner(hv, hv)) + slack * length) * length + jnp.abs(curvature))
-            return jnp.stack(
-                [first, jnp.abs(_inner(u, hv) - curvature) / total, jnp.abs(_inner(u, hv) - _inner(v, hu)) / total]
-            )
+            return _leaves_of(0, same), slope, curvature, _leaves_of(0, both_ways), _leaves_of(1, both_ways)
 
+        found = _measured("calculus", both, at, rest, u, v)
+        numbers = [] if found is None else departures.calculus(u, v, ROUNDING * float(_at_least_one(scale)), *found)
         names = "forward mode", "second order", "symmetric Hessian"
-        return [
-            Departure(*each)
-            for each in zip(names, 3 * [subject.name], _numbers("calculus", both, at, rest, *ways, scale), strict=False)
-        ]
+        return [Departure(*each) for each in zip(names, 3 * [subject.name], numbers, strict=False)]
 
     return Property(measure)
 
@@ -215,14 +195,17 @@ def batch_mean(whole: Callable[..., PyTree], examples: Callable[..., PyTree]) ->
     def measure(points, scale):
         at, rest = points[-1]
 
-        def both(at, rest, scale):
-            (cost, g), (costs, gs) = whole(at, rest), examples(at, rest)
-            mean = jax.tree.map(lambda each: jnp.mean(each, axis=0), gs)
-            apart = [largest(x - y) for x, y in zip(*map(jax.tree.leaves, (g, mean)), strict=True)]
-            of_cost = jnp.abs(cost - jnp.mean(costs)) / _safe(jnp.abs(cost))
-            return jnp.stack([of_cost, jnp.stack(apart).max() / _safe(largest(g) + ROUNDING * scale)])
+        def both(at, rest):
+            return [jax.tree.leaves(each) for each in (whole(at, rest), examples(at, rest))]
 
-        of_cost, number = _numbers("mean", both, at, rest, _at_least_one(scale))
+        found = _measured("mean", both, at, rest)
+        if found is None:
+            return []
+        (cost, *g), (costs, *gs) = found
+        with np.errstate(all="ignore"):
+            apart = departures.greatest([x - np.mean(y, axis=0) for x, y in zip(g, gs, strict=True)])
+            of_cost = np.abs(cost - np.mean(costs)) / departures.not_zero(np.abs(cost))
+        number = apart / (departures.greatest(g) + ROUNDING * float(_at_least_one(scale)))
         return [Departure("mean of its examples'", "gradient", number)] if of_cost <= 1e-3 else []
 
     return Property(measure)
@@ -234,13 +217,13 @@ def drawn(like: PyTree, seed: int) -> PyTree:
     return jax.tree.map(lambda leaf: np.asarray(random.normal(size=leaf.shape)).astype(leaf.dtype), like)
 
 
-def _numbers(name: str, function: Callable[..., Array], *args: PyTree) -> list[float]:
-    """The numbers that a function measures, none where forward mode cannot go; NaN is never within a limit."""
+def _measured(name: str, function: Callable[..., PyTree], *args: PyTree) -> PyTree | None:
+    """What a function measures, on the host; None where forward mode cannot go."""
     try:
-        return np.asarray(compiled.call(name, function, *args), float).tolist()
+        return jax.device_get(compiled.call(name, function, *args))
     except TypeError as error:
         if "custom_vjp" in str(error) or "forward-mode" in str(error):
-            return []
+            return None
         raise
 
 
@@ -260,23 +243,12 @@ def _stacked(u: PyTree, v: PyTree) -> PyTree:
     return jax.tree.map(lambda x, y: jnp.stack([x, y]), u, v)
 
 
-def _row_of(i: int, tree: PyTree) -> PyTree:
-    return jax.tree.map(lambda leaf: leaf[i], tree)
-
-
-def _inner(x: PyTree, y: PyTree) -> Array | int:
-    return sum(jnp.sum(a * b) for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True))
+def _leaves_of(i: int, tree: PyTree) -> list[Array]:
+    return [leaf[i] for leaf in jax.tree.leaves(tree)]
 
 
 def _apart(x: PyTree, y: PyTree) -> Float[Array, ""]:
     return largest(x - y) / _safe(largest(y))
-
-
-def _departure(x: np.ndarray, y: np.ndarray, slack: float) -> float:
-    """How far two arrays are apart, relative to the first; on the host, where nothing is compiled for it."""
-    with np.errstate(all="ignore"):
-        apart, size = (float(np.abs(each).max(initial=0.0)) for each in (x - y, x))
-    return apart / (size + slack)
 
 
 def _at_least_one(scale: Float[Array, ""]) -> np.ndarray:
