@@ -133,7 +133,7 @@ def differences(
 
     offsets = (steps[:, None, None] * FRACTIONS[:, None] * np.array([1.0, -1.0])).ravel()
     found, size = changes(moved, (jnp.repeat(points, 2 * len(FRACTIONS)), offsets))
-    slopes = (found / offsets + 0.0).reshape(len(points), len(FRACTIONS), 2)  # no −0 from a step back
+    slopes = (found / offsets).reshape(len(points), len(FRACTIONS), 2)
     return slopes[..., 0], slopes[..., 1], size
 
 
@@ -185,7 +185,7 @@ def estimates(
     best = np.argmin(np.nan_to_num(uncertainty, nan=np.inf), axis=1)[:, None]
     value, uncertainty = (np.take_along_axis(array, best, axis=1)[:, 0] for array in (value, uncertainty))
     is_kink = (jump[:, -1] > 0.25 * jump[:, 0]) & (jump[:, -1] > 16 * rounding[:, -1])
-    sides = np.sort(np.stack([forward[:, -1], backward[:, -1]]), axis=0)
+    sides = np.sort(np.stack([forward[:, -1], backward[:, -1]]), axis=0) + 0.0  # a step back may give −0
     columns = (value, uncertainty, is_kink, *sides)
     bounds = np.cumsum([len(flat) for flat in flats])[:-1]
     return [Estimate(flat, *leaf) for flat, *leaf in zip(flats, *(np.split(c, bounds) for c in columns), strict=True)]
