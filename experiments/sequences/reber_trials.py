@@ -24,9 +24,6 @@ PAIRS = 3
 CLASSIC, LSTM, SIMPLE, ONE_STEP = "LSTM of 1997", "LSTM", "simple", "simple, δ cut after a step"
 ROWS = (CLASSIC, LSTM, SIMPLE, ONE_STEP)
 CELLS, UNITS, CLIP, ADAM = {CLASSIC: 4, LSTM: 8}, 15, 10.0, 0.01
-SLOPE = fn.activations.sigmoid.derivative
-SQUASH_INPUT = fn.Activation(lambda z: 4 * jax.nn.sigmoid(z) - 2, lambda z: 4 * SLOPE(z), "4σ − 2")
-SQUASH_OUTPUT = fn.Activation(lambda z: 2 * jax.nn.sigmoid(z) - 1, lambda z: 2 * SLOPE(z), "2σ − 1")
 
 
 class Strings(NamedTuple):
@@ -73,16 +70,13 @@ def network(row: str, **more: Any) -> fn.Network:
     """The network of a row; `more` are further options, such as `return_sequences=False`.
 
     >>> [part.name for part in network(CLASSIC).layer.parts]
-    ['lstm', 'dense']
+    ['lstm_1997', 'dense']
     """
     if row == LSTM:
         return fn.recurrent([7, CELLS[row], 7], cell="lstm", objective=fn.objectives.sigmoid_cross_entropy, **more)
     alike = {"objective": fn.objectives.squared_error(fn.activations.sigmoid), "initializer": _small(), **more}
     if row == CLASSIC:
-        return fn.recurrent(
-            [7, CELLS[row], 7], cell="lstm", forget_gate=False, gate_connections=True, input_activation=SQUASH_INPUT,
-            output_activation=SQUASH_OUTPUT, **alike,
-        )  # fmt: skip
+        return fn.recurrent([7, CELLS[row], 7], cell="lstm_1997", **alike)
     return fn.recurrent([7, UNITS, 7], truncate=1 if row == ONE_STEP else None, **alike)
 
 
@@ -99,7 +93,7 @@ def init(net: fn.Network, key) -> Any:
     [-1.0, -2.0, -3.0, -4.0]
     """
     cell, output = net.init(key)
-    if getattr(cell, "forget_gate", True) is None:
+    if hasattr(cell, "output_gate") and not hasattr(cell, "forget_gate"):
         gate = cell.output_gate
         shut = -jnp.arange(1, len(gate.biases) + 1, dtype=gate.biases.dtype)
         cell = cell._replace(output_gate=gate._replace(biases=shut))

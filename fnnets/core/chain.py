@@ -75,6 +75,20 @@ def chain(*layers: Layer) -> Layer:
             d_params.append(part_d_params)
         return tuple(d_params[::-1]), d_y
 
+    start, step = _streamed(layers)
+    return Layer(
+        init, forward, backward, "chain", tuple(part.statements for part in layers), layers,
+        time=sequences.composed([part.time for part in layers], [part.name for part in layers]), start=start, step=step,
+        approximation="; ".join(f"{part.name}: {part.approximation}" for part in layers if part.approximation),
+        input_statement=layers[0].input_statement if layers else "dx",
+    )  # fmt: skip
+
+
+def _streamed(layers: tuple[Layer, ...]) -> tuple[Any, Any]:
+    """`start` and `step` of the chain; None where a part reads whole sequences alone."""
+    if not all(part.step for part in layers if part.is_sequential):
+        return None, None
+
     def start(params, n):
         return tuple(part.start(own, n) if part.start else None for part, own in zip(layers, params, strict=True))
 
@@ -85,15 +99,7 @@ def chain(*layers: Layer) -> Layer:
             after.append(state)
         return tuple(after), x
 
-    names = [part.name for part in layers]
-    time = sequences.composed([part.time for part in layers], names)
-    streams = all(part.step for part in layers if part.is_sequential)
-    return Layer(
-        init, forward, backward, "chain", tuple(part.statements for part in layers), layers,
-        time=time, start=start if streams else None, step=step if streams else None,
-        approximation="; ".join(f"{part.name}: {part.approximation}" for part in layers if part.approximation),
-        input_statement=layers[0].input_statement if layers else "dx",
-    )  # fmt: skip
+    return start, step
 
 
 def _split(key, count):

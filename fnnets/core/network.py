@@ -96,15 +96,6 @@ def assemble(
         validate.is_key(key, "init: key")
         return layer.init(key, input_shape)[0]
 
-    def predict(params, inputs, mask=None):
-        validate.like(params, expected, "predict: params")
-        if layer.is_sequential:
-            inputs = sequences.inputs(inputs, input_shape, "predict: inputs")
-            mask = sequences.mask(mask, inputs.shape[:2], "predict: mask")
-        else:
-            inputs = validate.inputs(inputs, input_shape, "predict: inputs")
-        return raw_predict(params, inputs, mask)
-
     def checked(function):
         def of_a_checked_batch(params, batch, *others, key=None):
             if others:
@@ -120,13 +111,29 @@ def assemble(
     def stepwise(function):
         return lambda params, *args, **named: function(made, params, *args, **named)
 
-    predict.unchecked = raw_predict  # type: ignore[attr-defined]
+    predict = _predicting(raw_predict, layer, input_shape, expected)
     steps = map(stepwise, (stepping.start, stepping.step, stepping.run, stepping.sample))
     made = Network(  # type: ignore[call-arg]
         init, predict, *map(checked, costs), *steps, layer, objective, input_shape, output_shape, l2,
         targets=targets, activity=activity, domain=domain,
     )  # fmt: skip
     return made
+
+
+def _predicting(raw: Callable, layer: Layer, input_shape: tuple[int, ...], expected: PyTree) -> Callable:
+    """`predict` of parameters and inputs that are validated first."""
+
+    def predict(params, inputs, mask=None):
+        validate.like(params, expected, "predict: params")
+        if layer.is_sequential:
+            inputs = sequences.inputs(inputs, input_shape, "predict: inputs")
+            mask = sequences.mask(mask, inputs.shape[:2], "predict: mask")
+        else:
+            inputs = validate.inputs(inputs, input_shape, "predict: inputs")
+        return raw(params, inputs, mask)
+
+    predict.unchecked = raw  # type: ignore[attr-defined]
+    return predict
 
 
 def unchecked(function: Callable) -> Callable:

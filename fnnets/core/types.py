@@ -9,7 +9,7 @@
 | `Context` | what a forward pass reads beside parameters and input |
 | `Sampler` | what draws a batch's samples of the model |
 
-This module imports nothing of fnnets.
+This module imports nothing of fnnets but the checks of shapes, which import nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
+
+from fnnets.core import shapes
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -59,8 +61,30 @@ class Batch(NamedTuple):
     dataset_size: int | None = None
 
 
-class Layer(NamedTuple):
+class _Fields(NamedTuple):
+    """The fields of `Layer`, which are explained there."""
+
+    init: Callable[..., tuple[PyTree, tuple[int, ...]]]
+    forward: Callable[..., tuple[PyTree, PyTree]]
+    backward: Callable[..., tuple[PyTree, PyTree]]
+    name: str = "layer"
+    statements: PyTree = None
+    parts: tuple[Layer, ...] = ()
+    window: Any = None
+    time: Time = "pointwise"
+    start: Callable[..., PyTree] | None = None
+    step: Callable[..., tuple[PyTree, Array]] | None = None
+    approximation: str = ""
+    input_statement: str = "dx"
+    expects: str = ""
+    check: Callable[[PyTree, Array, Context], None] | None = None
+
+
+class Layer(_Fields):
     """Three pure functions over pytrees; whoever reads one layer can guess every other.
+
+    The functions that it holds check their input as `expects` says, and that they give two values each, before they
+    compute; the functions themselves are mathematics alone.
 
     Attributes:
         init: `(key, shape) -> (params, output_shape)`; shapes are of one example, without the batch axis.
@@ -76,20 +100,35 @@ class Layer(NamedTuple):
         step: `(params, state, x) -> (state, y)`, one step (N, …) of a stream: the same as `forward` on the whole.
         approximation: how `backward` departs from the gradient on purpose, in words; "" where it does not.
         input_statement: the statement of d_x, as `statements` has those of d_params.
+        expects: the shapes of x and of parameters in letters, as in "x (…, p), weights (q, p)"; see
+            `fnnets.core.shapes`. "" for any.
+        check: `(params, x, context)`, which raises where letters do not say all that is expected; None for nothing.
+
+    Raises:
+        TypeError, ValueError: one of the three is no function, or gives other than two values when it is called;
+            `expects` that cannot be read; in `init` and `forward`, input that is not as expected.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> gain = fn.Layer(
+    ...     lambda key, shape: (jnp.ones(shape), shape), lambda gain, x, context: (gain * x, x),
+    ...     lambda gain, x, d_y: (jnp.sum(d_y * x, axis=0), d_y * gain), "gain", expects="x (N, p), params (p)")
+    >>> gain.forward(jnp.ones(3), jnp.ones((4, 2)), fn.Context())
+    Traceback (most recent call last):
+    ValueError: gain: x has shape (4, 2), expected (N, 3); give it as many features as its params (p) have, 3
     """
 
-    init: Callable[..., tuple[PyTree, tuple[int, ...]]]
-    forward: Callable[..., tuple[PyTree, PyTree]]
-    backward: Callable[..., tuple[PyTree, PyTree]]
-    name: str = "layer"
-    statements: PyTree = None
-    parts: tuple[Layer, ...] = ()
-    window: Any = None
-    time: Time = "pointwise"
-    start: Callable[..., PyTree] | None = None
-    step: Callable[..., tuple[PyTree, Array]] | None = None
-    approximation: str = ""
-    input_statement: str = "dx"
+    __slots__ = ()
+
+    def __new__(cls, *args: Any, **named: Any) -> Layer:
+        """The layer, its functions with their checks."""
+        try:
+            fields = _Fields(*args, **named)
+        except TypeError as error:
+            raise TypeError(str(error).replace("_Fields.__new__()", "Layer") + "; see fnnets.Layer") from None
+        return tuple.__new__(cls, shapes.checked(fields))
+
+    def _replace(self, **changes: Any) -> Layer:  # type: ignore[override]
+        return Layer(**{**self._asdict(), **changes})
 
     def __str__(self) -> str:
         """A table: each layer, its parameters, and the statements that their gradients follow from."""

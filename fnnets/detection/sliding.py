@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import validate
+from fnnets.core import shapes, validate
 from fnnets.core.types import Layer, Network
-from fnnets.kernels import windows
 from fnnets.kernels.windows import Pair
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def check_images(net: Network, params: PyTree, images: Array, name: str) -> Any:
         )
     shape = images.shape[1:]
     if shape[2] != channels:
-        remedy = windows.remedy(shape, channels, "give it images of the kind that it was trained with")
+        remedy = shapes.remedy(shape, channels, "give it images of the kind that it was trained with")
         raise ValueError(f"{name}: images of shape {shape} have {shape[2]} channels, expected {channels}; {remedy}")
     if shape[0] < height or shape[1] < width:
         raise ValueError(

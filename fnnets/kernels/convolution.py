@@ -1,18 +1,23 @@
-"""Correlation of images with filters, and its two adjoints: the contractions of the convolution layer.
+"""The convolution layer, fast: the kernel of `fnnets.layers.convolution`, as three correlations.
 
-The notes call it convolution: a filter slides over the image and is not flipped.
+    z = v * w                  in one call of XLA                              v: the images with their padding
+    dW = v * δ                 over examples as channels, strides and dilations exchanged
+    dx = δ̃ * w'                of δ with s − 1 zeros between its entries, with w'[i,j,k,c] = w[h−1−i, w−1−j, c, k]
 
-    z[n,y,x,k] = Σ_{i,j,c} w[i,j,c,k] u[n, y·s + i·r, x·s + j·r, c]           u: the images with their padding
-    dW[i,j,c,k] = Σ_{n,y,x} u[n, y·s + i·r, x·s + j·r, c] δ[n,y,x,k]           as z is linear in each w[i,j,c,k]
-    dx[n,p,q,c] = Σ_{k,y,x,i,j: y·s + i·r − before = p, …} w[i,j,c,k] δ[n,y,x,k]
+Each sum is that of the page. In dW, w[i,j,c,k] meets v at y·s + i·r: i steps by r and y by s, so that δ is a filter
+whose dilation is s, and which slides by r. For dx, the page sums over the windows of a pixel: pixel p of v is seen by
+every y and i with y·s + i·r = p, hence dx[p] = Σ_i δ[(p − i·r)/s] w[i]. Let δ̃ have δ[y] at y·s and zeros in between,
+and i' = h − 1 − i; then dx[p] = Σ_i' δ̃[p − (h−1)r + i'·r] w[h−1−i'], once more a correlation, with flipped filters,
+whose channels k are summed now and whose channels c remain. Sums are taken in another order: equal to rounding.
 
-Each is a correlation: dW of u with δ, over examples as channels, strides and dilations exchanged; dx of δ, with s − 1
-zeros between its entries, with the filters w[h−1−i, w−1−j, k, c], flipped and with their channels swapped. The
-functions called `…_plainly` say so in one call of XLA each, and accelerators run these. On a CPU the same sums are
-matrix products, of as many examples at a time as fit the cache:
+The functions `…_by_convolution` are these calls, and accelerators run them. On a CPU the same sums are matrix products,
+of as many examples at a time as fit the cache:
 
     dW = P δ           P: the patches under the windows, a column for each position, (hwC, NH'W')
-    dPᵀ = δ Wᵀ         then dx adds each patch's share to the pixels it came from
+    dPᵀ = δ Wᵀ         then dx adds each patch's share to the pixels it came from, as on the page
+
+The page holds the patches of all examples, hwC numbers for each position; here the forward pass holds none, and a
+product those of a block of `BLOCK` bytes, or of one example.
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -21,9 +26,12 @@ matrix products, of as many examples at a time as fit the cache:
 | z, δ | result, `delta` | (N, H', W', K) |
 | s, r | `window.stride`, `window.dilation` | 2 ints |
 
-Which path runs is decided by the functions called `pays_…` and nowhere else.
+Which path runs is decided in `fnnets.kernels.paths`.
 
 Source: [Rauber], section 5, for z; [Dumoulin2016], relationships 8-14, for its adjoints; [Chellapilla2006] for patches.
+
+Measured by `python -m experiments.benchmarks implementations`, an epoch inside `fit`:
+the page takes 1.23 times as long with max-pooling.
 """
 
 from __future__ import annotations
@@ -37,14 +45,33 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fnnets.core import devices
+from fnnets.core import taps
+from fnnets.kernels import paths
 from fnnets.kernels.windows import Window, fold
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
 
+    from fnnets.activations import Activation
+
 IMAGES = ("NHWC", "HWIO", "NHWC")
 BLOCK = 2**21  # bytes of patches at a time: more leave the second-level cache, and fresh memory is slower still
+
+
+def passes(window: Window, activation: Activation, traced: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
+    """The forward and the backward pass of the layer; `traced(x, z)` is its trace."""
+
+    def forward(params: PyTree, x: Float[Array, "n h w c"], context):
+        z = taps.tap("z", correlate(x, params.weights, window) + params.biases)
+        return activation.value(z), traced(x, z)
+
+    def backward(params: PyTree, trace: PyTree, d_y: Float[Array, "n y x k"]):
+        delta = taps.delta("z", d_y * activation.derivative(trace.z), "δ")
+        d_weights = weights_gradient(trace.x, delta, window)
+        d_x = input_gradient(delta, params.weights, window, trace.x.shape[1:3])
+        return params._replace(weights=d_weights, biases=jnp.sum(delta, axis=(0, 1, 2))), d_x
+
+    return forward, backward
 
 
 def correlate(x: Float[Array, "n h w c"], weights: Float[Array, "i j c k"], window: Window):
@@ -54,7 +81,7 @@ def correlate(x: Float[Array, "n h w c"], weights: Float[Array, "i j c k"], wind
     )
 
 
-def weights_gradient_plainly(x: Float[Array, "n h w c"], delta: Float[Array, "n y x k"], window: Window):
+def weights_gradient_by_convolution(x: Float[Array, "n h w c"], delta: Float[Array, "n y x k"], window: Window):
     """The gradient dW (h, w, C, K), one contraction over examples, as the channels that are summed, and positions."""
     pads = [
         (before, (w - 1) * r + (count - 1) * s + 1 - pixels - before)
@@ -68,7 +95,7 @@ def weights_gradient_plainly(x: Float[Array, "n h w c"], delta: Float[Array, "n 
     )
 
 
-def input_gradient_plainly(
+def input_gradient_by_convolution(
     delta: Float[Array, "n y x k"], weights: Float[Array, "i j c k"], window: Window, shape: tuple[int, ...]
 ):
     """The gradient dx (N, H, W, C) for images of `shape` (H, W): the transposed correlation."""
@@ -86,9 +113,9 @@ def input_gradient_plainly(
 
 @partial(jax.jit, static_argnames="window")
 def weights_gradient(x: Float[Array, "n h w c"], delta: Float[Array, "n y x k"], window: Window):
-    """As `weights_gradient_plainly`; on a CPU by P δ."""
-    if not pays_weights_gradient(x.shape):
-        return weights_gradient_plainly(x, delta, window)
+    """As `weights_gradient_by_convolution`; on a CPU by P δ."""
+    if not paths.weights_by_patches(x.shape):
+        return weights_gradient_by_convolution(x, delta, window)
     filters = delta.shape[3]
 
     def product(x, delta):
@@ -102,10 +129,10 @@ def weights_gradient(x: Float[Array, "n h w c"], delta: Float[Array, "n y x k"],
 def input_gradient(
     delta: Float[Array, "n y x k"], weights: Float[Array, "i j c k"], window: Window, shape: tuple[int, ...]
 ):
-    """As `input_gradient_plainly`; on a CPU, where that pays, by δ Wᵀ."""
+    """As `input_gradient_by_convolution`; on a CPU, where that pays, by δ Wᵀ."""
     n, channels = delta.shape[0], weights.shape[2]
-    if not pays_input_gradient(delta.shape, shape):
-        return input_gradient_plainly(delta, weights, window, shape)
+    if not paths.inputs_by_patches(delta.shape, shape):
+        return input_gradient_by_convolution(delta, weights, window, shape)
     matrix = weights.reshape(-1, weights.shape[3])
 
     def product(delta):
@@ -114,22 +141,6 @@ def input_gradient(
 
     size = math.prod(delta.shape[1:3]) * matrix.shape[0] * delta.dtype.itemsize
     return _blockwise(product, size, delta).reshape(-1, *shape, channels)[:n]
-
-
-def pays_weights_gradient(x_shape: tuple[int, ...]) -> bool:
-    """Whether P δ is the faster one: on every CPU, where XLA has no good code for windows as large as images."""
-    return _is_one_cpu() and 0 not in x_shape
-
-
-def pays_input_gradient(delta_shape: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    """Whether δ Wᵀ is the faster one: on a CPU, if there are far fewer positions than pixels to correlate at."""
-    is_sparse = math.prod(delta_shape[1:3]) < 0.6 * math.prod(shape)
-    return _is_one_cpu() and 0 not in delta_shape and is_sparse
-
-
-def _is_one_cpu() -> bool:
-    """Examples that are cut over devices would be gathered block by block."""
-    return jax.default_backend() == "cpu" and not devices.is_cut()
 
 
 def _patches(x: PyTree, window: Window):

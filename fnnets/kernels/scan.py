@@ -22,15 +22,13 @@ every k-th step, T/k of them, and the backward pass runs each segment of k steps
 through it: two nested reverse scans, O(√T) for k = √T [Chen2016], and the same gradient to rounding.
 
 *Segments.* A reverse scan over a segment is followed by the segment's contractions, so that δ is held for one segment
-alone. Without checkpoints a segment has all T steps, the plain form with one contraction over all of (T · N), which
-accelerators run and which is the reference of the tests; on a CPU, where a fresh page of memory costs more than the
-product that fills it, a δ of more than `ONE_SEGMENT_BYTES` is cut into segments of `SEGMENT_BYTES`.
+alone; the sums over segments are those over all steps. A segment is k steps with checkpoints, as memory would be O(T)
+again with all steps in one. Without them it is all T steps, with one contraction over all of (T · N), or on a CPU,
+where a fresh page of memory costs more than the product that fills it, as many as `fnnets.kernels.paths` has it.
 
 *Truncation* to k steps cuts the sequence into segments of k steps that δ does not leave [Williams1990]: an
 approximation. `forward` stops the gradient of the state there too, so that `jax.grad` agrees and central differences do
 not.
-
-With checkpoints a segment is k steps: with one segment of all steps memory would be O(T) again.
 
 Source: [Rauber], section 6, statements (8)-(14), for the simple layer; [Werbos1990].
 """
@@ -44,40 +42,29 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fnnets.core import devices, taps
+from fnnets.core import taps
+from fnnets.kernels import paths
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree
 
-SEGMENT_BYTES, ONE_SEGMENT_BYTES = 3 << 20, 8 << 20
-FEW_FEATURES = 8
-
 
 class Cell(NamedTuple):
-    """A cell: the functions of one recurrent layer; arrays of a step are (N, ·), states are tuples of them.
+    """The kernel of a cell: what the scan runs, on weights packed for it; arrays of a step are (N, ·).
 
     Attributes:
-        name: what reports call the layer.
-        size: h, features of y.
-        init: `(key, m) -> params` without `initial_state`.
-        start: `(params, n) -> state`: zeros, or the learnt initial state, for n sequences.
         pack: `(params) -> packed`, the weights as the steps read them.
         project: `(packed, x) -> inputs`: what is done with the inputs of all steps (T, N, m) at once.
         step: `(packed, state, input) -> (state, saved)`.
-        back: `(packed, saved, previous, state, d_state) -> (d_previous, delta)`, statement (8).
+        back: `(packed, saved, previous, state, d_state) -> (d_previous, delta)`, statement (8): the page's with the
+            product δ[t+1] ω at the end of step t + 1 in place of the beginning of step t.
         weigh: `(x, previous, states, delta) -> d_packed`, the contractions over the steps of a segment.
         d_input: `(packed, delta) -> d_x`.
-        unpack: `(params, d_packed) -> d_params`, with None or zeros for `initial_state`.
-        statements: of `params` without `initial_state`.
+        unpack: `(params, d_packed) -> d_params`.
         width: numbers of δ in a step, for one sequence.
         parts: the state's parts by name, with the statement of the gradient of each.
-        input_statement: that of d_x.
     """
 
-    name: str
-    size: int
-    init: Callable[..., PyTree]
-    start: Callable[..., PyTree]
     pack: Callable[..., PyTree]
     project: Callable[..., PyTree]
     step: Callable[..., PyTree]
@@ -85,22 +72,21 @@ class Cell(NamedTuple):
     weigh: Callable[..., PyTree]
     d_input: Callable[..., PyTree]
     unpack: Callable[..., PyTree]
-    statements: PyTree
     width: int
     parts: dict[str, str]
-    input_statement: str = "dx"
 
 
 class Options(NamedTuple):
-    """The options of a run: a learnt initial state, truncation, checkpoints, an output at every step or the last."""
+    """The options of a run: a learnt initial state, truncation, checkpoints, one output or all, kernel or page."""
 
     learn_initial_state: bool = False
     truncate: int | None = None
     checkpoint_every: int | None = None
     return_sequences: bool = True
+    is_fast: bool = True
 
 
-class RecurrentTrace(NamedTuple):
+class ScanTrace(NamedTuple):
     """The trace of a recurrent layer.
 
     Attributes:
@@ -121,15 +107,9 @@ class RecurrentTrace(NamedTuple):
 
 
 def segment_length(cell: Cell, chosen: Options, x) -> int:
-    """k: the steps of one segment: `checkpoint_every`, all of them, or as many as have a δ of `SEGMENT_BYTES`."""
+    """k, the steps of one segment."""
     steps, n, _ = x.shape
-    if chosen.checkpoint_every:
-        return min(chosen.checkpoint_every, steps)
-    if jax.default_backend() != "cpu" or devices.is_cut():  # a contraction is an all-reduce, better one than many
-        return steps
-    size = steps * n * cell.width * x.dtype.itemsize
-    count = -(-size // SEGMENT_BYTES) if size > ONE_SEGMENT_BYTES else 1
-    return -(-steps // min(count, steps))  # segments of one length, as nearly as can be
+    return paths.segment_length(steps, n * cell.width * x.dtype.itemsize, chosen.checkpoint_every)
 
 
 def contract(delta, x):
@@ -143,7 +123,7 @@ def contract(delta, x):
 def contract_both(delta, x, a):
     """`contract` with x and with a; as one product where x has so few features that its own would crawl."""
     m = x.shape[-1]
-    if m >= FEW_FEATURES:
+    if not paths.is_one_product(m):
         return contract(delta, x), contract(delta, a)
     both = contract(delta, jnp.concatenate([x, a], axis=-1))
     return both[:, :m], both[:, m:]
@@ -220,7 +200,7 @@ def _segments(tree, k):
     return whole, jax.tree.map(lambda a: a[count * k :], tree) if steps % k else None
 
 
-def backward(cell, chosen, packed, trace: RecurrentTrace, d_y):
+def backward(cell, chosen, packed, trace: ScanTrace, d_y):
     """(d_packed, d_start, d_x): from the last segment to the first."""
     x, k = trace.x, segment_length(cell, chosen, trace.x)
     befores = trace.states

@@ -26,6 +26,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
@@ -113,6 +114,29 @@ class Window(NamedTuple):
             yield lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[3]), (1, *self.stride, 1))
 
 
+def patches(x: Array, window: Window) -> Array:
+    """The pixels under each window of images (N, H, W, C): (N, H', W', h, w, C)."""
+    u = jnp.stack(list(window.views(x)), axis=3)
+    return u.reshape(*u.shape[:3], *window.size, u.shape[4])
+
+
+def fold_patches(d_u: Array, window: Window, shape: Sequence[int]) -> Array:
+    """Sum what each window gives to its pixels into images: `fold`, of one array, and the adjoint of `patches`.
+
+    Args:
+        d_u: (N, H', W', h, w, C), or (N, H', W', h·w, C).
+        window: where they stand.
+        shape: (H, W) of an image.
+
+    >>> import jax.numpy as jnp
+    >>> fold_patches(jnp.ones((1, 1, 2, 1, 2, 1)), window("convolution", (1, 2), 1), (1, 4)).ravel().tolist()
+    [1.0, 2.0, 1.0, 0.0]
+    """
+    count = window.size[0] * window.size[1]
+    entries = d_u.reshape(*d_u.shape[:3], count, d_u.shape[-1])
+    return fold([entries[:, :, :, entry] for entry in range(count)], window, shape)
+
+
 def fold(shares: Sequence[Array], window: Window, shape: Sequence[int]) -> Array:
     """Sum what each window gives to each of its entries into an image: the adjoint of `Window.views`.
 
@@ -166,45 +190,6 @@ def pair(value: object, name: str) -> Pair:
         raise ValueError(f"{name} is {value}, expected one number or two; write (height, width)")
     remedy = "give pixels, one number or (height, width)"
     return validate.count(both[0], name, remedy), validate.count(both[1], name, remedy)
-
-
-def check_image(shape: Sequence[int], layer: str, seen: Window | None = None, channels: int | None = None) -> None:
-    """Raise unless `shape` is that of one image, (H, W, C), with room for a window and the expected channels.
-
-    >>> check_image((1, 28, 28), "convolution", window("convolution", 5, 1))
-    Traceback (most recent call last):
-    ValueError: convolution: a window of 5 x 5 pixels finds no place in an image of shape (1, 28, 28), \
-expected at least (5, 5, C); axis 0 looks like the channels: move it last with jnp.moveaxis(images, 1, -1)
-    """
-    if len(shape) != 3:
-        raise ValueError(
-            f"{layer}: examples have shape {tuple(shape)}, expected three axes (H, W, C); "
-            "give grey images one channel with images[..., None]"
-        )
-    if channels is not None and shape[2] != channels:
-        raise ValueError(
-            f"{layer}: x holds images of shape {tuple(shape)} with {shape[2]} channels, expected {channels}, "
-            f"as its weights have; {remedy(shape, channels, 'give it the images that it was made for')}"
-        )
-    if seen is not None and min(seen.positions(shape[:2])) < 1:
-        least = seen.least()
-        raise ValueError(
-            f"{layer}: a window of {seen.extent[0]} x {seen.extent[1]} pixels finds no place in an image of shape "
-            f"{tuple(shape)}, expected at least ({least[0]}, {least[1]}, C); "
-            f"{remedy(shape, None, 'give larger images, a smaller window or padding')}"
-        )
-
-
-def remedy(shape: Sequence[int], channels: int | None, otherwise: str) -> str:
-    """The remedy for a wrong image: move its channels last where the first axis looks like them, or `otherwise`.
-
-    >>> remedy((3, 32, 32), 3, "look again")
-    'axis 0 looks like the channels: move it last with jnp.moveaxis(images, 1, -1)'
-    """
-    is_first = shape[0] == channels if channels is not None else shape[0] in (1, 3) and min(shape[1:]) > 3
-    if not is_first:
-        return otherwise
-    return "axis 0 looks like the channels: move it last with jnp.moveaxis(images, 1, -1)"
 
 
 def _padding(value, layer) -> Padding:

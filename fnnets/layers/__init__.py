@@ -13,6 +13,8 @@ from fnnets.layers.gru import gru
 from fnnets.layers.last_step import last_step
 from fnnets.layers.locally_connected import locally_connected
 from fnnets.layers.lstm import lstm
+from fnnets.layers.lstm_1997 import lstm_1997
+from fnnets.layers.lstm_peepholes import lstm_peepholes
 from fnnets.layers.pooling import max_pooling, mean_pooling
 from fnnets.layers.recurrent import recurrent
 from fnnets.layers.tied import tied
@@ -32,6 +34,8 @@ __all__ = [
     "last_step",
     "locally_connected",
     "lstm",
+    "lstm_1997",
+    "lstm_peepholes",
     "max_pooling",
     "mean_pooling",
     "recurrent",

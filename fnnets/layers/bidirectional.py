@@ -74,11 +74,6 @@ def bidirectional(layer: Layer) -> Layer:
         return BidirectionalParams(ahead, behind), (*out[:-1], 2 * out[-1])
 
     def forward(params, x, context: Context):
-        if context.state is not None:
-            raise ValueError(
-                "bidirectional: a state is handed on, but the reversed half begins at the end of the sequence, "
-                "expected none; give whole sequences"
-            )
         keys = (None, None) if context.key is None else jax.random.split(context.key)
         mask = None if context.mask is None else context.mask[::-1]
         with taps.scope("forward"):
@@ -104,4 +99,5 @@ def bidirectional(layer: Layer) -> Layer:
         statements,
         time="sequence to sequence",
         approximation=layer.approximation,
+        expects="x (T, N, …)",
     )

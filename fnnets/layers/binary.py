@@ -153,18 +153,11 @@ def _layer(name: str, units: Any, initializer: Any, fire: Callable[..., tuple[An
     )
 
     def init(key, shape):
-        if len(shape) != 1:
-            raise ValueError(f"{name}: examples have shape {shape}, expected one axis (p,); put flatten before it")
         weights_key, biases_key = jax.random.split(key)
         weights = initializer.weights(-1, -2)(weights_key, (units, *shape), jnp.result_type(float))
         return DenseParams(weights, initializer.biases(biases_key, (units,), jnp.result_type(float))), (units,)
 
     def forward(params: DenseParams, x: Float[Array, "*n p"], context: Context):
-        if x.ndim == 0 or x.shape[-1] != params.weights.shape[1]:
-            raise ValueError(
-                f"{name}: x has shape {x.shape}, expected (…, {params.weights.shape[1]}); "
-                "give it as many features as its weights have columns"
-            )
         a, slope = fire(taps.tap("z", x @ params.weights.T + params.biases), context.key)
         return a, BinaryTrace(x, slope)
 
@@ -175,4 +168,7 @@ def _layer(name: str, units: Any, initializer: Any, fire: Callable[..., tuple[An
         return DenseParams(d_weights, jnp.sum(delta, axis=leading)), delta @ params.weights
 
     statements: PyTree = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
-    return Layer(init, forward, backward, name, statements, approximation=approximation, input_statement="2")
+    return Layer(
+        init, forward, backward, name, statements, approximation=approximation, input_statement="2",
+        expects="x (…, p), weights (q, p)",
+    )  # fmt: skip

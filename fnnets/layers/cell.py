@@ -1,147 +1,113 @@
-"""A cell as a layer of sequences: `init`, `forward` and `backward`, and `start` and `step` for streams.
+"""The plain scan: a cell run over time, forward and back, which every recurrent layer shares.
 
-    forward:   s[t] = cell(s[t−1], x[t]),  y[t] = the first part of s[t]
-    backward:  δ[t] by the reverse scan (8), the weights' gradients from it (9)-(14): `fnnets.kernels.scan`
-    stream:    s, y = step(params, s, x),  one x at a time
+    forward:   s[t] = step(s[t−1], x[t]),  t = 1 … T;  y[t] = the first part of s[t]
+    backward:  δ[t] = back(∂C/∂y[t], δ[t+1]),  t = T … 1,  δ[T+1] = 0                  (8)
+    then:      dW, dω, db, dx, ds[0] = gradient(δ[1], …, δ[T])                          (9)-(14), over all steps at once
 
 | symbol | name in code | shape |
 |---|---|---|
-| x | `x` | (T, N, m), time-major; (N, m) for `step` |
+| x | `x` | (T, N, m), time-major |
 | s[t] | `state` | a tuple of (N, h) |
-| s[0] | `params.initial_state` where it is learnt, zeros where not, `context.state` where it is handed on | (N, h) |
-| padding | `context.mask` | (T, N) bool |
+| s[0] | `start` | a tuple of (N, h) |
+| ∂C/∂y[t] | `d_y`, what comes from above | (T, N, h) |
+| δ[t], δ[t+1] | `delta`, `after` | as the cell has it, of (N, h) |
+| what back and gradient read of a step | `trace` | the cell's own NamedTuple, of (N, ·) |
+| padding | `mask` | (T, N) bool, True at real steps |
 
-Padded steps leave a state as it was, so that padding within a sequence, reversal by length and the last step need no
-case of their own.
+*Padding.* A padded step leaves the state as it was, s[t] = s[t−1] and y[t] = y[t−1]. Going back, its δ is 0, as `back`
+is linear and gets zeros, and the step before it gets what it was given: ∂C/∂y of both, and the δ of the next real step.
+So padding within a sequence, reversal by length and the last step need no case of their own.
 
-Source: [Rauber], section 6, for the simple layer.
+*Truncation* to k steps cuts the sequence into segments of k steps that δ does not leave [Williams1990]: an
+approximation. `forward` stops the gradient of the state there too, so that `jax.grad` agrees and central differences do
+not.
+
+Source: [Rauber], section 6, statements (8)-(14), for the simple layer; [Werbos1990].
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
-
-from fnnets.core import validate
-from fnnets.core.types import Context, Layer, Time
-from fnnets.kernels import scan
-from fnnets.kernels.scan import Cell, Options, RecurrentTrace
+from jax import lax
 
 if TYPE_CHECKING:
-    from jaxtyping import PyTree
+    from jaxtyping import Array, Float, PyTree
 
 
-def options(
-    name: str, learn_initial_state: bool, truncate: int | None, checkpoint_every: int | None, return_sequences: bool
-) -> Options:
-    """The checked options of the layer `name`.
+class Cell(NamedTuple):
+    """A cell: the functions of one recurrent layer; arrays of a step are (N, ·), states are tuples of (N, h).
 
-    >>> options("lstm", False, 5, None, True)
-    Options(learn_initial_state=False, truncate=5, checkpoint_every=None, return_sequences=True)
+    Attributes:
+        name: what reports call the layer.
+        units: h, features of y.
+        init: `(key, m) -> params`.
+        start: `(zeros) -> s[0]`, from zeros (N, h).
+        end: `(zeros) -> δ[T+1]`, from zeros (N, h).
+        step: `(params, s[t−1], x[t]) -> (s[t], trace)`.
+        back: `(params, trace, ∂C/∂y[t], δ[t+1]) -> δ[t]`, linear in both.
+        gradient: `(params, traces, (δ[1], …, δ[T]), δ of the first real step) -> (d_params, d_x, ds[0])`.
+        statements: those of the parameters' gradients.
+        input_statement: that of d_x.
+        expects: x and the parameters in letters.
     """
-    for flag, value in {"learn_initial_state": learn_initial_state, "return_sequences": return_sequences}.items():
-        validate.is_instance(value, bool, f"{name}: {flag}", "write True or False")
-    for option, steps in {"truncate": truncate, "checkpoint_every": checkpoint_every}.items():
-        if steps is not None:
-            validate.count(steps, f"{name}: {option}", "give a number of steps, or None")
-    return Options(learn_initial_state, truncate, checkpoint_every, return_sequences)
+
+    name: str
+    units: int
+    init: Callable[..., PyTree]
+    start: Callable[..., PyTree]
+    end: Callable[..., PyTree]
+    step: Callable[..., PyTree]
+    back: Callable[..., PyTree]
+    gradient: Callable[..., PyTree]
+    statements: PyTree
+    input_statement: str = "dx"
+    expects: str = "x (T, N, m), weights (h, m)"
 
 
-def layer(cell: Cell, chosen: Options) -> Layer:
-    """The layer that runs `cell` over (T, N, m), with `start` and `step` for streams."""
+def forward(cell: Cell, params: PyTree, start: PyTree, x: Float[Array, "t n m"], mask: Array, cuts: Array):
+    """The outputs y (T, N, h), and the traces of all steps."""
 
-    def init(key, shape):
-        if len(shape) != 1:
-            raise ValueError(
-                f"{cell.name}: steps have shape {shape}, expected one axis (m,); flatten each step, and give the "
-                "shape of a step without the axes of time and batch"
-            )
-        params = cell.init(key, shape[0])
-        if chosen.learn_initial_state:
-            zeros = tuple(jnp.zeros(part.shape[1:], part.dtype) for part in cell.start(params, 1))
-            params = params._replace(initial_state=zeros)
-        return params, (cell.size,)
+    def step(state, inputs):
+        x_t, is_real, is_cut = inputs
+        state = _where(is_cut, lax.stop_gradient(state), state)
+        new, trace = cell.step(params, state, x_t)
+        state = _where(is_real[:, None], new, state)
+        return state, (state[0], trace)
 
-    def start(params, n):
-        if chosen.learn_initial_state:
-            return tuple(jnp.broadcast_to(part, (n, *part.shape)) for part in params.initial_state)
-        return cell.start(params, n)
-
-    def forward(params, x, context: Context):
-        check_steps(cell.name, x, context.mask, jax.tree.leaves(params)[0].shape[1])
-        began = start(params, x.shape[1]) if context.state is None else context.state
-        check_state(cell.name, began, jax.eval_shape(lambda: start(params, x.shape[1])))
-        y, states, saved = scan.forward(cell, chosen, cell.pack(params), began, x, context.mask)
-        carried = None if context.state is None else jnp.zeros((x.shape[1], 0), x.dtype)
-        return y, RecurrentTrace(x, context.mask, began, states, saved, carried)
-
-    def backward(params, trace: RecurrentTrace, d_y):
-        d_packed, d_start, d_x = scan.backward(cell, chosen, cell.pack(params), trace, d_y)
-        d_params = cell.unpack(params, d_packed)
-        if chosen.learn_initial_state:
-            counted = 1 if trace.is_carried is None else 0
-            d_params = d_params._replace(initial_state=tuple(counted * jnp.sum(part, axis=0) for part in d_start))
-        return d_params, d_x
-
-    def step(params, state, x):
-        packed = cell.pack(params)
-        state, _ = cell.step(packed, state, cell.project(packed, x[None])[0])
-        return state, state[0]
-
-    statements = cell.statements
-    if chosen.learn_initial_state:
-        count = len(jax.eval_shape(lambda: cell.start(cell.init(jax.random.key(0), 1), 1)))
-        statements = statements._replace(initial_state=("ds[0]",) * count)
-    approximation = f"its backward pass is truncated to {chosen.truncate} steps" if chosen.truncate else ""
-    time: Time = "sequence to sequence" if chosen.return_sequences else "sequence to vector"
-    return Layer(
-        init,
-        forward,
-        backward,
-        cell.name,
-        statements,
-        time=time,
-        start=start,
-        step=step,
-        approximation=approximation,
-        input_statement=cell.input_statement,
-    )
+    return lax.scan(step, start, (x, mask, cuts))[1]
 
 
-def check_steps(name: str, x, mask, features: int) -> None:
-    """Raise unless x is (T, N, m) with T ≥ 1 and m features, and the mask, if there is one, is (T, N) bool."""
-    if x.ndim != 3:
-        raise ValueError(
-            f"{name}: x has shape {x.shape}, expected (T, N, m): sequences are time-major; "
-            "for a single sequence (T, m) write x[:, None]"
-        )
-    if x.shape[2] != features:
-        raise ValueError(
-            f"{name}: x has shape {x.shape}, expected (T, N, {features}); give it as many features as its weights have "
-            "columns"
-        )
-    if x.shape[0] == 0:
-        raise ValueError(f"{name}: x has shape {x.shape}: no steps, expected T >= 1; leave out empty sequences")
-    if mask is not None and (mask.shape != x.shape[:2] or mask.dtype != bool):
-        raise ValueError(
-            f"{name}: mask has shape {mask.shape} and dtype {mask.dtype}, expected {x.shape[:2]} of bool, True at real "
-            "steps; fnnets.data.pad makes both"
-        )
+def backward(cell: Cell, params: PyTree, trace: PyTree, d_y: Float[Array, "t n h"], mask: Array, cuts: Array):
+    """The gradients (d_params, d_x, ds[0])."""
+
+    def back(carry, inputs):
+        trace_t, d_y_t, is_real, is_cut = inputs
+        handed, after = carry
+        d_a = d_y_t + handed
+        zeros = jax.tree.map(jnp.zeros_like, (d_a, after))
+        delta = cell.back(params, trace_t, *_where(is_real[:, None], (d_a, after), zeros))
+        carry = _where(is_real[:, None], (zeros[0], delta), (d_a, after))
+        return _where(is_cut, zeros, carry), delta
+
+    zeros = jnp.zeros_like(d_y[0])
+    (handed, first), delta = lax.scan(back, (zeros, cell.end(zeros)), (trace, d_y, mask, cuts), reverse=True)
+    d_params, d_x, d_start = cell.gradient(params, trace, delta, first)
+    return d_params, d_x, (d_start[0] + handed, *d_start[1:])
 
 
-def check_state(name: str, state: PyTree, expected: PyTree) -> None:
-    """Raise unless a state that was handed on has the parts, shapes and dtypes of this layer's."""
-    structures: list[Any] = [jax.tree.structure(tree) for tree in (state, expected)]
-    if structures[0] != structures[1]:
-        raise ValueError(
-            f"{name}: state has the structure {structures[0]}, expected {structures[1]}; "
-            "take it from this layer's start or step"
-        )
-    for part, wanted in zip(jax.tree.leaves(state), jax.tree.leaves(expected), strict=True):
-        if (part.shape, part.dtype) != (wanted.shape, wanted.dtype):
-            raise ValueError(
-                f"{name}: state holds {part.dtype} of shape {part.shape}, expected {wanted.dtype} of shape "
-                f"{wanted.shape}; take it from start(params, N) with the N of this batch"
-            )
+def cuts(truncate: int | None, steps: int) -> Array:
+    """The steps (T,) before which the state's gradient stops: every k-th, or none.
+
+    >>> cuts(2, 5).astype(int).tolist(), cuts(None, 3).any().tolist()
+    ([0, 0, 1, 0, 1], False)
+    """
+    t = jnp.arange(steps)
+    return (t % (truncate or steps) == 0) & (t > 0)
+
+
+def _where(condition: Array, tree: PyTree, other: PyTree) -> PyTree:
+    return jax.tree.map(lambda one, two: jnp.where(condition, one, two), tree, other)

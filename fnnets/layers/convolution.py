@@ -1,21 +1,24 @@
 """The convolutional layer, as the notes define it: one filter, slid over the image without being flipped.
 
-    forward:   z[n,y,x,k] = b_k + Σ_{i,j,c} w[i,j,c,k] u[n, y·s + i·r, x·s + j·r, c]      a = σ(z)
+    forward:   u[n,y,x,i,j,c] = x[n, y·s + i·r − before, x·s + j·r − before, c], 0 in the padding
+               z[n,y,x,k] = Σ_{i,j,c} u[n,y,x,i,j,c] w[i,j,c,k] + b_k                           a = σ(z)
     backward:  δ = d_a ⊙ σ'(z)
-               dW[i,j,c,k] = Σ_{n,y,x} u[n, y·s + i·r, x·s + j·r, c] δ[n,y,x,k]
+               dW[i,j,c,k] = Σ_{n,y,x} u[n,y,x,i,j,c] δ[n,y,x,k]
                db_k = Σ_{n,y,x} δ[n,y,x,k]
-               dx = the correlation of δ, spread by s, with w[h−1−i, w−1−j, k, c]
+               d_u[n,y,x,i,j,c] = Σ_k δ[n,y,x,k] w[i,j,c,k]
+               dx = at each pixel the sum of d_u over all windows and entries that see it
 
-u is x with its padding, s the stride, r the dilation. The derivation, which the notes leave out: z is a weighted sum
-of pixels, as in the fully connected layer, but each weight takes part in it once for every position, so that its
-derivative is a sum over them: w[i,j,c,k] meets u[n, y·s + i·r, …] in z[n,y,x,k], hence ∂z/∂w is that pixel; ∂z/∂b is 1.
-For dx, pixel p of u is met by every y and i with y·s + i·r = p, through w[i,…]: dx[p] = Σ_i δ[(p − i·r)/s] w[i]. Let δ̃
-have δ[y] at y·s and zeros in between, and i' = h − 1 − i; then dx[p] = Σ_i' δ̃[p − (h−1)r + i'·r] w[h−1−i'], once more a
-correlation, with flipped filters, whose channels k are summed now and whose channels c remain.
+s is the stride, r the dilation, (y, x) a position of the window, and u what it sees there. The derivation, which the
+notes leave out: z is a weighted sum of pixels, as in the fully connected layer, but each weight takes part in it once
+for every position, so that its derivative is a sum over them: w[i,j,c,k] meets u[n,y,x,i,j,c] in z[n,y,x,k], hence
+∂z/∂w is that pixel; ∂z/∂b is 1. That pixel meets w[i,j,c,k] in each of the K sums, hence d_u. Windows overlap: one
+pixel of x stands in u once for each window and entry that see it, and its derivative is the sum of what each of them
+passes back, which is called fold.
 
 | symbol | name in code | shape |
 |---|---|---|
 | x | `x` | (N, H, W, C) |
+| u, d_u | `u`, `d_u` | (N, H', W', h, w, C) |
 | w | `params.weights` | (h, w, C, K) |
 | b | `params.biases` | (K,) |
 | z | `trace.z` | (N, H', W', K) |
@@ -23,8 +26,10 @@ correlation, with flipped filters, whose channels k are summed now and whose cha
 
 With stride and dilation 1 and no padding, z − b at (y, x) is the notes' discrete convolution of the image f with the
 filter g, (f * g)(y, x) = Σ_{i,j} f(i, j) · g(i − y, j − x): g slides over f and is not flipped. Signal processing flips
-it in a convolution, and calls this sum the cross-correlation. Source: [Rauber], section 5, for the forward pass; the
-contractions are `fnnets.kernels.convolution`.
+it in a convolution, and calls this sum the cross-correlation. The kernel, `fnnets.kernels.convolution`, computes the
+same without u.
+
+Source: [Rauber], section 5, for the forward pass.
 """
 
 from __future__ import annotations
@@ -40,7 +45,7 @@ from fnnets.core import taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
 from fnnets.kernels import convolution as kernel
-from fnnets.kernels import windows
+from fnnets.kernels import paths, windows
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
@@ -69,6 +74,7 @@ def convolution(
     activation: Activation = activations.identity,
     dilation: int | tuple[int, int] = 1,
     initializer: initializers.Initializer = initializers.default,
+    implementation: str = "fast",
 ) -> Layer:
     """Each of the filters correlated with the image at every position, plus its bias, then the activation.
 
@@ -81,6 +87,7 @@ def convolution(
         activation: σ with its derivative.
         dilation: pixels from one entry of the filter to the next.
         initializer: initial values of W and b; the fan of a unit is C·h·w.
+        implementation: "fast", the kernel, or "plain", this page; both give the same to rounding.
 
     Raises:
         TypeError, ValueError: settings out of range; in `init` and `forward`, an example that is no image
@@ -102,9 +109,9 @@ def convolution(
     validate.is_instance(
         initializer, initializers.Initializer, "convolution: initializer", "take one from fnnets.initializers"
     )
+    is_fast = paths.is_fast(implementation, "convolution")
 
     def init(key, shape):
-        windows.check_image(shape, "convolution", seen)
         weights_key, biases_key = jax.random.split(key)
         dtype = jnp.result_type(float)
         weights = initializer.weights(-2, -1)(weights_key, (*seen.size, shape[2], filters), dtype)
@@ -112,15 +119,19 @@ def convolution(
         return ConvolutionParams(weights, biases), (*seen.positions(shape[:2]), filters)
 
     def forward(params: ConvolutionParams, x: Float[Array, "n h w c"], context):
-        windows.check_image(x.shape[1:], "convolution", seen, params.weights.shape[2])
-        z = taps.tap("z", kernel.correlate(x, params.weights, seen) + params.biases)
+        u = windows.patches(x, seen)
+        z = taps.tap("z", jnp.einsum("nyxijc,ijck->nyxk", u, params.weights) + params.biases)
         return activation.value(z), ConvolutionTrace(x, z)
 
     def backward(params: ConvolutionParams, trace: ConvolutionTrace, d_y: Float[Array, "n y x k"]):
+        u = windows.patches(trace.x, seen)
         delta = taps.delta("z", d_y * activation.derivative(trace.z), "δ")
-        d_weights = kernel.weights_gradient(trace.x, delta, seen)
-        d_x = kernel.input_gradient(delta, params.weights, seen, trace.x.shape[1:3])
-        return ConvolutionParams(d_weights, jnp.sum(delta, axis=(0, 1, 2))), d_x
+        d_weights = jnp.einsum("nyxijc,nyxk->ijck", u, delta)
+        d_biases = jnp.einsum("nyxk->k", delta)
+        d_u = jnp.einsum("nyxk,ijck->nyxijc", delta, params.weights)
+        d_x = windows.fold_patches(d_u, seen, trace.x.shape[1:3])
+        return ConvolutionParams(d_weights, d_biases), d_x
 
+    passes = kernel.passes(seen, activation, ConvolutionTrace) if is_fast else (forward, backward)
     statements: PyTree = ConvolutionParams("dW", "db")  # type: ignore[arg-type]
-    return Layer(init, forward, backward, "convolution", statements, window=seen)
+    return Layer(init, *passes, "convolution", statements, window=seen, expects="x (N, H, W, C), weights (h, w, C, K)")

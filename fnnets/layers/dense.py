@@ -80,18 +80,11 @@ def dense(
     )
 
     def init(key, shape):
-        if len(shape) != 1:
-            raise ValueError(f"dense: examples have shape {shape}, expected one axis (p,); put flatten before it")
         weights_key, biases_key = jax.random.split(key)
         weights = initializer.weights(-1, -2)(weights_key, (units, *shape), jnp.result_type(float))
         return DenseParams(weights, initializer.biases(biases_key, (units,), jnp.result_type(float))), (units,)
 
     def forward(params: DenseParams, x: Float[Array, "*n p"], context):
-        if x.ndim == 0 or x.shape[-1] != params.weights.shape[1]:
-            raise ValueError(
-                f"dense: x has shape {x.shape}, expected (…, {params.weights.shape[1]}); "
-                "give it as many features as its weights have columns"
-            )
         z = taps.tap("z", x @ params.weights.T + params.biases)
         return activation.value(z), DenseTrace(x, z)
 
@@ -102,4 +95,4 @@ def dense(
         return DenseParams(d_weights, jnp.sum(delta, axis=leading)), delta @ params.weights
 
     statements: PyTree = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
-    return Layer(init, forward, backward, "dense", statements, input_statement="2")
+    return Layer(init, forward, backward, "dense", statements, input_statement="2", expects="x (…, p), weights (q, p)")

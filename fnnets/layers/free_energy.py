@@ -89,19 +89,12 @@ def free_energy(
     validate.at_least(deviation, 0.0, "free_energy: deviation", "0.01 is common")
 
     def init(key, shape):
-        if len(shape) != 1:
-            raise ValueError(f"free_energy: examples have shape {shape}, expected one axis (p,); put flatten before it")
         dtype = jnp.result_type(float)
         weights = deviation * jax.random.normal(key, (hidden, *shape), dtype)
         biases = jnp.zeros(shape, dtype) if visible_biases is None else jnp.asarray(visible_biases, dtype)
         return BoltzmannParams(weights, biases, jnp.zeros(hidden, dtype)), ((1,), (hidden,)) if with_inputs else (1,)
 
     def forward(params: BoltzmannParams, x: Float[Array, "*n p"], context):
-        if x.ndim == 0 or x.shape[-1] != params.weights.shape[1]:
-            raise ValueError(
-                f"free_energy: x has shape {x.shape}, expected (…, {params.weights.shape[1]}); "
-                "give it as many features as there are visible units"
-            )
         t = taps.tap("t", x @ params.weights.T + params.hidden_biases)
         field = x @ params.visible_biases + units.log_measure(visible_units, x)
         y = -(field + jnp.sum(hidden_units.potential(t), axis=-1))[..., None]
@@ -117,4 +110,4 @@ def free_energy(
         return BoltzmannParams(d_weights, d_visible, jnp.sum(d_t, axis=axes)), d_v
 
     statements: PyTree = BoltzmannParams("⟨h vᵀ⟩", "⟨v⟩", "⟨h⟩")  # type: ignore[arg-type]
-    return Layer(init, forward, backward, "free_energy", statements)
+    return Layer(init, forward, backward, "free_energy", statements, expects="x (…, p), weights (q, p)")

@@ -1,6 +1,6 @@
 """The weights of one gate, alike in every gated layer.
 
-    z = x Wᵀ + s Rᵀ + b        s: the state of the step before, as far as the gate sees it
+    z_k = x W_kᵀ + s R_kᵀ + b_k        s: the state of the step before, as far as the gate sees it
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -32,11 +32,11 @@ class GateParams(NamedTuple):
     peephole_weights: Float[Array, " h"] | None = None
 
 
-def init_gate(initializer: Initializer, key, m: int, size: int, sources: int, has_peephole: bool) -> GateParams:
+def init_gate(initializer: Initializer, key, m: int, size: int, sources: int, has_peephole: bool = False) -> GateParams:
     """A gate of `size` units that see m inputs and `sources` numbers of the state before; peepholes begin as zeros.
 
     >>> import fnnets as fn
-    >>> init_gate(fn.initializers.glorot, jax.random.key(0), 3, 5, 5, False).recurrent_weights.shape
+    >>> init_gate(fn.initializers.glorot, jax.random.key(0), 3, 5, 5).recurrent_weights.shape
     (5, 5)
     """
     keys, dtype = jax.random.split(key, 3), jnp.result_type(float)
@@ -46,11 +46,23 @@ def init_gate(initializer: Initializer, key, m: int, size: int, sources: int, ha
     return GateParams(weights, recurrent_weights, initializer.biases(keys[2], (size,), dtype), peephole_weights)
 
 
-def gate_statements(gate: str, has_peephole: bool = False, recurrent: str = "dW"):
+def weighted_input(gate: GateParams, x: Float[Array, "*n m"], s: Float[Array, "*n s"]) -> Float[Array, "*n h"]:
+    """z = x Wᵀ + s Rᵀ + b."""
+    return x @ gate.weights.T + s @ gate.recurrent_weights.T + gate.biases
+
+
+def gate_gradient(delta: Float[Array, "t n h"], x: Float[Array, "t n m"], s: Float[Array, "t n s"]) -> GateParams:
+    """dW = Σ_t δ[t]ᵀ x[t],  dR = Σ_t δ[t]ᵀ s[t],  db = Σ_t δ[t]."""
+    d_weights = jnp.einsum("tnh,tnm->hm", delta, x)
+    d_recurrent_weights = jnp.einsum("tnh,tns->hs", delta, s)
+    return GateParams(d_weights, d_recurrent_weights, jnp.sum(delta, axis=(0, 1)))
+
+
+def gate_statements(gate: str, has_peephole: bool = False):
     """The labels of the gradients of a gate's weights in reports: the equation of the layer's docstring.
 
     >>> gate_statements("i").biases
     'db_i'
     """
     seen = f"dp_{gate}" if has_peephole else None
-    return GateParams(f"dW_{gate}", f"{recurrent}_{gate}", f"db_{gate}", seen)  # type: ignore[arg-type]
+    return GateParams(f"dW_{gate}", f"dR_{gate}", f"db_{gate}", seen)  # type: ignore[arg-type]

@@ -1,28 +1,37 @@
 """The gated recurrent unit: two gates and no cell of its own.
 
-    forward:   r = σ(x W_rᵀ + h[t−1] R_rᵀ + b_r)                  reset
-               u = σ(x W_uᵀ + h[t−1] R_uᵀ + b_u)                  update
+    forward:   r = σ(x[t] W_rᵀ + h[t−1] R_rᵀ + b_r)                  reset
+               u = σ(x[t] W_uᵀ + h[t−1] R_uᵀ + b_u)                  update
                q = h[t−1] R_nᵀ + b'_n
-               n = tanh(x W_nᵀ + b_n + r ⊙ q)                     candidate
+               n = tanh(x[t] W_nᵀ + b_n + r ⊙ q)                     candidate
                h[t] = (1−u) ⊙ n + u ⊙ h[t−1]
-    backward:  δ_n = d_h ⊙ (1−u) ⊙ (1−n²)
+    backward:  d_h ← d_h[t] + (d_h ⊙ u + δ_r R_r + δ_u R_u + δ_q R_n)[t+1]         from above, and through time
+               δ_n = d_h ⊙ (1−u) ⊙ (1−n²)
                δ_u = d_h ⊙ (h[t−1] − n) ⊙ u(1−u)
                δ_r = δ_n ⊙ q ⊙ r(1−r)
-               d_h[t−1] = d_y[t−1] + d_h ⊙ u + δ_r R_r + δ_u R_u + (δ_n ⊙ r) R_n
-               dW_k = Σ_t δ_k[t]ᵀ x[t],  db_k = Σ_t δ_k           k = r, u, n
-               dR_k = Σ_t δ_k[t]ᵀ h[t−1],  k = r, u;  dR_n = Σ_t (δ_n ⊙ r)[t]ᵀ h[t−1],  db'_n = Σ_t δ_n ⊙ r
-               dx[t] = Σ_k δ_k W_k
+               δ_q = δ_n ⊙ r
+               dW_k = Σ_t δ_k[t]ᵀ x[t],  db_k = Σ_t δ_k[t]                          k = r, u, n
+               dR_r = Σ_t δ_r[t]ᵀ h[t−1],  dR_u = Σ_t δ_u[t]ᵀ h[t−1],  dR_n = Σ_t δ_q[t]ᵀ h[t−1],  db'_n = Σ_t δ_q[t]
+               dx[t] = Σ_k δ_k[t] W_k
+               dh[0] = (d_h ⊙ u + δ_r R_r + δ_u R_u + δ_q R_n)[1]                   where it is learnt
 
-*Derivation.* h[t−1] reaches C along five ways: u ⊙ h[t−1] itself, the two gates, and q inside the candidate; δ_n ⊙ r
-is ∂C/∂q. The reset gate stands behind the product R_n h, so that one product serves all three.
+*Derivation.* h[t−1] reaches C along four ways: u ⊙ h[t−1] itself, the two gates, and q inside the candidate, whose
+∂C/∂q is δ_q. The reset gate stands behind the product R_n h, so that one product serves all three.
 
 | symbol | name in code | shape |
 |---|---|---|
 | x | `x` | (T, N, m) |
 | W_k, R_k, b_k | `params.reset_gate.weights`, `.recurrent_weights`, `.biases`, … | (h, m), (h, h), (h,) |
 | b'_n | `params.recurrent_biases` | (h,) |
-| h | `states[0]`, the output | (T, N, h) |
 | h[0] | `params.initial_state`, a tuple of one; None where it is zero | (h,) |
+| h[t−1] | `trace.h_before` | (N, h) |
+| r, u, n, q | `trace.r`, … | (N, h) |
+| δ_r, δ_u, δ_n, δ_q | `delta.r`, …; those of step t + 1 are `after.r`, …, those of step 1 `first.r`, … | (N, h) |
+| d_h ⊙ u | `delta.kept`, what h[t−1] gets through u ⊙ h[t−1] | (N, h) |
+
+`step` and `back` are those of one step, `gradient` sums over all; `fnnets.layers.cell` runs the three over time.
+`fnnets.layers.gates` has z_k, dW_k, dR_k and db_k of one gate; `to_h` is what d_h gets through time. The kernel,
+`fnnets.kernels.gru`, computes the same.
 
 Source: [Cho2014], with the reset gate after the product as in cuDNN and PyTorch (in the paper it stands before: R_n (r
 ⊙ h)).
@@ -34,14 +43,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.nn import sigmoid
 
 from fnnets import initializers
 from fnnets.core import taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
-from fnnets.kernels.scan import Cell, contract
-from fnnets.layers import cell
-from fnnets.layers.gates import GateParams, gate_statements, init_gate
+from fnnets.kernels import gru as kernel
+from fnnets.layers import recurrence
+from fnnets.layers.cell import Cell
+from fnnets.layers.gates import GateParams, gate_gradient, gate_statements, init_gate, weighted_input
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
@@ -57,14 +68,63 @@ class GruParams(NamedTuple):
     initial_state: PyTree | None = None
 
 
-class PackedGru(NamedTuple):
-    """The gates as one matrix: W (3h, m), R (3h, h), b (3h,), b'_n (h,), and Rᵀ laid out once for all steps."""
+class GruTrace(NamedTuple):
+    """The trace of a step: x[t] (N, m), and (N, h) each h[t−1], r, u, n, q; of all steps (T, N, ·)."""
 
-    weights: Float[Array, "g m"]
-    recurrent_weights: Float[Array, "g h"]
-    biases: Float[Array, " g"]
-    recurrent_biases: Float[Array, " h"]
-    ahead: PyTree = None
+    x: Float[Array, "*t n m"]
+    h_before: Float[Array, "*t n h"]
+    r: Float[Array, "*t n h"]
+    u: Float[Array, "*t n h"]
+    n: Float[Array, "*t n h"]
+    q: Float[Array, "*t n h"]
+
+
+class GruDelta(NamedTuple):
+    """δ_r, δ_u, δ_n, δ_q, and d_h ⊙ u, (N, h) each; of all steps (T, N, h)."""
+
+    r: Float[Array, "*t n h"]
+    u: Float[Array, "*t n h"]
+    n: Float[Array, "*t n h"]
+    q: Float[Array, "*t n h"]
+    kept: Float[Array, "*t n h"]
+
+
+def step(params: GruParams, state, x):
+    """h[t], and the trace."""
+    (h_before,) = state
+    r = sigmoid(taps.tap("z_r", weighted_input(params.reset_gate, x, h_before)))
+    u = sigmoid(taps.tap("z_u", weighted_input(params.update_gate, x, h_before)))
+    q = h_before @ params.candidate.recurrent_weights.T + params.recurrent_biases
+    n = jnp.tanh(taps.tap("z_n", x @ params.candidate.weights.T + params.candidate.biases + r * q))
+    return (taps.tap("h", (1 - u) * n + u * h_before),), GruTrace(x, h_before, r, u, n, q)
+
+
+def back(params: GruParams, trace: GruTrace, d_h, after: GruDelta):
+    """δ[t]."""
+    _, h_before, r, u, n, q = trace
+    d_h = taps.delta("h", d_h + to_h(params, after), "d_h")
+    delta_n = taps.delta("z_n", d_h * (1 - u) * (1 - n**2), "δ_n")
+    delta_u = taps.delta("z_u", d_h * (h_before - n) * u * (1 - u), "δ_u")
+    delta_r = taps.delta("z_r", delta_n * q * r * (1 - r), "δ_r")
+    delta_q = delta_n * r
+    return GruDelta(delta_r, delta_u, delta_n, delta_q, d_h * u)
+
+
+def gradient(params: GruParams, trace: GruTrace, delta: GruDelta, first: GruDelta):
+    """dW_k, db_k, dR_k and db'_n; dx; dh[0]."""
+    reset_gate = gate_gradient(delta.r, trace.x, trace.h_before)
+    update_gate = gate_gradient(delta.u, trace.x, trace.h_before)
+    d_weights = jnp.einsum("tnh,tnm->hm", delta.n, trace.x)
+    d_recurrent_weights = jnp.einsum("tnh,tns->hs", delta.q, trace.h_before)
+    candidate = GateParams(d_weights, d_recurrent_weights, jnp.sum(delta.n, axis=(0, 1)))
+    d_x = sum(delta_k @ gate.weights for delta_k, gate in zip(delta[:3], params[:3], strict=True))
+    return GruParams(reset_gate, update_gate, candidate, jnp.sum(delta.q, axis=(0, 1))), d_x, (to_h(params, first),)
+
+
+def to_h(params: GruParams, delta: GruDelta):
+    """d_h ⊙ u + δ_r R_r + δ_u R_u + δ_q R_n."""
+    pairs = zip((delta.r, delta.u, delta.q), params[:3], strict=True)
+    return delta.kept + sum(delta_k @ gate.recurrent_weights for delta_k, gate in pairs)
 
 
 @constructor
@@ -76,13 +136,14 @@ def gru(
     checkpoint_every: int | None = None,
     return_sequences: bool = True,
     initializer: initializers.Initializer = initializers.glorot,
+    implementation: str = "fast",
 ) -> Layer:
     """A layer of `units` gated recurrent units.
 
     Args:
         units: h, the number of units.
         learn_initial_state: whether h[0] is a parameter, beginning as zeros; else it is zero.
-        truncate, checkpoint_every, return_sequences: as `recurrent`.
+        truncate, checkpoint_every, return_sequences, implementation: as `recurrent`.
         initializer: initial values of weights and biases; b'_n begins as zeros.
 
     Raises:
@@ -98,62 +159,18 @@ def gru(
     ((7, 2, 5), (5, 3))
     """
     units = validate.count(units, "gru: units", "give the number of units")
-    validate.is_instance(initializer, initializers.Initializer, "gru: initializer", "take one from fnnets.initializers")
-    chosen = cell.options("gru", learn_initial_state, truncate, checkpoint_every, return_sequences)
+    chosen = recurrence.options(
+        "gru", learn_initial_state, truncate, checkpoint_every, return_sequences, initializer, implementation
+    )
 
     def init(key, m):
-        gates = [init_gate(initializer, each, m, units, units, False) for each in jax.random.split(key, 3)]
+        gates = [init_gate(initializer, each, m, units, units) for each in jax.random.split(key, 3)]
         return GruParams(gates[0], gates[1], gates[2], jnp.zeros(units, jnp.result_type(float)))
 
-    def start(params: GruParams, n):
-        return (jnp.zeros((n, units), params.recurrent_biases.dtype),)
-
-    def step(packed: PackedGru, state, projected):
-        (h,) = state
-        x_r, x_u, x_n = jnp.split(projected, 3, axis=-1)
-        h_r, h_u, h_n = jnp.split(h @ packed.ahead, 3, axis=-1)
-        q = h_n + packed.recurrent_biases
-        r, u = jax.nn.sigmoid(taps.tap("z_r", x_r + h_r)), jax.nn.sigmoid(taps.tap("z_u", x_u + h_u))
-        n = jnp.tanh(taps.tap("z_n", x_n + r * q))
-        return ((1 - u) * n + u * h,), (r, u, n, q)
-
-    def back(packed: PackedGru, saved, previous, state, d_state):
-        (r, u, n, q), (h,), (d_h,) = saved, previous, d_state
-        delta_n = taps.delta("z_n", d_h * ((1 - u) * ((1 - n) * (1 + n))), "δ_n")
-        delta_u = taps.delta("z_u", d_h * ((h - n) * (u * (1 - u))), "δ_u")
-        delta_r = taps.delta("z_r", delta_n * (q * (r * (1 - r))), "δ_r")
-        delta = jnp.concatenate([delta_r, delta_u, delta_n], axis=-1)
-        delta_recurrent = jnp.concatenate([delta_r, delta_u, delta_n * r], axis=-1)
-        return (d_h * u + delta_recurrent @ packed.recurrent_weights,), (delta, delta_recurrent)
-
-    def weigh(x, previous, states, delta):
-        delta, delta_recurrent = delta
-        d_weights, d_recurrent_weights = contract(delta, x), contract(delta_recurrent, previous[0])
-        d_biases, d_recurrent_biases = (
-            jnp.sum(each, axis=(0, 1)) for each in (delta, delta_recurrent[..., 2 * units :])
-        )
-        return PackedGru(d_weights, d_recurrent_weights, d_biases, d_recurrent_biases)
-
-    def pack(params: GruParams):
-        stacked = [jnp.concatenate([part[field] for part in params[:3]]) for field in range(3)]
-        return PackedGru(stacked[0], stacked[1], stacked[2], params.recurrent_biases, stacked[1].T)
-
-    def unpack(params, d_packed: PackedGru):
-        split = [jnp.split(part, 3) for part in d_packed[:3]]
-        reset, update, candidate = (GateParams(*each) for each in zip(*split, strict=True))
-        return GruParams(reset, update, candidate, d_packed.recurrent_biases)
-
-    statements: PyTree = GruParams(
-        gate_statements("r", recurrent="dR"),
-        gate_statements("u", recurrent="dR"),
-        gate_statements("n", recurrent="dR"),
-        "db'_n",  # type: ignore[arg-type]
-    )
-    return cell.layer(
-        Cell(
-            "gru", units, init, start, pack=pack, project=lambda packed, x: x @ packed.weights.T + packed.biases,
-            step=step, back=back, weigh=weigh, d_input=lambda packed, delta: delta[0] @ packed.weights, unpack=unpack,
-            statements=statements, width=6 * units, parts={"h": "d_h"},
-        ),
-        chosen,
+    r, u, n = map(gate_statements, "run")
+    statements: PyTree = GruParams(r, u, n, "db'_n")  # type: ignore[arg-type]
+    cell = Cell(
+        "gru", units, init, lambda zeros: (zeros,), lambda zeros: GruDelta(*(zeros,) * 5), step, back, gradient,
+        statements, expects="x (T, N, m), reset_gate.weights (h, m)",
     )  # fmt: skip
+    return recurrence.layer(cell, kernel.cell(units), chosen)

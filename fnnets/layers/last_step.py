@@ -76,8 +76,9 @@ def last_step(both_ends: bool = False) -> Layer:
         return (), jnp.where(t == trace.steps, d_y[None], jnp.zeros((), d_y.dtype))
 
     return Layer(
-        init, forward, backward, "last_step", (), time="sequence to vector", step=lambda params, state, x: (state, x)
-    )
+        init, forward, backward, "last_step", (), time="sequence to vector", step=lambda params, state, x: (state, x),
+        expects="x (T, N, …, h)",
+    )  # fmt: skip
 
 
 def _last(mask, x):

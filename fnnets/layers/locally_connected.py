@@ -15,7 +15,7 @@ pixel is seen by several windows, and its derivative is the sum of what each of 
 | symbol | name in code | shape |
 |---|---|---|
 | x | `x` | (N, H, W, C) |
-| u | `_patches(x, seen)` | (N, H', W', h·w, C) |
+| u, d_u | `u`, `d_u` | (N, H', W', h, w, C) |
 | w | `params.weights` | (H', W', h, w, C, K) |
 | b | `params.biases` | (H', W', K) |
 | z | `trace.z` | (N, H', W', K) |
@@ -36,13 +36,13 @@ import jax.numpy as jnp
 
 from fnnets import activations, initializers
 from fnnets.activations import Activation
-from fnnets.core import taps, validate
+from fnnets.core import shapes, taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
 from fnnets.kernels import windows
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, PyTree
+    from jaxtyping import Float, PyTree
 
 
 class LocallyConnectedParams(NamedTuple):
@@ -106,7 +106,7 @@ def locally_connected(
     )
 
     def init(key, shape):
-        windows.check_image(shape, "locally_connected", seen)
+        shapes.check_image(shape, "locally_connected", seen)
         weights_key, biases_key = jax.random.split(key)
         (height, width), dtype = seen.positions(shape[:2]), jnp.result_type(float)
         draw, one = initializer.weights(-2, -1), (*seen.size, shape[2], filters)
@@ -116,39 +116,37 @@ def locally_connected(
         return LocallyConnectedParams(weights, biases), (height, width, filters)
 
     def forward(params: LocallyConnectedParams, x: Float[Array, "n h w c"], context):
-        _check(params, x, seen)
-        z = jnp.einsum("nyxec,yxeck->nyxk", _patches(x, seen), _entries(params.weights)) + params.biases
-        z = taps.tap("z", z)
+        u = windows.patches(x, seen)
+        z = taps.tap("z", jnp.einsum("nyxijc,yxijck->nyxk", u, params.weights) + params.biases)
         return activation.value(z), LocallyConnectedTrace(x, z)
 
     def backward(params: LocallyConnectedParams, trace: LocallyConnectedTrace, d_y: Float[Array, "n y x k"]):
+        u = windows.patches(trace.x, seen)
         delta = taps.delta("z", d_y * activation.derivative(trace.z), "δ")
-        d_weights = jnp.einsum("nyxec,nyxk->yxeck", _patches(trace.x, seen), delta).reshape(params.weights.shape)
-        shares = jnp.einsum("nyxk,yxeck->enyxc", delta, _entries(params.weights))
-        d_x = windows.fold(list(shares), seen, trace.x.shape[1:3])
-        return LocallyConnectedParams(d_weights, jnp.sum(delta, axis=0)), d_x
+        d_weights = jnp.einsum("nyxijc,nyxk->yxijck", u, delta)
+        d_biases = jnp.einsum("nyxk->yxk", delta)
+        d_u = jnp.einsum("nyxk,yxijck->nyxijc", delta, params.weights)
+        d_x = windows.fold_patches(d_u, seen, trace.x.shape[1:3])
+        return LocallyConnectedParams(d_weights, d_biases), d_x
 
     statements: PyTree = LocallyConnectedParams("dW, unshared", "db, unshared")  # type: ignore[arg-type]
-    return Layer(init, forward, backward, "locally_connected", statements)
+    return Layer(
+        init, forward, backward, "locally_connected", statements, check=_check(seen),
+        expects="x (N, H, W, C), weights (y, x, h, w, C, K)",
+    )  # fmt: skip
 
 
-def _patches(x: Array, seen: windows.Window) -> Array:
-    """The pixels u under each window, (N, H', W', h·w, C)."""
-    return jnp.stack(list(seen.views(x)), axis=3)
+def _check(seen: windows.Window):
+    """A check that x has as many positions as the layer has filters for."""
 
+    def check(params: LocallyConnectedParams, x, context):
+        shapes.check_image(x.shape[1:], "locally_connected", seen)
+        came, made = seen.positions(x.shape[1:3]), params.weights.shape[:2]
+        if came != made:
+            raise ValueError(
+                f"locally_connected: x holds images of shape {x.shape[1:]} with {came[0]} x {came[1]} positions, "
+                f"expected {made[0]} x {made[1]}, each of which has weights of its own; give it images of the size "
+                "that it was made for, or take a convolution, which slides over any"
+            )
 
-def _entries(weights: Array) -> Array:
-    """W with the entries of a window along one axis, (H', W', h·w, C, K)."""
-    height, width, i, j, channels, filters = weights.shape
-    return weights.reshape(height, width, i * j, channels, filters)
-
-
-def _check(params: LocallyConnectedParams, x: Array, seen: windows.Window) -> None:
-    windows.check_image(x.shape[1:], "locally_connected", seen, params.weights.shape[4])
-    came, made = seen.positions(x.shape[1:3]), params.weights.shape[:2]
-    if came != made:
-        raise ValueError(
-            f"locally_connected: x holds images of shape {x.shape[1:]} with {came[0]} x {came[1]} positions, expected "
-            f"{made[0]} x {made[1]}, each of which has weights of its own; give it images of the size that it was made "
-            "for, or take a convolution, which slides over any"
-        )
+    return check

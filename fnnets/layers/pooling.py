@@ -1,40 +1,44 @@
 """Pooling layers: a window's greatest number, or its mean, channel by channel.
 
-    max    forward:   y[n,p,q,c] = x[n, p·s + i*, q·s + j*, c],  (i*, j*) = the first argmax over the window
-           backward:  d_x[n, p·s + i*, q·s + j*, c] += d_y[n,p,q,c]
-    mean   forward:   y[n,p,q,c] = 1/hw Σ_{i,j} x[n, p·s + i, q·s + j, c]
-           backward:  d_x[n, p·s + i, q·s + j, c] += 1/hw d_y[n,p,q,c],  every i, j
+    max    forward:   u[n,p,q,e,c] = x[n, p·s + i, q·s + j, c],  e = i·w + j
+                      e*[n,p,q,c] = the first argmax_e u[n,p,q,e,c]
+                      y[n,p,q,c] = u[n,p,q,e*,c]
+           backward:  d_u[n,p,q,e,c] = d_y[n,p,q,c] where e = e*, else 0
+                      dx = at each pixel the sum of d_u over all windows and entries that see it
+    mean   forward:   y[n,p,q,c] = Σ_e u[n,p,q,e,c] / (h·w)                     the sum of the views u[·,e]
+           backward:  dx = the same sum, of d_y[n,p,q,c] / (h·w) for every e
 
 The derivation, which the notes leave out: near x the greatest number of a window is one of its numbers, so ∂y/∂x is 1
-there and 0 elsewhere; a mean has 1/hw everywhere. A pixel under several windows gets the sum over them. Where two
-numbers of a window tie, the maximum has a kink; the convention is that the *first*, row by row, takes it all. Pixels
-behind the last whole window are left out, and their d_x is 0.
+there and 0 elsewhere; a mean has 1/(h·w) everywhere. A pixel under several windows gets the sum over them. Where two
+numbers of a window tie, the maximum has a kink; the convention is that the *first*, row by row, takes it all. A NaN
+counts as the greatest. Pixels behind the last whole window are left out, and their dx is 0.
 
 | symbol | name in code | shape |
 |---|---|---|
 | x | `x` | (N, H, W, C) |
+| u, d_u | `u`, `d_u` | (N, H', W', h·w, C) |
+| e* | `trace.winner` | (N, H', W', C) uint8, or int32 for windows of more than 256 pixels |
 | y | result | (N, H', W', C) |
-| i*·w + j* | `trace.winner` | (N, H', W', C) uint8, or int32 for windows of more than 256 pixels |
-| s | `window.stride` | 2 ints |
+| s | `seen.stride` | 2 ints |
 
-The forward pass has the same convention for ties, so that `jax.grad` of a cost agrees with `backward`.
+The forward pass has the same convention for ties, so that `jax.grad` of a cost agrees with `backward`. Of the images
+`backward` keeps the shape alone, as an array without elements (`trace.outline`), and of each window which entry won.
+The kernel for windows side by side, `fnnets.kernels.pooling`, computes the same without u.
 
-Source: [Rauber], section 5, for the forward pass of max-pooling. The winners are remembered, so `backward` never
-compares again.
+Source: [Rauber], section 5, for the forward pass of max-pooling.
 """
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
-from fnnets.kernels import windows
+from fnnets.kernels import paths, windows
+from fnnets.kernels import pooling as kernel
 from fnnets.kernels.windows import Window
 
 if TYPE_CHECKING:
@@ -55,12 +59,15 @@ class MeanPoolingTrace(NamedTuple):
 
 
 @constructor
-def max_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | None = None) -> Layer:
+def max_pooling(
+    window: int | tuple[int, int], stride: int | tuple[int, int] | None = None, implementation: str = "fast"
+) -> Layer:
     """The greatest number under each window, channel by channel; the first one where several tie.
 
     Args:
         window: pixels (h, w); one number stands for both.
         stride: pixels from one window to the next; None for windows side by side.
+        implementation: "fast", the kernel where windows stand side by side, or "plain", this page; both give the same.
 
     Raises:
         TypeError, ValueError: settings out of range; in `init` and `forward`, an example that is no image
@@ -74,30 +81,26 @@ def max_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | N
     """
     seen = windows.window("max_pooling", window, window if stride is None else stride)
     count = seen.size[0] * seen.size[1]
-    index_dtype = np.uint8 if count <= 256 else np.int32
+    is_fast = paths.is_fast(implementation, "max_pooling") and paths.pools_by_comparison(seen.size, seen.stride)
+    entries = np.arange(count, dtype=np.uint8 if count <= 256 else np.int32)
+
+    def traced(winner, x):
+        return MaxPoolingTrace(winner, _outline(x))
 
     def forward(params, x: Float[Array, "n h w c"], context):
-        windows.check_image(x.shape[1:], "max_pooling", seen)
-
-        def better(best, challenger):
-            (y, winner), (entry, tap) = best, challenger
-            is_better = (tap > y) | jnp.isnan(tap)  # NaN wins, so that it is not lost on the way
-            return jnp.where(is_better, tap, y), jnp.where(is_better, index_dtype(entry), winner)
-
-        first, *others = enumerate(seen.views(x))
-        start = (first[1], jnp.zeros(first[1].shape, index_dtype))
-        y, winner = reduce(better, others, start)
-        return y, MaxPoolingTrace(winner, _outline(x))
+        u = windows.patches(x, seen).reshape(len(x), *seen.positions(x.shape[1:3]), count, x.shape[3])
+        winner = jnp.argmax(u, axis=3).astype(entries.dtype)
+        y = jnp.take_along_axis(u, winner[:, :, :, None], axis=3)[:, :, :, 0]
+        return y, traced(winner, x)
 
     def backward(params, trace: MaxPoolingTrace, d_y: Float[Array, "n y x c"]):
-        shape, winner, zero = trace.outline.shape[1:3], trace.winner, jnp.zeros((), d_y.dtype)
-        if seen.stride == seen.size:
-            entries = np.arange(count, dtype=index_dtype).reshape(seen.size[0], 1, seen.size[1], 1)
-            shares = jnp.where(winner[:, :, None, :, None] == entries, d_y[:, :, None, :, None], zero)
-            return (), tile(shares, seen, shape)
-        return (), windows.fold([jnp.where(winner == index_dtype(i), d_y, zero) for i in range(count)], seen, shape)
+        is_winner = trace.winner[:, :, :, None] == entries[:, None]
+        d_u = jnp.where(is_winner, d_y[:, :, :, None], 0)
+        d_x = windows.fold_patches(d_u, seen, trace.outline.shape[1:3])
+        return (), d_x
 
-    return Layer(_init("max_pooling", seen), forward, backward, "max_pooling", (), window=seen)
+    passes = kernel.passes(seen, traced) if is_fast else (forward, backward)
+    return Layer(_init(seen), *passes, "max_pooling", (), window=seen, expects="x (N, H, W, C)")
 
 
 @constructor
@@ -119,26 +122,16 @@ def mean_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | 
     count = seen.size[0] * seen.size[1]
 
     def forward(params, x: Float[Array, "n h w c"], context):
-        windows.check_image(x.shape[1:], "mean_pooling", seen)
         return sum(seen.views(x)) / count, MeanPoolingTrace(_outline(x))
 
     def backward(params, trace: MeanPoolingTrace, d_y: Float[Array, "n y x c"]):
         return (), windows.fold([d_y / count] * count, seen, trace.outline.shape[1:3])
 
-    return Layer(_init("mean_pooling", seen), forward, backward, "mean_pooling", (), window=seen)
+    return Layer(_init(seen), forward, backward, "mean_pooling", (), window=seen, expects="x (N, H, W, C)")
 
 
-def tile(shares, window: Window, shape: tuple[int, ...]):
-    """As `windows.spread` of shares (N, H', h, W', w, C), for windows side by side: nothing is added, only laid out."""
-    n, y, height, x, width, c = shares.shape
-    tiles = shares.reshape(n, y * height, x * width, c)
-    rest = [(0, pixels - covered, 0) for pixels, covered in zip(shape, tiles.shape[1:3], strict=True)]
-    return lax.pad(tiles, np.zeros((), tiles.dtype), [(0, 0, 0), *rest, (0, 0, 0)])
-
-
-def _init(name: str, seen: Window):
+def _init(seen: Window):
     def init(key, shape):
-        windows.check_image(shape, name, seen)
         return (), (*seen.positions(shape[:2]), shape[2])
 
     return init

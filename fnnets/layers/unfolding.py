@@ -64,11 +64,6 @@ def unfold(units: int, activation: Activation = activations.sigmoid, *, steps: i
         return DenseParams(jnp.concatenate([params.weights, params.recurrent_weights], axis=1), params.biases)
 
     def forward(params: RecurrentParams, x, context: Context):
-        if not 1 <= x.shape[0] <= steps or context.mask is not None:
-            came = "a mask" if context.mask is not None else f"x of shape {x.shape}"
-            raise ValueError(
-                f"unfold: {came} came, expected (T, N, m), 1 <= T <= {steps}, without padding; unfold for that length"
-            )
         own, a, outputs, traces = shared(params), folded.start(params, x.shape[1])[0], [], []
         for x_t in x:
             a, trace = every.forward(own, jnp.concatenate([x_t, a], axis=-1), context)
@@ -86,4 +81,14 @@ def unfold(units: int, activation: Activation = activations.sigmoid, *, steps: i
             d_a = d_both[:, m:]
         return RecurrentParams(total.weights[:, :m], total.weights[:, m:], total.biases), jnp.stack(d_x[::-1])
 
-    return Layer(folded.init, forward, backward, "unfold", folded.statements, time="sequence to sequence")
+    def check(params, x, context: Context):
+        if not 1 <= x.shape[0] <= steps or context.mask is not None:
+            came = "a mask" if context.mask is not None else f"x of shape {x.shape}"
+            raise ValueError(
+                f"unfold: {came} came, expected (T, N, m), 1 <= T <= {steps}, without padding; unfold for that length"
+            )
+
+    return Layer(
+        folded.init, forward, backward, "unfold", folded.statements, time="sequence to sequence", check=check,
+        expects="x (T, N, m), weights (h, m)",
+    )  # fmt: skip

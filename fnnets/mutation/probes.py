@@ -156,15 +156,16 @@ def _images(parts: tuple[Layer, ...], shape: tuple[int, ...], n: int, x: Array |
     return placed(net, Batch(_values(n, *shape) if x is None else x, _shares(n, 3)))
 
 
-def _strided(shapes: Shapes) -> Probe:
-    first = layers.convolution(2, (2, 3), padding=((1, 0), (2, 1)), activation=activations.tanh)
-    second = layers.convolution(3, (3, 2), (2, 3), ((1, 2), (1, 0)), activations.sigmoid, (2, 3))
+def _strided(shapes: Shapes, implementation: str) -> Probe:
+    make = partial(layers.convolution, implementation=implementation)
+    first = make(2, (2, 3), padding=((1, 0), (2, 1)), activation=activations.tanh)
+    second = make(3, (3, 2), (2, 3), ((1, 2), (1, 0)), activations.sigmoid, (2, 3))
     return _images((first, second), (7, 8, 1), shapes.batch)
 
 
-def _square_kernels(shapes: Shapes) -> Probe:
-    parts = [layers.convolution(2, 3, padding="same", activation=activations.tanh) for _ in range(2)]
-    return _images(tuple(parts), (5, 6, 2), shapes.batch)
+def _square_kernels(shapes: Shapes, implementation: str) -> Probe:
+    one = layers.convolution(2, 3, padding="same", activation=activations.tanh, implementation=implementation)
+    return _images((one, one), (5, 6, 2), shapes.batch)
 
 
 def _unshared(shapes: Shapes) -> Probe:
@@ -174,17 +175,18 @@ def _unshared(shapes: Shapes) -> Probe:
 
 def _overlapping(shapes: Shapes) -> Probe:
     first = layers.convolution(2, 2, activation=activations.tanh)
-    return _images((first, layers.max_pooling((3, 2), (2, 1)), layers.mean_pooling((2, 3), 1)), (8, 7, 1), shapes.batch)
+    parts = first, layers.max_pooling((3, 2), (2, 1)), layers.mean_pooling((2, 3), 1)
+    return _images(parts, (8, 7, 1), shapes.batch)
 
 
-def _beside(shapes: Shapes) -> Probe:
+def _beside(shapes: Shapes, implementation: str) -> Probe:
     first = layers.convolution(2, 2, activation=activations.tanh)
-    return _images((first, layers.max_pooling(2)), (5, 8, 1), shapes.batch)
+    return _images((first, layers.max_pooling(2, None, implementation)), (5, 8, 1), shapes.batch)
 
 
-def _ties(shapes: Shapes) -> Probe:
+def _ties(shapes: Shapes, implementation: str) -> Probe:
     x = jnp.asarray(np.random.default_rng(2).integers(0, 3, (shapes.batch, 4, 6, 2)), jnp.float32)
-    return _images((layers.max_pooling(2),), (4, 6, 2), shapes.batch, x)
+    return _images((layers.max_pooling(2, None, implementation),), (4, 6, 2), shapes.batch, x)
 
 
 def _sequences(shapes: Shapes, net: Network, padded: bool = True, last: bool = False) -> Probe:
@@ -232,20 +234,33 @@ def _chains(shapes: Shapes, rule: Callable[..., Callable[..., Sampler]]) -> Prob
     return placed(net, Batch(jnp.round(_shares(shapes.batch, visible))), jax.random.key(6))
 
 
+def _both(name: str, make: Callable[..., Probe]) -> dict[str, Callable[[Shapes], Probe]]:
+    """A setting of kernels, and one of plain pages."""
+    return {name: partial(make, implementation="fast"), f"{name}, plain": partial(make, implementation="plain")}
+
+
 FAMILIES: dict[str, dict[str, Callable[[Shapes], Probe]]] = {
     "dense": {"plain": _dense, "square": _square, "dropout": _dropout},
-    "convolution": {"strided": _strided, "square": _square_kernels, "unshared": _unshared},
-    "pooling": {"overlapping": _overlapping, "beside": _beside, "ties": _ties},
+    "convolution": {**_both("strided", _strided), **_both("square", _square_kernels), "unshared": _unshared},
+    "pooling": {"overlapping": _overlapping, **_both("beside", _beside), **_both("ties", _ties)},
     "recurrent": {
         "plain": partial(_recurrent, learn_initial_state=True),
         "truncated": partial(_recurrent, truncate=2, padded=False),
         "checkpoints": partial(_recurrent, checkpoint_every=2, padded=False),
         "bidirectional": partial(_recurrent, bidirectional=True, return_sequences=False),
         "gru": partial(_gated, cell="gru", learn_initial_state=True),
+        "simple, plain": partial(_recurrent, learn_initial_state=True, implementation="plain"),
+        "last step, plain": partial(_recurrent, return_sequences=False, implementation="plain"),
+        "truncated, plain": partial(_recurrent, truncate=2, padded=False, implementation="plain"),
+        "gru, plain": partial(_gated, cell="gru", learn_initial_state=True, implementation="plain"),
     },
     "lstm": {
-        "plain": partial(_gated, cell="lstm", peepholes=True, learn_initial_state=True),
-        "1997": partial(_gated, cell="lstm", forget_gate=False, gate_connections=True),
+        "plain": partial(_gated, cell="lstm", learn_initial_state=True),
+        "peepholes": partial(_gated, cell="lstm_peepholes", learn_initial_state=True),
+        "1997": partial(_gated, cell="lstm_1997"),
+        "lstm, plain": partial(_gated, cell="lstm", learn_initial_state=True, implementation="plain"),
+        "peepholes, plain": partial(_gated, cell="lstm_peepholes", learn_initial_state=True, implementation="plain"),
+        "1997, plain": partial(_gated, cell="lstm_1997", learn_initial_state=True, implementation="plain"),
     },
     "autoencoder": {"tied": _tied, "sparse": _sparse},
     "rbm": {

@@ -26,7 +26,17 @@ import numpy as np
 from fnnets.core import batches
 from fnnets.core.types import Context
 from fnnets.mutation import probes
-from fnnets.mutation.catalogue import autoencoder, convolution, dense, lstm, pooling, rbm, recurrent
+from fnnets.mutation.catalogue import (
+    autoencoder,
+    convolution,
+    dense,
+    lstm,
+    lstm_page,
+    pooling,
+    rbm,
+    recurrent,
+    recurrent_page,
+)
 from fnnets.mutation.mutant import CONVENTION, SAMPLER, Mutant, is_named
 from fnnets.mutation.patch import Reached, applied
 from fnnets.mutation.probes import Probe, Setting
@@ -46,8 +56,8 @@ CATALOGUE: dict[str, tuple[Mutant, ...]] = {
     "dense": dense.MUTANTS,
     "convolution": convolution.MUTANTS,
     "pooling": pooling.MUTANTS,
-    "recurrent": recurrent.MUTANTS,
-    "lstm": lstm.MUTANTS,
+    "recurrent": recurrent_page.MUTANTS + recurrent.MUTANTS,
+    "lstm": lstm_page.MUTANTS + lstm.MUTANTS,
     "autoencoder": autoencoder.MUTANTS,
     "rbm": rbm.MUTANTS,
 }

@@ -30,12 +30,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from fnnets import activations, initializers, layers
-from fnnets.core import validate
+from fnnets.core import shapes, validate
 from fnnets.core.chain import chain
 from fnnets.core.construction import constructor
 from fnnets.core.network import network
 from fnnets.core.types import Layer, Network, Objective
-from fnnets.kernels import windows
+from fnnets.kernels import paths, windows
 
 PIXELS = r"(?P<height>\d+)(x(?P<width>\d+))?"
 ENTRIES = {
@@ -59,6 +59,7 @@ def convolutional(
     pool_first: bool = False,
     l2: float = 0.0,
     initializer: initializers.Initializer = initializers.default,
+    implementation: str = "fast",
 ) -> Network:
     """A network of convolutions, poolings and fully connected layers, read from a table.
 
@@ -72,10 +73,12 @@ def convolutional(
         pool_first: whether weighted inputs are pooled before they are activated.
         l2: λ of λ/2n Σ w².
         initializer: initial values of weights and biases.
+        implementation: of convolutions and max-poolings of the table: "fast", their kernels, or "plain", their pages;
+            both give the same to rounding.
 
     Raises:
         TypeError, ValueError: an entry that cannot be read, a table that does not end in a fully connected
-            layer, an image smaller than the table needs, λ < 0, an objective that is none.
+            layer, an image smaller than the table needs, λ < 0, an objective or an implementation that is none.
 
     >>> import jax, fnnets as fn
     >>> lenet = fn.convolutional((32, 32, 1), "conv5-6 meanpool2 | conv5-16 meanpool2 | conv5-120 | fc-84 fc-10",
@@ -84,18 +87,19 @@ def convolutional(
     61706
     """
     input_shape = validate.shape(input_shape, "convolutional: input_shape")
-    windows.check_image(input_shape, "convolutional")
+    shapes.check_image(input_shape, "convolutional")
     validate.is_instance(objective, Objective, "convolutional: objective", "take one from fnnets.objectives")
     validate.is_instance(
         activation, activations.Activation, "convolutional: activation", "take one from fnnets.activations"
     )
     validate.is_instance(pool_first, bool, "convolutional: pool_first", "write True or False")
+    paths.is_fast(implementation, "convolutional")
     entries = _entries(table)
     after = [*entries[1:], None]
     parts: list[Layer] = []
     waiting: list[Layer] = []  # an activation that stands behind the pooling that comes next
     for entry, following in zip(entries, after, strict=True):
-        made = _layers(entry, following, activation, padding, pool_first, initializer)
+        made = _layers(entry, following, activation, padding, pool_first, initializer, implementation)
         is_first_fc = _kind(entry) == "fc" and "flatten" not in (part.name for part in parts)
         parts += [layers.flatten()] * is_first_fc + made[:1] + waiting
         waiting = made[1:]
@@ -132,7 +136,7 @@ def _kind(entry: Any) -> str | None:
     return next((kind for kind, pattern in ENTRIES.items() if pattern.fullmatch(entry)), None)
 
 
-def _layers(entry, following, activation, padding, pool_first, initializer) -> list[Layer]:
+def _layers(entry, following, activation, padding, pool_first, initializer, implementation) -> list[Layer]:
     """The entry's layer, and the activation that the layer after it is to be followed by, if any."""
     kind = _kind(entry)
     if kind is None:
@@ -145,13 +149,17 @@ def _layers(entry, following, activation, padding, pool_first, initializer) -> l
         return [layers.dense(int(found["units"]), last, initializer)]
     size = int(found["height"]), int(found["width"] or found["height"])
     stride = None if found["stride"] is None else int(found["stride"])
-    if kind in ("maxpool", "meanpool"):
-        return [(layers.max_pooling if kind == "maxpool" else layers.mean_pooling)(size, stride)]
+    if kind == "maxpool":
+        return [layers.max_pooling(size, stride, implementation)]
+    if kind == "meanpool":
+        return [layers.mean_pooling(size, stride)]
     is_pooled_first = pool_first and _kind(following) in ("maxpool", "meanpool")
     own = activations.identity if is_pooled_first else activation
-    made = (layers.convolution if kind == "conv" else layers.locally_connected)(
-        int(found["units"]), size, 1 if stride is None else stride, padding, own, initializer=initializer
-    )
+    settings = int(found["units"]), size, 1 if stride is None else stride, padding, own
+    if kind == "conv":
+        made = layers.convolution(*settings, initializer=initializer, implementation=implementation)
+    else:
+        made = layers.locally_connected(*settings, initializer=initializer)
     return [made, layers.activate(activation)] if is_pooled_first else [made]
 
 
@@ -163,5 +171,5 @@ def _check_size(parts: list[Layer], shape: tuple[int, ...]) -> None:
     if min(have - need for have, need in zip(shape, least, strict=False)) < 0:
         raise ValueError(
             f"convolutional: images have shape {shape}, expected at least ({least[0]}, {least[1]}, C), which the "
-            f"windows of the table need; {windows.remedy(shape, None, 'give larger images or fewer poolings')}"
+            f"windows of the table need; {shapes.remedy(shape, None, 'give larger images or fewer poolings')}"
         )

@@ -20,6 +20,7 @@ Source: [Rauber], section 6; for other cells that of their layers.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,7 +32,8 @@ from fnnets.core.network import network
 from fnnets.core.types import Layer, Network, Objective
 
 CELLS: dict[str, Callable[..., Layer]] = {
-    "simple": layers.recurrent, "lstm": layers.lstm, "gru": layers.gru,
+    "simple": layers.recurrent, "lstm": layers.lstm, "lstm_peepholes": layers.lstm_peepholes,
+    "lstm_1997": layers.lstm_1997, "gru": layers.gru,
 }  # fmt: skip
 
 
@@ -47,13 +49,14 @@ def recurrent(
     dropout: float | None = None,
     l2: float = 0.0,
     initializer: initializers.Initializer | None = None,
+    implementation: str = "fast",
     **options: Any,
 ) -> Network:
     """A recurrent network of the given layer sizes.
 
     Args:
         sizes: features of a step first, then units of each recurrent layer, then outputs: [m, hidden, d].
-        cell: "simple", "lstm" or "gru".
+        cell: "simple", "lstm", "lstm_peepholes", "lstm_1997" or "gru".
         objective: output activation and cost.
         activation: σ of simple cells; None for the sigmoid.
         return_sequences: whether there is an output at each step, (T, N, d), or one for each sequence, (N, d).
@@ -62,8 +65,9 @@ def recurrent(
             training; None for none.
         l2: λ of λ/2n Σ w².
         initializer: initial values of weights and biases; None for the layers' own choice.
-        options: further options of the cells: learn_initial_state, truncate, checkpoint_every; for lstm also
-            forget_gate, peepholes, forget_bias, ….
+        implementation: "fast", the cells' kernels, or "plain", their pages; both give the same.
+        options: further options of the cells: learn_initial_state, truncate, checkpoint_every; of lstm and
+            lstm_peepholes also forget_bias.
 
     Raises:
         TypeError, ValueError: fewer than three sizes, a size that is no int ≥ 1, another cell, a
@@ -80,7 +84,7 @@ def recurrent(
     sizes = validate.shape(tuple(sizes), "recurrent: sizes")
     validate.is_instance(objective, Objective, "recurrent: objective", "take one from fnnets.objectives")
     validate.is_instance(bidirectional, bool, "recurrent: bidirectional", "write True or False")
-    make = _maker(cell, activation, initializer, options)
+    make = _maker(cell, activation, initializer, {"implementation": implementation, **options})
     validate.is_instance(return_sequences, bool, "recurrent: return_sequences", "write True or False")
     parts, last = [], len(sizes) - 3
     for position, size in enumerate(sizes[1:-1]):
@@ -115,6 +119,10 @@ def _maker(cell, activation, initializer, options) -> Callable[..., Layer]:
             if "unexpected keyword" not in str(error):
                 raise
             name = str(error).split("'")[-2]
-            raise TypeError(f"recurrent: {name} is no option of cell {cell!r}; see fnnets.layers for those") from None
+            known = ", ".join(inspect.signature(CELLS[cell]).parameters)
+            raise TypeError(
+                f"recurrent: {name} is no option of cell {cell!r}, expected one of {known}; correct it, or take "
+                f"another cell of {', '.join(CELLS)}"
+            ) from None
 
     return make

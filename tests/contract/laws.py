@@ -68,6 +68,23 @@ def drawn(layer, steps, n=3, features=3, padded=None, seed=1):
     return *jax.tree.map(lambda leaf: 0.5 * leaf, arrays), padded
 
 
+def drawn_images(layer, shape, dtype, n=3, seed=1):
+    """(params, x, d_y) of a layer of images (H, W, C), of order one."""
+    params, y_shape = layer.init(jax.random.key(0), shape)
+    return generic(seed, (params, jnp.zeros((n, *shape), dtype), jnp.zeros((n, *y_shape), dtype)))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def of_both(layers, params, x, d_y):
+    """The output and (d_params, d_x) of each of the layers: one program."""
+
+    def of_one(layer):
+        y, trace = layer.forward(params, x, fn.Context())
+        return y, layer.backward(params, trace, d_y)
+
+    return tuple(map(of_one, layers))
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def derivations(layer, params, x, d_y, mask=None, state=None):
     """The output, (d_params, d_x) by hand, and the same by `jax.vjp`: one program."""

@@ -6,16 +6,6 @@ import numpy as np
 import fnnets as fn
 from tests.contract.rows import LayerRow, NetworkRow, padding
 
-SQUASH_1997 = {  # γ(z) = 4σ(z) − 2 and η(c) = 2σ(c) − 1
-    "input_activation": fn.Activation(
-        lambda z: 4 * fn.activations.sigmoid.value(z) - 2, lambda z: 4 * fn.activations.sigmoid.derivative(z)
-    ),
-    "output_activation": fn.Activation(
-        lambda z: 2 * fn.activations.sigmoid.value(z) - 1, lambda z: 2 * fn.activations.sigmoid.derivative(z)
-    ),
-}
-OF_1997 = {"forget_gate": False, "gate_connections": True, **SQUASH_1997}
-
 
 def row(layer, steps=5, padded=False, shape=(3,), **others):
     return LayerRow(layer, shape, steps=steps, padded=padded, **others)
@@ -35,8 +25,8 @@ LAYERS_OF_SEQUENCES = {
         RECURRENT(4, return_sequences=False, learn_initial_state=True), steps=1
     ),
     "lstm": row(LSTM(4), **NOT_A_STEP),
-    "lstm, peepholes": row(LSTM(4, peepholes=True), padded=True),
-    "lstm of 1997": row(LSTM(3, **OF_1997), padded=True),
+    "lstm, peepholes": row(fn.layers.lstm_peepholes(4), padded=True),
+    "lstm of 1997": row(fn.layers.lstm_1997(3), padded=True),
     "lstm, learnt state, checkpoints, padded": row(
         LSTM(4, learn_initial_state=True, checkpoint_every=2), padded=True
     ),
@@ -55,6 +45,28 @@ LAYERS_OF_SEQUENCES = {
         padded=True,
     ),
 }  # fmt: skip
+
+PLAIN = {  # the pages of the layers of these rows; the kernel alone has checkpoints
+    "recurrent": RECURRENT(4, implementation="plain"),
+    "recurrent, tanh, learnt state, padded": RECURRENT(
+        4, fn.activations.tanh, learn_initial_state=True, implementation="plain"
+    ),
+    "recurrent, truncated": RECURRENT(4, fn.activations.tanh, truncate=2, implementation="plain"),
+    "recurrent, one answer, learnt state, one step": RECURRENT(
+        4, return_sequences=False, learn_initial_state=True, implementation="plain"
+    ),
+    "lstm": LSTM(4, implementation="plain"),
+    "lstm, peepholes": fn.layers.lstm_peepholes(4, implementation="plain"),
+    "lstm of 1997": fn.layers.lstm_1997(3, implementation="plain"),
+    "lstm, learnt state, checkpoints, padded": LSTM(4, learn_initial_state=True, implementation="plain"),
+    "gru": GRU(4, implementation="plain"),
+    "gru, learnt state, checkpoints, one answer, padded": GRU(
+        4, learn_initial_state=True, return_sequences=False, implementation="plain"
+    ),
+}
+LAYERS_OF_SEQUENCES |= {
+    f"{name}, plain": LAYERS_OF_SEQUENCES[name]._replace(layer=layer) for name, layer in PLAIN.items()
+}
 
 
 def sequences(steps, features, outputs, return_sequences, labels=False, padded=False):
@@ -98,8 +110,12 @@ def network(sizes, steps=6, labels=False, padded=False, with_key=False, **settin
 
 NETWORKS_OF_SEQUENCES = {
     "recurrent": network([3, 4, 2], l2=0.2),
+    "recurrent, plain": network([3, 4, 2], l2=0.2, implementation="plain"),
     "recurrent, tanh, last step, padded": network(
         [3, 4, 3], labels=True, padded=True, activation=fn.activations.tanh, return_sequences=False
+    ),
+    "lstm, last step, padded, plain": network(
+        [3, 4, 3], labels=True, padded=True, cell="lstm", return_sequences=False, implementation="plain"
     ),
     "lstm, dropout, padded": network([3, 4, 3], labels=True, padded=True, with_key=True, cell="lstm", dropout=0.4),
     "lstm, bidirectional, last step, padded": network(

@@ -17,6 +17,7 @@ ACTIVATIONS = {
     "own pair": fn.Activation(jnp.sin, jnp.cos),
 }
 
+CONVOLUTION = fn.layers.convolution
 THRESHOLD, STOCHASTIC = fn.layers.threshold, fn.layers.stochastic
 
 LAYERS = {
@@ -43,6 +44,25 @@ LAYERS = {
     "convolution, dilated, padded by hand": LayerRow(
         fn.layers.convolution(2, 2, (2, 1), ((3, 0), (1, 2)), fn.activations.identity, (2, 3)), (4, 3, 1)
     ),
+    "convolution, plain": LayerRow(
+        CONVOLUTION(3, (2, 3), activation=fn.activations.tanh, implementation="plain"),
+        (4, 5, 2),
+        False,
+        True,
+        (4, 2, 2),
+        "finds no place",
+    ),
+    "convolution, same, stride 2, plain": LayerRow(
+        CONVOLUTION(2, 3, 2, "same", fn.activations.sigmoid, implementation="plain"),
+        (5, 6, 2),
+        False,
+        True,
+        (5, 6),
+        "three axes",
+    ),
+    "convolution, dilated, padded by hand, plain": LayerRow(
+        CONVOLUTION(2, 2, (2, 1), ((3, 0), (1, 2)), fn.activations.identity, (2, 3), implementation="plain"), (4, 3, 1)
+    ),
     "locally connected": LayerRow(
         fn.layers.locally_connected(3, (2, 3), activation=fn.activations.tanh),
         (4, 5, 2),
@@ -64,6 +84,9 @@ LAYERS = {
     ),
     "max pooling": LayerRow(fn.layers.max_pooling(2), (4, 5, 2), False, True, (1, 5, 2), "finds no place"),
     "max pooling, overlapping": LayerRow(fn.layers.max_pooling((3, 2), (2, 1)), (6, 4, 2)),
+    "max pooling, plain": LayerRow(
+        fn.layers.max_pooling(2, implementation="plain"), (4, 5, 2), False, True, (1, 5, 2), "finds no place"
+    ),
     "mean pooling": LayerRow(fn.layers.mean_pooling((2, 3)), (4, 7, 2), False, True, (4, 7), "three axes"),
     "mean pooling, overlapping": LayerRow(fn.layers.mean_pooling(3, 2), (5, 6, 2)),
     "threshold": LayerRow(THRESHOLD(5), (7,), False, True, (2, 3), "expected one axis", vanishing=True),

@@ -39,16 +39,21 @@ class Probe:
         return self.net.cost_and_gradient(*self.arguments, key=self.key)
 
     @functools.cached_property
+    def both(self):
+        """`(params, batch, key=…) -> ((C, the gradient by hand), the automatic one)`, one program."""
+
+        def both(params, batch, *, key=None):
+            found = self.net.cost_and_gradient(params, batch, key=key)
+            return found, jax.grad(self.net.cost)(params, batch, key=key)
+
+        return jax.jit(both)
+
+    @functools.cached_property
     def automatic(self):
-        return self.referee(*self.arguments, key=self.key)
+        return self.both(*self.arguments, key=self.key)[1]
 
-    @functools.cached_property
-    def referee(self):
-        return jax.jit(jax.grad(self.net.cost))
-
-    @functools.cached_property
-    def jitted(self):
-        return jax.jit(self.net.cost_and_gradient)
+    def jitted(self, params, batch, key=None):
+        return self.both(params, batch, key=key)[0]
 
 
 @functools.cache
@@ -104,14 +109,14 @@ def test_two_updates_in_a_row_go_downhill(probe, dtype):
     descent = optax.sgd(1e-3)
 
     @jax.jit
-    def update(params, state):
-        cost, gradient = probe.net.cost_and_gradient(params, probe.batch, key=probe.key)
+    def update(params, gradient, state):
         updates, state = descent.update(gradient, state, params)
-        return cost, optax.apply_updates(params, updates), state
+        return optax.apply_updates(params, updates), state
 
     params, state, costs = probe.params, descent.init(probe.params), []
     for _ in range(3):
-        cost, params, state = update(params, state)
+        cost, gradient = probe.jitted(params, probe.batch, key=probe.key)
+        params, state = update(params, gradient, state)
         costs.append(cost)
     assert costs[2] < costs[1] < costs[0]
 
@@ -119,7 +124,8 @@ def test_two_updates_in_a_row_go_downhill(probe, dtype):
 @rows
 def test_one_example(probe, dtype):
     arguments = (probe.params, probe.part(2))
-    assert_equal_leaves(probe.jitted(*arguments)[1], probe.referee(*arguments), dtype)
+    (_, gradient), automatic = probe.both(*arguments)
+    assert_equal_leaves(gradient, automatic, dtype)
 
 
 @rows
@@ -133,9 +139,8 @@ def test_prediction_of_no_examples_is_empty(probe, dtype):
 @rows
 def test_saturated_units_give_finite_right_answers(name, probe, dtype):
     arguments = (jax.tree.map(lambda leaf: 1e3 * leaf, probe.params), probe.batch)
-    cost, gradient = probe.jitted(*arguments, key=probe.key)
+    (cost, gradient), automatic = probe.both(*arguments, key=probe.key)
     assert np.isfinite(cost)
-    automatic = probe.referee(*arguments, key=probe.key)
     if NETWORKS[name].gated:  # all leaves are judged by the largest
         gradient, automatic = (ravel_pytree(tree)[0] for tree in (gradient, automatic))
     # weighted inputs of order 1e3, rounded, move an exponential by a thousand times the rounding
@@ -146,10 +151,10 @@ def test_saturated_units_give_finite_right_answers(name, probe, dtype):
 def test_bfloat16_stays_bfloat16(name):
     probe = shared_probe(name, "float32")
     params = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), probe.params)
-    cost, gradient = probe.jitted(params, probe.batch, key=probe.key)
+    (cost, gradient), automatic = probe.both(params, probe.batch, key=probe.key)
     assert cost.dtype == jnp.bfloat16
     assert_type_of(gradient, params)
-    assert_equal_leaves(gradient, probe.referee(params, probe.batch, key=probe.key), "bfloat16")
+    assert_equal_leaves(gradient, automatic, "bfloat16")
 
 
 @rows

@@ -7,11 +7,11 @@ from jax.sharding import AxisType, Mesh
 from jax.sharding import PartitionSpec as P
 
 from fnnets.core import devices
-from fnnets.kernels import convolution
+from fnnets.kernels import paths
 
 
 def seen():
-    return devices.is_cut(), devices.parts(), convolution.pays_weights_gradient((1, 2, 2, 1))
+    return devices.is_cut(), devices.parts(), paths.weights_by_patches((1, 2, 2, 1))
 
 
 def test_alone_nothing_is_cut():

@@ -22,7 +22,7 @@ FAMILIES = {  # (a network of that λ, the shapes of its inputs and targets for 
         ((N, 5, 5, 1), (N, 3), (0, 0)),
     ),
     "lstm": (
-        lambda l2: fn.recurrent([2, 3, 2], "lstm", objective=SQUARED, peepholes=True, learn_initial_state=True, l2=l2),
+        lambda l2: fn.recurrent([2, 3, 2], "lstm_peepholes", objective=SQUARED, learn_initial_state=True, l2=l2),
         ((6, N, 2), (6, N, 2), (1, 1)),
     ),
     "tied": (

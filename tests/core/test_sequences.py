@@ -8,7 +8,6 @@ import pytest
 import fnnets as fn
 from fnnets.core import sequences
 from tests.contract.laws import assert_equal_leaves
-from tests.contract.sequences import OF_1997
 
 SOFTMAX, SQUARED = fn.objectives.softmax_log_likelihood, fn.objectives.linear_squared_error
 T, LENGTHS = 5, (5, 3, 3)
@@ -39,7 +38,7 @@ def test_without_padding_all_steps_count_alike():
 NETWORKS = {
     "simple": fn.recurrent([3, 4, 2], objective=SOFTMAX, activation=fn.activations.tanh, l2=0.3),
     "lstm of 1997, checkpoints, last step": fn.recurrent(
-        [3, 3, 2], "lstm", objective=SOFTMAX, return_sequences=False, checkpoint_every=2, **OF_1997
+        [3, 3, 2], "lstm_1997", objective=SOFTMAX, return_sequences=False, checkpoint_every=2
     ),
     "lstm, bidirectional, learnt state": fn.recurrent(
         [3, 3, 2], "lstm", objective=SOFTMAX, bidirectional=True, learn_initial_state=True
@@ -74,7 +73,7 @@ def test_padding_changes_neither_cost_nor_gradient(name):
 
 @pytest.mark.parametrize(
     "layer",
-    [fn.layers.recurrent(3), fn.layers.lstm(3, **OF_1997), fn.layers.gru(3)],
+    [fn.layers.recurrent(3), fn.layers.lstm_1997(3), fn.layers.gru(3)],
     ids=["recurrent", "lstm of 1997", "gru"],
 )
 def test_padding_leaves_the_state_as_it_was(layer):

@@ -11,7 +11,7 @@ from fnnets.core import stepping
 SOFTMAX = fn.objectives.softmax_log_likelihood
 NETWORKS = {
     "simple": fn.recurrent([3, 4, 2], objective=SOFTMAX, learn_initial_state=True),
-    "two lstm, peepholes, dropout": fn.recurrent([3, 4, 3, 2], "lstm", objective=SOFTMAX, peepholes=True, dropout=0.5),
+    "two lstm, peepholes, dropout": fn.recurrent([3, 4, 3, 2], "lstm_peepholes", objective=SOFTMAX, dropout=0.5),
     "gru, checkpoints": fn.recurrent([3, 4, 2], "gru", objective=SOFTMAX, checkpoint_every=3),
 }
 

@@ -9,19 +9,18 @@ import numpy as np
 import pytest
 
 import fnnets as fn
-from fnnets.kernels import scan
+from fnnets.kernels import paths, scan
 from tests.contract.laws import assert_equal_leaves, derivations, drawn
 from tests.contract.rows import padding
-from tests.contract.sequences import OF_1997
 
 RECURRENT, LSTM, GRU = fn.layers.recurrent, fn.layers.lstm, fn.layers.gru
 BIDIRECTIONAL = fn.layers.bidirectional
 LENGTHS = (1, 2, 3, 17, 200)
 CELLS = {
     "recurrent": lambda **options: RECURRENT(3, fn.activations.tanh, **options),
-    "lstm": lambda **options: LSTM(4, peepholes=len(options) % 2 == 1, **options),
-    "lstm without forget gate": lambda **options: LSTM(3, forget_gate=False, peepholes=True, **options),
-    "lstm of 1997": lambda **options: LSTM(2, **OF_1997, **options),
+    "lstm": lambda **options: LSTM(4, **options),
+    "lstm with peepholes": lambda **options: fn.layers.lstm_peepholes(3, **options),
+    "lstm of 1997": lambda **options: fn.layers.lstm_1997(2, **options),
     "gru": lambda **options: GRU(4, **options),
     "bidirectional": lambda **options: BIDIRECTIONAL(GRU(3, **{**options, "return_sequences": True})),
 }
@@ -61,11 +60,13 @@ def test_every_cell_at_every_length(cell):
 def test_segments_do_not_change_the_gradient(cell, options, monkeypatch):
     """Two segments of three steps and a rest of two, against all steps at once."""
     with jax.enable_x64(True):
-        whole, cut = (CELLS[cell](**options) for _ in range(2))
+        whole, lengths = CELLS[cell](**options), []
+        cut = whole._replace(name="cut")  # a layer of its own, which is traced for itself
         arguments = drawn(whole, 8, padded=padding(8, 3))
         reference = derivations(whole, *arguments)[1]
-        monkeypatch.setattr(scan, "segment_length", lambda cell, chosen, x: 3)
+        monkeypatch.setattr(scan, "segment_length", lambda cell, chosen, x: lengths.append(3) or 3)
         assert_equal_leaves(derivations(cut, *arguments)[1], reference, "float64")
+        assert lengths
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators run one segment")
@@ -74,7 +75,7 @@ def test_a_segment_is_as_long_as_fits_the_cache():
     short, long = (np.broadcast_to(np.float32(0), (steps, 8, 3)) for steps in (20, 1_000_000))
     assert scan.segment_length(cell, plain, short) == 20
     steps = scan.segment_length(cell, plain, long)
-    assert 1 < steps * 8 * 16 * 4 <= 1.01 * scan.SEGMENT_BYTES
+    assert 1 < steps * 8 * 16 * 4 <= 1.01 * paths.SEGMENT_BYTES
     assert scan.segment_length(cell, plain, long[:, :0]) == 1_000_000
     assert scan.segment_length(cell, plain._replace(checkpoint_every=7), long) == 7
     assert scan.segment_length(cell, plain._replace(checkpoint_every=99), short) == 20

@@ -103,6 +103,7 @@ BAD_SETTINGS = {
     "padding is 'full'": {"padding": "full"},
     "padding is 2": {"padding": 2},
     "expected at least 0": {"padding": ((0, 0), (-1, 0))},
+    'convolution: implementation is \'quick\', expected "fast" .* or "plain"': {"implementation": "quick"},
 }
 
 

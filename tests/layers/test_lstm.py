@@ -7,7 +7,6 @@ import pytest
 
 import fnnets as fn
 from tests.contract.laws import derivations
-from tests.contract.sequences import OF_1997
 from tests.layers.parity import against_torch
 
 
@@ -39,7 +38,7 @@ def test_zero_weights_halve_the_cell_at_every_step():
 def test_the_form_of_1997_keeps_its_cell():
     """Without a forget gate c stays 1; h = (2σ(1) − 1)/2, and ∂h/∂c[0] = σ'(1) after any number of steps."""
     with jax.enable_x64(True):
-        layer = fn.layers.lstm(1, **OF_1997, learn_initial_state=True, return_sequences=False)
+        layer = fn.layers.lstm_1997(1, learn_initial_state=True, return_sequences=False)
         params = zeros(layer, (0, 1, 0, 0))
         y, (d_params, _), _ = derivations(layer, params, jnp.ones((9, 1, 2)), jnp.ones((1, 1)))
         s = 1 / (1 + np.exp(-1.0))
@@ -47,13 +46,13 @@ def test_the_form_of_1997_keeps_its_cell():
         np.testing.assert_allclose(d_params.initial_state[1], [s * (1 - s)], rtol=1e-14)
         np.testing.assert_allclose(d_params.candidate.biases, [9 * s * (1 - s) / 2], rtol=1e-14)  # i γ'(0) = 1/2
         assert params.input_gate.recurrent_weights.shape == (1, 3)  # h, i and o of the step before
-        assert params.forget_gate is d_params.forget_gate is None
+        assert params._fields == d_params._fields == ("input_gate", "candidate", "output_gate", "initial_state")
 
 
 def test_peepholes_by_hand():
     """All weights zero but p_o: o = σ(p_o c) with c = 1/2, and ∂h/∂p_o = tanh(c) o(1−o) c."""
     with jax.enable_x64(True):
-        layer = fn.layers.lstm(1, peepholes=True, learn_initial_state=True)
+        layer = fn.layers.lstm_peepholes(1, learn_initial_state=True)
         params = zeros(layer, (0, 1))
         params = params._replace(output_gate=params.output_gate._replace(peephole_weights=jnp.array([3.0])))
         y, (d_params, _), _ = derivations(layer, params, jnp.ones((1, 1, 2)), jnp.ones((1, 1, 1)))
@@ -77,7 +76,7 @@ def test_an_open_forget_gate_carries_the_gradient_over_a_thousand_steps():
 
 
 def test_the_forget_gate_begins_open_and_peepholes_begin_as_zeros():
-    params, _ = fn.layers.lstm(3, peepholes=True, forget_bias=2.0).init(jax.random.key(0), (2,))
+    params, _ = fn.layers.lstm_peepholes(3, forget_bias=2.0).init(jax.random.key(0), (2,))
     assert params.forget_gate.biases.tolist() == [2.0] * 3
     assert params.input_gate.biases.tolist() == [0.0] * 3
     assert params.input_gate.peephole_weights.tolist() == [0.0] * 3
@@ -96,11 +95,14 @@ def test_pytorch_agrees():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"forget_gate": 1}, TypeError, "forget_gate is 1.*write True or False"),
-        ({"peepholes": "yes"}, TypeError, "peepholes is 'yes'"),
-        ({"gate_connections": None}, TypeError, "gate_connections is None"),
-        ({"input_activation": jnp.tanh}, TypeError, "input_activation is .*expected Activation"),
-        ({"output_activation": "tanh"}, TypeError, "output_activation is 'tanh'"),
+        ({"learn_initial_state": 1}, TypeError, "learn_initial_state is 1.*write True or False"),
+        ({"return_sequences": "yes"}, TypeError, "return_sequences is 'yes'"),
+        ({"implementation": "quick"}, ValueError, 'implementation is \'quick\', expected "fast".*or "plain"'),
+        (
+            {"implementation": "plain", "checkpoint_every": 3},
+            ValueError,
+            'checkpoint_every is 3 with implementation="plain".*fnnets/kernels/scan.py keeps checkpoints',
+        ),
         ({"forget_bias": "one"}, TypeError, "forget_bias is 'one'"),
         ({"forget_bias": float("nan")}, ValueError, "forget_bias is nan"),
     ],

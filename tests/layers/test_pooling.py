@@ -1,13 +1,13 @@
 """Pooling: what wins, what ties, overlaps and remainders, against loops in NumPy."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import fnnets as fn
-from fnnets.kernels import windows
-from fnnets.layers import pooling
 
 
 def by_loop(x, d_y, window, stride, is_max):
@@ -26,12 +26,19 @@ def by_loop(x, d_y, window, stride, is_max):
     return y, d_x
 
 
-@pytest.mark.parametrize("kind", ["max_pooling", "mean_pooling"])
+KINDS = {
+    "max": fn.layers.max_pooling,
+    "max, plain": partial(fn.layers.max_pooling, implementation="plain"),
+    "mean": fn.layers.mean_pooling,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("window", "stride"), [((2, 2), (2, 2)), ((3, 2), (1, 2)), ((2, 3), (3, 4))])
 def test_against_a_loop_with_ties_overlaps_and_remainders(kind, window, stride):
     random = np.random.default_rng(0)
     x = random.integers(0, 3, (2, 7, 8, 2)).astype(np.float32)  # three values: many ties
-    layer = getattr(fn.layers, kind)(window, stride)
+    layer = KINDS[kind](window, stride)
 
     def both(x, d_y):
         y, trace = layer.forward((), x, fn.Context())
@@ -41,35 +48,17 @@ def test_against_a_loop_with_ties_overlaps_and_remainders(kind, window, stride):
     _, shape = layer.init(jax.random.key(0), x.shape[1:])
     d_y = random.normal(size=(2, *shape)).astype(np.float32)
     y, d_x, automatic = jax.jit(both)(x, d_y)
-    wanted_y, wanted_d_x = by_loop(x, d_y, window, stride, kind == "max_pooling")
+    wanted_y, wanted_d_x = by_loop(x, d_y, window, stride, kind != "mean")
     np.testing.assert_allclose(y, wanted_y, atol=1e-6)
     np.testing.assert_allclose(d_x, wanted_d_x, atol=1e-6)
     np.testing.assert_allclose(automatic, wanted_d_x, atol=1e-6)
 
 
-def test_windows_side_by_side_are_laid_out_as_spread_sums_them():
-    seen = windows.window("max_pooling", (2, 3), (2, 3))
-    shares = np.random.default_rng(0).normal(size=(2, 3, 2, 2, 3, 4)).astype(np.float32)  # (N, H', h, W', w, C)
-    apart = [shares[:, :, i, :, j] for i in range(2) for j in range(3)]
-    laid = pooling.tile(shares, seen, (7, 8))
-    np.testing.assert_array_equal(laid, windows.fold(apart, seen, (7, 8)))
-    assert laid.shape == (2, 7, 8, 4)
-    assert not np.asarray(laid[:, 6:]).any()
-    assert not np.asarray(laid[:, :, 6:]).any()
-
-
 def test_nan_is_not_lost():
     x = np.zeros((1, 2, 4, 1), np.float32)
     x[0, 0, 0], x[0, 1, 3] = np.nan, np.nan
-    assert np.isnan(fn.layers.max_pooling(2).forward((), jnp.asarray(x), fn.Context())[0]).all()
-
-
-def test_the_winner_of_a_large_window_has_room():
-    for window, dtype in ((16, np.uint8), (17, np.int32)):
-        _, trace = jax.eval_shape(
-            lambda x, w=window: fn.layers.max_pooling(w).forward((), x, None), np.zeros((1, 17, 17, 1))
-        )
-        assert trace.winner.dtype == dtype
+    layer = fn.layers.max_pooling(2)
+    assert np.isnan(layer.forward((), jnp.asarray(x), fn.Context())[0]).all()
 
 
 def test_bad_windows_are_refused():
@@ -80,3 +69,16 @@ def test_bad_windows_are_refused():
             make(2, -1)
         with pytest.raises(ValueError, match=r"finds no place .* at least \(5, 5, C\)"):
             make(5).forward((), np.zeros((1, 4, 6, 1), np.float32), fn.Context())
+
+
+def test_an_implementation_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r'max_pooling: implementation is \'quick\', expected "fast" .* or "plain"'):
+        fn.layers.max_pooling(2, implementation="quick")
+
+
+def test_the_winner_of_a_large_window_has_room():
+    for window, dtype in ((16, np.uint8), (17, np.int32)):
+        _, trace = jax.eval_shape(
+            lambda x, w=window: fn.layers.max_pooling(w).forward((), x, None), np.zeros((1, 17, 17, 1))
+        )
+        assert trace.winner.dtype == dtype

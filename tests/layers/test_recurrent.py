@@ -8,13 +8,12 @@ import pytest
 import fnnets as fn
 from fnnets.layers.recurrent import RecurrentParams
 from tests.contract.laws import assert_equal_leaves, derivations, drawn
-from tests.contract.sequences import OF_1997
 from tests.layers.parity import against_torch
 
 CELLS = {
     "recurrent": fn.layers.recurrent(4, learn_initial_state=True),
-    "lstm": fn.layers.lstm(4, peepholes=True, learn_initial_state=True),
-    "lstm of 1997": fn.layers.lstm(3, **OF_1997, learn_initial_state=True),
+    "lstm": fn.layers.lstm_peepholes(4, learn_initial_state=True),
+    "lstm of 1997": fn.layers.lstm_1997(3, learn_initial_state=True),
     "gru": fn.layers.gru(4, learn_initial_state=True),
 }
 cells = pytest.mark.parametrize("name", CELLS)

@@ -89,6 +89,21 @@ BAD_TABLES = {
 }
 
 
+def test_an_implementation_is_that_of_convolutions():
+    """The plain page convolves by products of patches."""
+    table = "conv3-2 maxpool2 meanpool1 local2-2 | fc-2"
+    fast, plain = (
+        fn.convolutional((7, 7, 1), table, objective=SOFTMAX, implementation=each) for each in ("fast", "plain")
+    )
+    params = jax.eval_shape(fast.init, jax.random.key(0))
+    x = jax.ShapeDtypeStruct((2, 7, 7, 1), np.float32)
+    programs = [str(jax.make_jaxpr(net.predict)(params, x)) for net in (fast, plain)]
+    assert ["conv_general_dilated" in program for program in programs] == [True, False]
+    for wanted in ("conv3-2 fc-1", "fc-1"):
+        with pytest.raises(ValueError, match="convolutional: implementation is 'quick', expected \"fast\""):
+            fn.convolutional((7, 7, 1), wanted, objective=SOFTMAX, implementation="quick")
+
+
 @pytest.mark.parametrize("message", BAD_TABLES)
 def test_bad_tables_are_refused(message):
     with pytest.raises(ValueError, match=message):

@@ -24,9 +24,8 @@ def parameters(net):
         ("simple", {}, 8 * (3 + 8 + 1)),
         ("simple", {"learn_initial_state": True}, 8 * (3 + 8 + 1) + 8),
         ("lstm", {}, 4 * 8 * (3 + 8 + 1)),
-        ("lstm", {"peepholes": True, "learn_initial_state": True}, 4 * 8 * (3 + 8 + 1) + 3 * 8 + 2 * 8),
-        ("lstm", {"forget_gate": False}, 3 * 8 * (3 + 8 + 1)),
-        ("lstm", {"forget_gate": False, "gate_connections": True}, 3 * 8 * (3 + 3 * 8 + 1)),
+        ("lstm_peepholes", {"learn_initial_state": True}, 4 * 8 * (3 + 8 + 1) + 3 * 8 + 2 * 8),
+        ("lstm_1997", {}, 3 * 8 * (3 + 3 * 8 + 1)),
         ("gru", {}, 3 * 8 * (3 + 8 + 1) + 8),
     ],
 )
@@ -125,7 +124,11 @@ def test_too_few_sizes_are_refused(sizes):
     [
         ({"sizes": [3, 0, 2]}, ValueError, r"sizes\[1\] is 0"),
         ({"sizes": [3, 4.5, 2]}, TypeError, r"sizes\[1\] is 4.5"),
-        ({"cell": "rnn"}, ValueError, "cell is 'rnn', expected one of 'simple', 'lstm', 'gru'"),
+        (
+            {"cell": "rnn"},
+            ValueError,
+            "cell is 'rnn', expected one of 'simple', 'lstm', 'lstm_peepholes', 'lstm_1997', 'gru'",
+        ),
         ({"objective": "softmax"}, TypeError, "objective is 'softmax'"),
         ({"return_sequences": "last"}, TypeError, "return_sequences is 'last' of type str, expected bool"),
         ({"bidirectional": 1}, TypeError, "bidirectional is 1.*write True or False"),

@@ -4,6 +4,8 @@
 |---|---|
 | 1/hw d_y for each pixel of a window | "mean_pooling d_x" |
 | d_y for the pixel that won | "max_pooling d_x" |
+
+Mutants of the page of max-pooling are called "…", and are tried at settings of the page.
 """
 
 from __future__ import annotations
@@ -11,10 +13,14 @@ from __future__ import annotations
 from fnnets.mutation.mutant import CONVENTION, Mutant
 
 MAX, MEAN = "fnnets.layers.pooling:max_pooling", "fnnets.layers.pooling:mean_pooling"
-WINNER, ALL = "jnp.where(winner == index_dtype(i), d_y, zero)", " for i in range(count)], seen, shape)"
-TILED, SHARED = "winner[:, :, None, :, None] == entries, d_y[:, :, None, :, None], zero", "[d_y / count]"
+SHARED, KERNEL = "[d_y / count]", "fnnets.kernels.pooling:passes"
+TILED = "winner[:, :, None, :, None] == entries, d_y[:, :, None, :, None], zero"
+
+FIRST, WON = "jnp.argmax(u, axis=3)", "trace.winner[:, :, :, None] == entries[:, None]"
+GIVEN, ONTO = "jnp.where(is_winner, d_y[:, :, :, None], 0)", "windows.fold_patches(d_u, seen,"
 
 MAXIMUM, AVERAGE = ("max_pooling d_x",), ("mean_pooling d_x",)
+OVERLAPPING, SIDE = "overlapping", "beside, plain"
 OVERLAP, BESIDE, TIES = "max-pooling of windows that overlap", "max-pooling of windows side by side", "ties in a window"
 
 MUTANTS = (
@@ -23,31 +29,44 @@ MUTANTS = (
            "mean-pooling of windows wider than 1"),
     Mutant("mean-pool's share for one pixel alone", MEAN, f"{SHARED} * count", f"{SHARED} + [0 * d_y] * (count - 1)",
            AVERAGE, "dx", "overlapping", "mean-pooling"),
-    Mutant("max-pool gradient to every pixel", MAX, WINNER, "d_y", MAXIMUM, "dx", "overlapping", OVERLAP),
-    Mutant("max-pool gradient to the pixel behind", MAX, WINNER, WINNER.replace("(i)", "((i - 1) % count)"), MAXIMUM,
-           "dx", "overlapping", OVERLAP),
-    Mutant("max-pool gradient divided by hw", MAX, WINNER, f"{WINNER} / count", MAXIMUM, "dx", "overlapping", OVERLAP),
-    Mutant("winners in the window's first pixel alone", MAX, f"{WINNER}{ALL}",
-           f"{WINNER}{ALL.replace('range(count)', 'range(1)')}", MAXIMUM, "dx", "overlapping", OVERLAP),
-    Mutant("winner's row and column swapped", MAX, TILED, TILED.replace("entries", "entries.transpose(2, 1, 0, 3)"),
-           MAXIMUM, "dx", "beside", f"{BESIDE}, square ones"),
-    Mutant("max-pool as a mean", MAX, TILED, "entries >= 0, d_y[:, :, None, :, None] / count, zero", MAXIMUM, "dx",
-           "beside", BESIDE),
-    Mutant("the last among ties", MAX, "(tap > y)", "(tap >= y)", MAXIMUM, "", "ties", TIES, CONVENTION),
+    Mutant("max-pool gradient to every pixel", MAX, GIVEN, GIVEN.replace("is_winner", "is_winner | True"),
+           MAXIMUM, "dx", OVERLAPPING, OVERLAP),
+    Mutant("max-pool gradient to the pixel behind", MAX, WON,
+           WON.replace("entries", "np.roll(entries, 1)"), MAXIMUM, "dx", OVERLAPPING, OVERLAP),
+    Mutant("max-pool gradient divided by hw", MAX, GIVEN, f"{GIVEN} / count", MAXIMUM, "dx", OVERLAPPING,
+           OVERLAP),
+    Mutant("winners in the window's first pixel alone", MAX, ONTO,
+           ONTO.replace("d_u", "d_u.at[:, :, :, 1:].set(0)"), MAXIMUM, "dx", OVERLAPPING, OVERLAP),
+    Mutant("winner's row and column swapped", MAX, ONTO,
+           ONTO.replace("d_u", "d_u.reshape(*d_u.shape[:3], *seen.size, -1).swapaxes(3, 4)"), MAXIMUM, "dx", SIDE,
+           f"{BESIDE}, square ones"),
+    Mutant("max-pool as a mean", MAX, GIVEN, "jnp.where(is_winner | True, d_y[:, :, :, None] / count, 0)",
+           MAXIMUM, "dx", SIDE, BESIDE),
+    Mutant("the last among ties", MAX, FIRST, "count - 1 - jnp.argmax(u[:, :, :, ::-1], axis=3)", MAXIMUM, "",
+           "ties, plain", TIES, CONVENTION),
     Mutant(
         "max-pool gradient split among ties", MAX,
-        """MaxPoolingTrace(winner, _outline(x))
+        """traced(winner, x)
 
     def backward(params, trace: MaxPoolingTrace, d_y: Float[Array, "n y x c"]):
-        shape, winner, zero = trace.outline.shape[1:3], trace.winner, jnp.zeros((), d_y.dtype)
+        is_winner = trace.winner[:, :, :, None] == entries[:, None]
 """,
-        """MaxPoolingTrace(jnp.stack([tap == y for tap in seen.views(x)]), _outline(x))
+        """traced(u == y[:, :, :, None], x)
 
     def backward(params, trace: MaxPoolingTrace, d_y: Float[Array, "n y x c"]):
-        shape, winner, zero = trace.outline.shape[1:3], trace.winner, jnp.zeros((), d_y.dtype)
-        d_y = d_y / jnp.sum(winner, axis=0).astype(d_y.dtype)
-        return (), windows.fold([jnp.where(winner[i], d_y, zero) for i in range(count)], seen, shape)
+        is_winner = trace.winner
+        d_y = d_y / jnp.sum(is_winner, axis=3).astype(d_y.dtype)
 """,
-        MAXIMUM, "", "ties", TIES, CONVENTION,
+        MAXIMUM, "", "ties, plain", TIES, CONVENTION,
     ),
+    Mutant("kernel: winner's row and column swapped", KERNEL, TILED,
+           TILED.replace("entries", "entries.transpose(2, 1, 0, 3)"), MAXIMUM, "dx", "beside",
+           f"{BESIDE}, square ones"),
+    Mutant("kernel: max-pool as a mean", KERNEL, TILED, "entries >= 0, d_y[:, :, None, :, None] / count, zero", MAXIMUM,
+           "dx", "beside", BESIDE),
+    Mutant("kernel: max-pool gradient divided by hw", KERNEL, "tile(shares, trace", "tile(shares / count, trace",
+           MAXIMUM, "dx", "beside", BESIDE),
+    Mutant("kernel: max-pool gradient to the pixel behind", KERNEL, TILED,
+           TILED.replace("== entries", "== np.roll(entries, 1, axis=2)"), MAXIMUM, "dx", "beside", BESIDE),
+    Mutant("kernel: the last among ties", KERNEL, "(tap > y)", "(tap >= y)", MAXIMUM, "", "ties", TIES, CONVENTION),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Mutants of recurrent layers: the reverse scan that all share, the simple cell, the gated unit, both directions.
+"""Mutants of the kernels of recurrent layers, and of both directions; those of the pages are in `recurrent_page`.
 
 | what is changed | where it must be found |
 |---|---|
@@ -17,16 +17,13 @@ from __future__ import annotations
 from fnnets.mutation.mutant import Mutant
 
 RECURRENT, UNROLLING, RECURRENCE = (
-    "fnnets.layers.recurrent:recurrent",
+    "fnnets.kernels.recurrent:cell",
     "fnnets.kernels.scan",
-    "fnnets.layers.cell:layer",
+    "fnnets.layers.recurrence:layer",
 )
 BACK, WHOLE, SPREAD = f"{UNROLLING}:_scan_backward", f"{UNROLLING}:backward", "fnnets.core.sequences:spread"
-BOTH, GRU, LAST = (
-    "fnnets.layers.bidirectional:bidirectional",
-    "fnnets.layers.gru:gru",
-    "fnnets.layers.last_step:last_step",
-)
+BOTH, LAST = "fnnets.layers.bidirectional:bidirectional", "fnnets.layers.last_step:last_step"
+GRU, GRU_SUMS = "fnnets.kernels.gru:back", "fnnets.kernels.gru:weigh"
 
 SLOPE = "activation.slope(state[0])"
 DELTA, CARRY = "d_state[0] * slope", "return (delta @ packed.recurrent_weights,), delta"
@@ -71,17 +68,17 @@ SIMPLE = (
            "plain"),
     Mutant("t = 1 left out of dω", RECURRENT, WEIGH, WEIGH.replace("previous[0]", "previous[0].at[0].set(0)"),
            ("recurrent .recurrent_weights",), "11, 14", "plain", "a first state that is not zero"),
-    Mutant("dω transposed", RECURRENT, "d_weights, d_recurrent_weights,", "d_weights, d_recurrent_weights.T,",
+    Mutant("dω transposed", RECURRENT, "d_recurrent_weights, jnp.sum", "d_recurrent_weights.T, jnp.sum",
            ("recurrent .recurrent_weights",), "11, 14", "plain"),
-    Mutant("dW averaged over time", RECURRENT, "RecurrentParams(d_weights,", "RecurrentParams(d_weights / len(x),",
+    Mutant("dW averaged over time", RECURRENT, "return d_weights,", "return d_weights / len(x),",
            ("recurrent .weights",), "10, 13", "plain", LONG),
     Mutant("db summed over time but averaged over the batch", RECURRENT, BIASES,
            "jnp.sum(jnp.mean(delta, axis=1), axis=0)", ("recurrent .biases",), "9, 12", "plain",
            "a batch of more than one"),
     Mutant("db of the last step alone", RECURRENT, BIASES, "jnp.sum(delta[-1], axis=0)", ("recurrent .biases",),
            "9, 12", "plain", LONG),
-    Mutant("dx of the step before", RECURRENT, "d_input=lambda packed, delta: delta @",
-           "d_input=lambda packed, delta: jnp.roll(delta, 1, axis=0) @", ("recurrent d_x",), "8", "plain", LONG),
+    Mutant("dx of the step before", RECURRENT, "return delta @", "return jnp.roll(delta, 1, axis=0) @",
+           ("recurrent d_x",), "8", "plain", LONG),
 )  # fmt: skip
 
 UNROLLED = (
@@ -154,9 +151,9 @@ GATED = (
            "gru", CELLS),
     Mutant("GRU: the way through u ⊙ h missing", GRU, AHEAD_GRU, AHEAD_GRU.replace("d_h * u + ", ""), ("gru h[t]",),
            "", "gru", CELLS),
-    Mutant("GRU: db′ of all of δ_n", GRU, "(delta, delta_recurrent[..., 2 * units :])",
-           "(delta, delta[..., 2 * units :])", ("gru .recurrent_biases",), "db'_n", "gru", CELLS),
-    Mutant("GRU: dR from δ without the reset gate", GRU, "contract(delta_recurrent, previous[0])",
+    Mutant("GRU: db′ of all of δ_n", GRU_SUMS, "of_candidate = delta_recurrent[", "of_candidate = delta[",
+           ("gru .recurrent_biases",), "db'_n", "gru", CELLS),
+    Mutant("GRU: dR from δ without the reset gate", GRU_SUMS, "contract(delta_recurrent, previous[0])",
            "contract(delta, previous[0])", ("gru .candidate.recurrent_weights",), "dR_n", "gru", CELLS),
 )  # fmt: skip
 

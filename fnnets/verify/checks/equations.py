@@ -45,8 +45,10 @@ LABELS = {
     "mean_pooling dx": "dx = d_y / (h w) over the window",
     "flatten dx": "dx = d_y in the shape of x",
     "dropout dx": "dx = d_y ⊙ the mask",
-    "lstm dx": "dx[t] = Σ_k δ_k W_k",
-    "gru dx": "dx[t] = Σ_k δ_k W_k",
+    "lstm dx": "dx[t] = Σ_k δ_k[t] W_k",
+    "lstm_peepholes dx": "dx[t] = Σ_k δ_k[t] W_k",
+    "lstm_1997 dx": "dx[t] = Σ_k δ_k[t] W_k",
+    "gru dx": "dx[t] = Σ_k δ_k[t] W_k",
     "free_energy dx": "∂F/∂v = −b − Wᵀ E[h given v], of Gaussian v + v",
     "δ": "δ = d_a ⊙ σ'(z)",
     "dW": "dW = Σ δ ⊗ the window under it",
@@ -54,21 +56,27 @@ LABELS = {
     "dW, unshared": "dW[p] = Σ δ[p] ⊗ the window at p",
     "db, unshared": "db[p] = Σ δ[p]",
     "ds[0]": "∂C/∂s[0] = Σ d_s[0] over examples",
-    "d_h": "d_h[t] = d_y[t] + the part through step t + 1",
-    "d_c": "d_c = d_c[t+1] ⊙ f[t+1] + d_h ⊙ o ⊙ η'(c)",
+    "d_h": "d_h = ∂C/∂h[t] from above + the part through step t + 1",
+    "d_c": "d_c = d_h ⊙ o ⊙ (1 − tanh²(c)) + d_c[t+1] ⊙ f[t+1]",
     "δ_i": "δ_i = d_c ⊙ g ⊙ i(1−i)",
     "δ_f": "δ_f = d_c ⊙ c[t−1] ⊙ f(1−f)",
-    "δ_g": "δ_g = d_c ⊙ i ⊙ γ'(z_g)",
-    "δ_o": "δ_o = d_h ⊙ η(c) ⊙ o(1−o)",
+    "δ_g": "δ_g = d_c ⊙ i ⊙ (1−g²)",
+    "δ_o": "δ_o = d_h ⊙ tanh(c) ⊙ o(1−o)",
+    "lstm_peepholes d_c": "d_c = d_h ⊙ o ⊙ (1 − tanh²(c)) + δ_o ⊙ p_o + (d_c ⊙ f + δ_i ⊙ p_i + δ_f ⊙ p_f)[t+1]",
+    "lstm_1997 d_c": "d_c = d_h ⊙ o ⊙ η'(c) + d_c[t+1]",
+    "lstm_1997 δ_i": "δ_i = (d_c ⊙ g + d_i) ⊙ i(1−i)",
+    "lstm_1997 δ_g": "δ_g = d_c ⊙ i ⊙ γ'(z_g)",
+    "lstm_1997 δ_o": "δ_o = (d_h ⊙ η(c) + d_o) ⊙ o(1−o)",
     "δ_r": "δ_r = δ_n ⊙ q ⊙ r(1−r)",
     "δ_u": "δ_u = d_h ⊙ (h[t−1] − n) ⊙ u(1−u)",
     "δ_n": "δ_n = d_h ⊙ (1−u) ⊙ (1−n²)",
-    "lstm dW_": "dW_k = Σ_t δ_k[t]ᵀ u[t]",
-    "gru dW_": "dW_k = Σ_t δ_k[t]ᵀ x[t]",
+    "dW_": "dW_k = Σ_t δ_k[t]ᵀ x[t]",
     "dR_": "dR_k = Σ_t δ_k[t]ᵀ h[t−1]",
+    "lstm_1997 dR_": "dR_k = Σ_t δ_k[t]ᵀ (h, i, o)[t−1]",
+    "gru dR_n": "dR_n = Σ_t δ_q[t]ᵀ h[t−1]",
     "db_": "db_k = Σ_t δ_k[t]",
     "dp_": "dp_k = Σ_t δ_k ⊙ c",
-    "db'_n": "db'_n = Σ_t δ_n ⊙ r",
+    "db'_n": "db'_n = Σ_t δ_q[t]",
     "dW + dWᵀ": "dW = the encoder's δᵀ x + the transpose of the decoder's",
     "∂S/∂t": "∂S/∂t of the sparsity's cost S",
     "∂F/∂t": "∂F/∂t = −E[h given v]",
@@ -102,7 +110,7 @@ class Statement(NamedTuple):
 
 
 def families() -> dict[str, tuple[Network, Batch]]:
-    """A small network of each family, with a batch for it.
+    """A small network of each family, of the plain implementation, with a batch for it.
 
     >>> sorted(families())[:4]
     ['autoencoder', 'convolutional', 'feedforward', 'gru']
@@ -113,14 +121,20 @@ def families() -> dict[str, tuple[Network, Batch]]:
     )
     labels, chosen = jnp.arange(5) % 2, objectives.softmax_log_likelihood
     steps = Batch(sequences, draw(jax.random.key(1), (6, 5, 2)))
-    through_time = partial(recurrent, [4, 3, 2], objective=objectives.sigmoid_cross_entropy, learn_initial_state=True)
+    through_time = partial(
+        recurrent, [4, 3, 2], objective=objectives.sigmoid_cross_entropy, learn_initial_state=True,
+        implementation="plain",
+    )  # fmt: skip
     sparse = autoencoder([4, 3, 2], tied=True, code_activation=activations.sigmoid, sparsity=0.1)
     return {
         "feedforward": (feedforward([4, 3, 2], objective=chosen, l2=0.1), Batch(vectors, labels)),
         "convolutional": (
-            convolutional((6, 6, 1), "conv3-2 maxpool2 local2-2 | fc-2", objective=chosen), Batch(images, labels)),
+            convolutional((6, 6, 1), "conv3-2 maxpool2 local2-2 | fc-2", objective=chosen, implementation="plain"),
+            Batch(images, labels)),
         "recurrent": (through_time(), steps),
-        "lstm": (through_time(cell="lstm", peepholes=True), steps),
+        "lstm": (through_time(cell="lstm"), steps),
+        "lstm_peepholes": (through_time(cell="lstm_peepholes"), steps),
+        "lstm_1997": (through_time(cell="lstm_1997"), steps),
         "gru": (through_time(cell="gru"), steps),
         "autoencoder": (sparse, Batch(vectors)),
         "rbm": (rbm(4, 3), Batch(vectors, vectors[::-1])),

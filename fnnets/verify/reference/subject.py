@@ -86,14 +86,7 @@ def of_layer(layer: Layer, params: PyTree, name: str, has_d_x: bool = True, numb
         x, context, _ = rest
         params, x = at if len(at) == 2 else (*at, x)
         _, trace = layer.forward(params, x, context)
-
-        def back(d_y):
-            found = layer.backward(params, trace, d_y)
-            if isinstance(found, tuple) and len(found) == 2:
-                return tuple(found)[: len(at)]
-            raise TypeError(f"returned {type(found).__name__}, expected the pair (d_params, d_x)")
-
-        return back
+        return lambda d_y: tuple(layer.backward(params, trace, d_y))[: len(at)]
 
     return Subject(
         name, where, tuple(map(number, found)), terms, lambda at, rest: pull(at, rest)(rest[2]), layer.approximation,

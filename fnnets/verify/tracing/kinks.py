@@ -2,6 +2,7 @@
 
     max(x, y), x > y, …     abs(x − y)                  a ReLU's zero, a tie in max-pooling, a branch of `jnp.where`
     abs(x), sign(x)         abs(x)
+    argmax x, argmin x      the extreme number less the next one           the winner of a window
 
 Comparisons with an infinite number, and numbers that are equal because they are the same, count like all others; a
 smooth function that branches inside (a logarithm of a sum of exponentials) shows its branches as well. So the gap is
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
 
 COMPARED, CENTRED = ("max", "min", "gt", "ge", "lt", "le"), ("abs", "sign")
+CHOOSING = {"argmax": 1, "argmin": -1}
 INLINED = (*jaxprs.INLINED, "custom_jvp_call")
 
 
@@ -56,14 +58,19 @@ def _step(equation: core.JaxprEqn, inputs: list[Array]) -> tuple[list[Array], Ar
         return outs, least.min()
     if name in INLINED and any(map(_compares, jaxprs.inner(equation))):
         return _evaluated(jaxprs.inlined(equation), inputs)
-    return jaxprs.bind(equation, inputs), _gap(name, inputs)
+    return jaxprs.bind(equation, inputs), _gap(equation, inputs)
 
 
-def _gap(name: str, inputs: list[Array]) -> Array:
+def _gap(equation: core.JaxprEqn, inputs: list[Array]) -> Array:
+    name = equation.primitive.name
     if name in COMPARED and precision.is_floating(inputs[0]):
         return _smallest(inputs[0] - inputs[1])
     if name in CENTRED and precision.is_floating(inputs[0]):
         return _smallest(inputs[0])
+    if name in CHOOSING and precision.is_floating(inputs[0]):
+        (axis,) = equation.params["axes"]
+        ranked = jnp.sort(jnp.moveaxis(CHOOSING[name] * inputs[0], axis, 0), axis=0)
+        return _smallest(jnp.diff(ranked[-2:], axis=0))
     return jnp.asarray(jnp.inf, jnp.float32)
 
 
@@ -73,6 +80,6 @@ def _smallest(difference: Array) -> Array:
 
 def _compares(jaxpr: core.Jaxpr) -> bool:
     return any(
-        equation.primitive.name in (*COMPARED, *CENTRED) or any(map(_compares, jaxprs.inner(equation)))
+        equation.primitive.name in (*COMPARED, *CENTRED, *CHOOSING) or any(map(_compares, jaxprs.inner(equation)))
         for equation in jaxpr.eqns
     )

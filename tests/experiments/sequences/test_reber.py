@@ -10,6 +10,7 @@ import fnnets as fn
 from experiments.sequences import reber, reber_trials
 from experiments.sequences.reber import Options, Run
 from experiments.sequences.reber_trials import CLASSIC, LSTM, ONE_STEP, ROWS, SIMPLE, Strings
+from fnnets.layers.lstm_1997 import INPUT, OUTPUT
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_pairs_are_strings_of_the_grammar_and_differ(data):
 def test_the_classic_lstm_is_that_of_1997():
     net = reber_trials.network(CLASSIC)
     cell, output = reber_trials.init(net, jax.random.key(0))
-    assert cell.forget_gate is None
+    assert cell._fields == ("input_gate", "candidate", "output_gate", "initial_state")
     # 3 gates and candidates of 4 that see 7 inputs, 4 cells and 8 gates; the count of 1997 is 264 without the biases
     # of candidates and outputs
     count = sum(leaf.size for leaf in jax.tree.leaves((cell, output)))
@@ -51,11 +52,11 @@ def test_the_classic_lstm_is_that_of_1997():
 
 def test_squashings_have_their_own_derivatives():
     z = jnp.linspace(-3, 3, 7)
-    for squash in (reber_trials.SQUASH_INPUT, reber_trials.SQUASH_OUTPUT):
+    for squash in (INPUT, OUTPUT):
         automatic = jax.vmap(jax.grad(lambda z, squash=squash: squash.value(z)))(z)
         np.testing.assert_allclose(squash.derivative(z), automatic, rtol=1e-5)
-    assert float(reber_trials.SQUASH_INPUT.value(jnp.array(50.0))) == 2
-    assert float(reber_trials.SQUASH_OUTPUT.value(jnp.array(50.0))) == 1
+    assert float(INPUT.value(jnp.array(50.0))) == 2
+    assert float(OUTPUT.value(jnp.array(50.0))) == 1
 
 
 def test_only_elmans_row_is_truncated():

@@ -22,18 +22,17 @@ TEXTS = {
     ("feedforward", "6"): ["jnp.tensordot(delta, trace.x"],
     ("recurrent", "7"): ["jax.nn.sigmoid(z) - y"],
     ("recurrent", "8"): [
-        "d_state[0] + d_y_t",
-        "d_state[0] * slope",
-        "delta @ packed.weights",
+        "(d_a + after @ params.recurrent_weights) * activation.derivative(trace.z)",
+        "d_x = delta @ params.weights",
         "d_y *",
         "delta @ params",
     ],
     ("recurrent", "9"): ["jnp.sum(delta, axis=(0, 1))", "jnp.sum(delta, axis=leading)"],
-    ("recurrent", "10"): ["contract_both(delta, x, previous[0])", "jnp.tensordot(delta, trace.x"],
-    ("recurrent", "11"): ["contract_both(delta, x, previous[0])"],
+    ("recurrent", "10"): ['jnp.einsum("tnh,tnm->hm", delta, trace.x)', "jnp.tensordot(delta, trace.x"],
+    ("recurrent", "11"): ['jnp.einsum("tnh,tnk->hk", delta, trace.a_before)'],
     ("recurrent", "12"): ["jnp.sum(delta, axis=(0, 1))", "jnp.sum(delta, axis=leading)"],
-    ("recurrent", "13"): ["contract_both(delta, x, previous[0])", "jnp.tensordot(delta, trace.x"],
-    ("recurrent", "14"): ["contract_both(delta, x, previous[0])"],
+    ("recurrent", "13"): ['jnp.einsum("tnh,tnm->hm", delta, trace.x)', "jnp.tensordot(delta, trace.x"],
+    ("recurrent", "14"): ['jnp.einsum("tnh,tnk->hk", delta, trace.a_before)'],
 }
 
 

@@ -1,0 +1,180 @@
+"""Declared shapes: what is read, what is refused, and that a layer's functions give two values each."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import fnnets as fn
+from fnnets.core import shapes
+
+KEY, CONTEXT = jax.random.key(0), fn.Context()
+
+
+def gain(**others):
+    """y = g x, for one gain g of each feature."""
+    return fn.Layer(
+        lambda key, shape: (jnp.ones(shape), shape),
+        lambda gain, x, context: (gain * x, x),
+        lambda gain, x, d_y: (jnp.sum(d_y * x, axis=0), d_y * gain),
+        "gain",
+        **{"expects": "x (N, p), params (p)", **others},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "params"),
+    [
+        ("x (…, p)", ("…", "p"), {}),
+        ("x (..., p), weights (q, p)", ("…", "p"), {"weights": ("q", "p")}),
+        ("x (T, N, m), input_gate.weights (h, m)", ("T", "N", "m"), {"input_gate.weights": ("h", "m")}),
+        ("x (N, H, W, C), 0.w (h, w, C, K), 1 (K)", shapes.IMAGE, {"0.w": ("h", "w", "C", "K"), "1": ("K",)}),
+    ],
+)
+def test_declarations_are_read(text, x, params):
+    assert shapes.parsed(text) == (x, params)
+
+
+@pytest.mark.parametrize(
+    "text", ["p", "x", "x p", "x ()", "weights (q, p)", "x (p)", "x (T, p)", "x (N, p) weights (p)"]
+)
+def test_other_declarations_are_refused(text):
+    with pytest.raises(ValueError, match=r"gain: expects is .*expected shapes in letters.*write"):
+        gain(expects=text)
+
+
+@pytest.mark.parametrize(
+    ("params", "x", "error", "message"),
+    [
+        (
+            jnp.ones(3),
+            jnp.ones((4, 2)),
+            ValueError,
+            r"x has shape \(4, 2\), expected \(N, 3\); give it as many features",
+        ),
+        (
+            jnp.ones(3),
+            jnp.ones((4, 2, 3)),
+            ValueError,
+            r"x has shape \(4, 2, 3\), expected \(N, 3\); give it that many",
+        ),
+        (
+            jnp.ones((3, 3)),
+            jnp.ones((4, 3)),
+            ValueError,
+            r"params has shape \(3, 3\), expected \(p\); take params from",
+        ),
+        ((), jnp.ones((4, 3)), TypeError, "params is of type tuple, which has no array params, expected what"),
+    ],
+)
+def test_input_that_does_not_fit_is_refused(params, x, error, message):
+    for call in (gain().forward, jax.jit(gain().forward)):
+        with pytest.raises(error, match=f"gain: {message}"):
+            call(params, x, CONTEXT)
+
+
+def test_parameters_by_name_key_and_position():
+    with pytest.raises(ValueError, match=r"expected \(N, 3\); give it as many features as its 1.w \(q, p\) have, 3"):
+        gain(expects="x (N, p), 1.w (q, p)").forward((0, {"w": jnp.ones((5, 3))}), jnp.ones((4, 2)), CONTEXT)
+    with pytest.raises(TypeError, match=r"which has no array 2.w, expected what this layer's init gives"):
+        gain(expects="x (N, p), 2.w (q, p)").forward((0, 1), jnp.ones((4, 2)), CONTEXT)
+
+
+def test_letters_may_stand_on_either_side_of_the_open_axes():
+    layer = gain(expects="x (T, N, …, p), params (p)", time="sequence to sequence")
+    layer.forward(jnp.ones(3), jnp.ones((5, 4, 3)), CONTEXT)
+    layer.forward(jnp.ones(3), jnp.ones((5, 4, 7, 3)), CONTEXT)
+    with pytest.raises(ValueError, match="sequences are time-major"):
+        layer.forward(jnp.ones(3), jnp.ones((4, 3)), CONTEXT)
+    with pytest.raises(ValueError, match="without the axes of time and batch"):
+        layer.init(KEY, ())
+
+
+def test_sequences_have_steps_a_mask_and_no_state_unless_the_layer_carries_one():
+    layer = gain(expects="x (T, N, p), params (p)", time="sequence to sequence")
+    x = jnp.ones((5, 4, 3))
+    with pytest.raises(ValueError, match=r"gain: x has shape .*: no steps"):
+        layer.forward(jnp.ones(3), x[:0], CONTEXT)
+    for mask in (jnp.ones((4, 5), bool), jnp.ones((5, 4))):
+        with pytest.raises(ValueError, match=r"gain: mask has shape .*expected \(5, 4\) of bool"):
+            layer.forward(jnp.ones(3), x, fn.Context(mask=mask))
+    with pytest.raises(ValueError, match="gain: a state is handed on"):
+        layer.forward(jnp.ones(3), x, fn.Context(state=(jnp.ones((4, 3)),)))
+
+
+def test_examples_of_another_rank_are_refused_by_init():
+    with pytest.raises(ValueError, match=r"gain: examples have shape \(2, 3\), expected one axis \(p,\); put flatten"):
+        gain().init(KEY, (2, 3))
+    with pytest.raises(ValueError, match=r"gain: examples have shape \(2,\), expected \(a, b\); give examples"):
+        gain(expects="x (N, a, b)").init(KEY, (2,))
+
+
+def test_a_letter_that_comes_twice_has_one_size():
+    layer = gain(expects="x (N, p), 0 (q, p), 1 (q)")
+    with pytest.raises(
+        ValueError, match=r"gain: 1 has shape \(7,\), expected \(q\) with q = 2, as 0 has it; take params"
+    ):
+        layer.forward((jnp.ones((2, 3)), jnp.ones(7)), jnp.ones((4, 3)), CONTEXT)
+    with pytest.raises(ValueError, match=r"gain: params has shape \(3, 5\), expected \(p, p\) with p = 3"):
+        gain(expects="x (N, p), params (p, p)").forward(jnp.ones((3, 5)), jnp.ones((4, 3)), CONTEXT)
+    with pytest.raises(ValueError, match=r"gain: x has shape \(4, 3, 5\), expected \(N, q, q\); .*its x .* have, 3"):
+        gain(expects="x (N, q, q)").forward((), jnp.ones((4, 3, 5)), CONTEXT)
+
+
+def test_values_of_another_kind_are_refused():
+    with pytest.raises(TypeError, match=r"gain: expects is 3, expected a string; write"):
+        gain(expects=3)
+    with pytest.raises(TypeError, match=r"gain: x is of type list, expected an array; write jnp.asarray"):
+        gain().forward(jnp.ones(3), [[1.0, 2.0, 3.0]], CONTEXT)
+    with pytest.raises(TypeError, match=r"gain: init is given the shape 3, expected a tuple; write \(3,\)"):
+        gain().init(KEY, 3)
+    with pytest.raises(TypeError, match=r"Layer got an unexpected keyword argument 'exepcts'; see fnnets.Layer"):
+        gain(exepcts="x (N, p)")
+    with pytest.raises(TypeError, match="Layer missing 1 required positional argument: 'backward'"):
+        fn.Layer(len, len)
+
+
+def test_a_check_of_ones_own_runs_after_the_letters():
+    def check(params, x, context):
+        raise ValueError(f"gain: {x.shape[1]} features came")
+
+    with pytest.raises(ValueError, match="3 features came"):
+        gain(check=check).forward(jnp.ones(3), jnp.ones((4, 3)), CONTEXT)
+    with pytest.raises(ValueError, match="expected \\(N, 3\\)"):
+        gain(check=check).forward(jnp.ones(3), jnp.ones((4, 2)), CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "came"),
+    [
+        ("init", lambda key, shape: jnp.ones(shape), r"one array of shape \(.*\)"),
+        ("forward", lambda gain, x, context: gain * x, r"one array of shape \(.*\)"),
+        ("forward", lambda gain, x, context: (x, x, x), "a tuple of length 3"),
+        ("backward", lambda gain, x, d_y: [d_y], "a list of length 1"),
+        ("backward", lambda gain, x, d_y: fn.Batch(d_y, x), "one value of type Batch"),
+        ("backward", lambda gain, x, d_y: None, "one value of type NoneType"),
+    ],
+)
+def test_functions_that_give_other_than_two_values_are_named(name, function, came):
+    arguments = {"init": (KEY, (3,)), "forward": (jnp.ones(3), jnp.ones((2, 3)), CONTEXT), "backward": (1, 2, 3)}
+    with pytest.raises(TypeError, match=rf"gain: {name} returned {came}, expected two, \(.*\); return both"):
+        getattr(gain()._replace(**{name: function}), name)(*arguments[name])
+
+
+def test_a_layer_is_named_within_a_network():
+    broken = gain()._replace(forward=lambda gain, x, context: gain * x)
+    with pytest.raises(TypeError, match="gain: forward returned one array"):
+        fn.network(fn.chain(broken, fn.layers.dense(2)), fn.objectives.linear_squared_error, (3,)).predict(
+            (jnp.ones(3), fn.layers.dense(2).init(KEY, (3,))[0]), jnp.ones((4, 3))
+        )
+
+
+def test_what_is_no_function_is_refused():
+    with pytest.raises(TypeError, match=r"gain: backward is 3, expected a function; write fn.Layer\(init"):
+        gain()._replace(backward=3)
+
+
+def test_replacing_a_part_keeps_the_checks_and_stacks_none():
+    renamed = gain()._replace(name="amplifier")._replace(window=None)
+    assert renamed.forward.unchecked is gain().forward.unchecked or not hasattr(renamed.forward.unchecked, "unchecked")
+    with pytest.raises(ValueError, match="amplifier: x has shape"):
+        renamed.forward(jnp.ones(3), jnp.ones((4, 2)), CONTEXT)
