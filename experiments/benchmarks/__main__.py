@@ -13,6 +13,7 @@ from experiments.benchmarks import (
     convolutional,
     crashes,
     feedforward,
+    implementations,
     import_time,
     rbm,
     recurrent,
@@ -24,9 +25,8 @@ from experiments.benchmarks import (
 
 MODULES: dict[str, Any] = {
     "accelerators": accelerators, "against": against, "class_map": class_map, "convolutional": convolutional,
-    "crashes": crashes,
-    "feedforward": feedforward, "import_time": import_time, "memory": recurrent_memory, "rbm": rbm,
-    "recurrent": recurrent, "scaling": scaling, "verification": verification,
+    "crashes": crashes, "feedforward": feedforward, "implementations": implementations, "import_time": import_time,
+    "memory": recurrent_memory, "rbm": rbm, "recurrent": recurrent, "scaling": scaling, "verification": verification,
 }  # fmt: skip
 USAGE = f"usage: python -m experiments.benchmarks {'|'.join(sorted([*MODULES, 'table']))} [options]; each has --help"
 

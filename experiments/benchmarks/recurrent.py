@@ -3,6 +3,7 @@
     python -m experiments.benchmarks recurrent [--quick] [--nets 100-32-32-64-10 …] [--cells simple lstm]
 
     explicit         net.cost_and_gradient
+    plain            the same of the layers' pages, implementation="plain"
     automatic        jax.value_and_grad(net.cost)
     textbook         jax.value_and_grad of a scan over steps, as most would write it
     hoisted          the same with the inputs' projection before the scan
@@ -47,7 +48,7 @@ NETS = (
     "100-32-32-64-10", "100-32-64-128-10", "100-32-64-256-65",
     "200-16-65-512-65", "784-64-1-100-10", "50-1-64-128-10",
 )  # fmt: skip
-EXPLICIT, AUTOMATIC = "explicit", "automatic"
+EXPLICIT, PLAIN, AUTOMATIC = "explicit", "plain", "automatic"
 PEERS = (TEXTBOOK, HOISTED, FLAX, EQUINOX, TORCH)
 OPTIONAL = {FLAX: "flax", EQUINOX: "equinox", TORCH: "torch"}
 MEDIAN, MEAN = "median", "geometric mean"
@@ -84,7 +85,11 @@ def missing() -> list[str]:
 def ways(one: Work) -> Iterator[Way]:
     """The contestants, explicit first, each as it is fastest."""
     net, params, batch = setting.library(one)
-    for name, way in ((EXPLICIT, net.cost_and_gradient), (AUTOMATIC, jax.value_and_grad(net.cost))):
+    pages = setting.library(one, "plain")[0]
+    derivations = {
+        EXPLICIT: net.cost_and_gradient, PLAIN: pages.cost_and_gradient, AUTOMATIC: jax.value_and_grad(net.cost),
+    }  # fmt: skip
+    for name, way in derivations.items():
         yield Way(name, functools.partial(jax.jit(way), params, batch), setting.packed)
     yield recurrent_peers.textbook(one)
     yield setting.fastest(recurrent_peers.hoisted(one))

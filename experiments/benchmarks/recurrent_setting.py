@@ -164,11 +164,11 @@ def _leaves(each, gates):
     return [np.asarray(cost), *packed, *gradient[3:]]
 
 
-def library(one: Work) -> tuple[fn.Network, Any, fn.Batch]:
+def library(one: Work, implementation: str = "fast") -> tuple[fn.Network, Any, fn.Batch]:
     """fnnets' network, with the parameters and the minibatch of this work."""
     own: Any = {"activation": fn.activations.tanh} if one.cell == "simple" else {}
     objective = fn.objectives.softmax_log_likelihood
-    net = fn.recurrent(one.sizes[2:], cell=one.cell, objective=objective, **own)
+    net = fn.recurrent(one.sizes[2:], cell=one.cell, objective=objective, implementation=implementation, **own)
     return net, as_library(one.params, net), fn.Batch(one.inputs, one.labels)
 
 

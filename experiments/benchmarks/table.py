@@ -23,6 +23,7 @@ from experiments.benchmarks import (
     class_map,
     convolutional,
     crashes,
+    implementations,
     import_time,
     rbm,
     recurrent,
@@ -52,6 +53,9 @@ default number of threads and with one. scikit-learn also computes its cost in e
 Convolutional: one cost and gradient, in a jitted call and as steps of descent in one `lax.scan`, which is how `fit`
 trains; ratios are to `explicit` in the same place, "of GEMM" to a product of two matrices of 1024 x 1024. XLA's CPU
 code for the weight gradient of a convolution, which `jax.grad` comes to, is slow in a loop.
+
+Implementations: an epoch inside `fit` with the plain pages of `fnnets.layers` over the same with the kernels of
+`fnnets.kernels`, which are the default; the control is the fast one against itself.
 
 Class map: a network of two convolutions over a larger image in one pass, against crop by crop at the map's stride.
 
@@ -186,6 +190,7 @@ PARTS = {
     "convolutional": convolutional.markdown,
     "crashes": lambda content: crashes.line(content) + "\n\n",
     "feedforward": _feedforward,
+    "implementations": implementations.markdown,
     "import_time": _import,
     "memory": recurrent_memory.markdown,
     "rbm": rbm.markdown,

@@ -100,7 +100,7 @@ def test_all_are_compared_and_timed_and_what_is_written_says_so(monkeypatch, tmp
     content = json.loads((tmp_path / "recurrent.json").read_text())
     [net] = content["nets"]
     assert net["name"] == f"lstm {SMALL}"
-    others = {"automatic", "textbook", "hoisted"} | {"Flax", "Equinox", "PyTorch"} - set(recurrent.missing())
+    others = {"plain", "automatic", "textbook", "hoisted"} | {"Flax", "Equinox", "PyTorch"} - set(recurrent.missing())
     assert set(net["agreement"]) == others
     assert max(net["agreement"].values()) < 1e-4
     assert set(net["samples"]) == others | {"explicit", "floor"}
@@ -131,7 +131,7 @@ def test_another_gradient_is_found_and_absent_peers_are_left_out(monkeypatch, tm
         for name, module in (("Flax", "flax"), ("Equinox", "equinox"), ("PyTorch", "torch"))
     ]
     content = json.loads((tmp_path / "recurrent.json").read_text())
-    assert set(content["nets"][0]["agreement"]) == {"automatic", "textbook", "hoisted"}
+    assert set(content["nets"][0]["agreement"]) == {"plain", "automatic", "textbook", "hoisted"}
     assert "flax" not in content["versions"]
 
 
