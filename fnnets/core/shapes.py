@@ -69,7 +69,7 @@ def checked(layer: Any) -> tuple[Any, ...]:
             raise TypeError(
                 f"{layer.name}: {name} is {function!r}, expected a function; write fn.Layer(init, forward, backward)"
             )
-    init, forward, backward = (getattr(function, "unchecked", function) for function in functions.values())
+    init, forward, backward = functions.values()
     expected = None if layer.expects == "" else parsed(layer.expects, layer.name)
 
     @functools.wraps(init)

@@ -128,7 +128,8 @@ class Layer(_Fields):
         return tuple.__new__(cls, shapes.checked(fields))
 
     def _replace(self, **changes: Any) -> Layer:  # type: ignore[override]
-        return Layer(**{**self._asdict(), **changes})
+        own = {name: getattr(self, name).unchecked for name in ("init", "forward", "backward")}
+        return Layer(**{**self._asdict(), **own, **changes})
 
     def __str__(self) -> str:
         """A table: each layer, its parameters, and the statements that their gradients follow from."""
