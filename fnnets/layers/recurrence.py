@@ -126,7 +126,7 @@ def plain_run(cell: Cell, chosen: Options) -> Run:
     """The cell by the plain scan."""
 
     def forward(params, start, x, mask, is_carried):
-        mask = jnp.ones(x.shape[:2], bool) if mask is None else mask
+        mask = jnp.ones(x.shape[:2], bool) if mask is None else jnp.asarray(mask)
         y, steps = plain.forward(cell, params, start, x, mask, plain.cuts(chosen.truncate, len(x)))
         return y if chosen.return_sequences else y[-1], CellTrace(steps, mask, is_carried)
 
