@@ -5,8 +5,8 @@
     "x (T, N, m), weights (h, m)"               sequences, time-major; the mask and the state of the context as well
     "x (…, p), params (p)"                      parameters that are one array
 
-A letter that stands for an axis of x and for one of a parameter has one size. N, T and … lead: `init` is given the
-shape of one example, without them. The other letters of x are free. `Layer` applies the checks once, around `init` and
+A letter that comes twice, in x or in parameters, has one size; of images the channels alone are compared. N, T and …
+lead: `init` is given the shape of one example, without them. `Layer` applies the checks once, around `init` and
 `forward`; shapes are static, so they are checked while JAX traces, before any compilation.
 
 | symbol | name in code |

@@ -12,7 +12,8 @@ from tests.layers.parity import against_torch
 
 CELLS = {
     "recurrent": fn.layers.recurrent(4, learn_initial_state=True),
-    "lstm": fn.layers.lstm_peepholes(4, learn_initial_state=True),
+    "lstm": fn.layers.lstm(4, learn_initial_state=True),
+    "lstm with peepholes": fn.layers.lstm_peepholes(4, learn_initial_state=True),
     "lstm of 1997": fn.layers.lstm_1997(3, learn_initial_state=True),
     "gru": fn.layers.gru(4, learn_initial_state=True),
 }
