@@ -86,6 +86,7 @@ def custom(
     activation: activations.Activation | activations.CoupledActivation,
     name: str = "custom",
     labels: bool = False,
+    domain: tuple[float, float] | None = None,
 ) -> Objective:
     """Statement (1) for any cost of the outputs: c(σ(z), y), with δ = ∇ₐc ⊙ σ'(z).
 
@@ -101,6 +102,8 @@ def custom(
         activation: σ with its derivative, or with its pullback.
         name: what reports call the objective.
         labels: whether y may be integer labels of shape (…,) as well, which both functions then have to read.
+        domain: the lowest and the highest target for which the cost is meant, as (0, 1) of a cross-entropy; None for
+            all finite ones.
 
     Raises:
         TypeError: a function that cannot be called, an activation of another type; when the objective is used, before
@@ -136,7 +139,7 @@ def custom(
         _as_expected(found, "cost_gradient", z.shape, z.dtype, "give a derivative for each output, in the dtype of a")
         return pull(z, cost_gradient(activation.value(z), y))
 
-    return Objective(activation.value, value, delta, name, labels)
+    return Objective(activation.value, value, delta, name, labels, domain)
 
 
 def _pull(activation: activations.Activation | activations.CoupledActivation) -> Callable[[Array, Array], Array]:
@@ -173,8 +176,9 @@ def _cross_entropy_delta(z: Float[Array, "*n d"], y: Float[Array, "*n d"]) -> Fl
 
 def _one_hot(z: Float[Array, "*n d"], y: Num[Array, "*shape"]) -> Float[Array, "*n d"]:
     """Y itself, or its rows of zeros and a one where y holds labels."""
-    is_labels = jnp.issubdtype(y.dtype, jnp.integer)
-    return jax.nn.one_hot(y, z.shape[-1], dtype=z.dtype) if is_labels else y
+    if not jnp.issubdtype(y.dtype, jnp.integer):
+        return y
+    return jax.nn.one_hot(y.astype(jnp.int32), z.shape[-1], dtype=z.dtype)  # 300 classes do not fit into uint8
 
 
 def _log_likelihood(z: Float[Array, "*n d"], y: Num[Array, "*shape"]) -> Float[Array, "*n"]:
@@ -194,7 +198,15 @@ difference = difference._replace(name="difference")
 linear_squared_error = squared_error(activations.identity)._replace(
     delta=lambda z, y: z - y, name="linear_squared_error"
 )
-sigmoid_cross_entropy = Objective(jax.nn.sigmoid, _cross_entropy, _cross_entropy_delta, "sigmoid_cross_entropy")
+sigmoid_cross_entropy = Objective(
+    jax.nn.sigmoid, _cross_entropy, _cross_entropy_delta, "sigmoid_cross_entropy", domain=(0.0, 1.0)
+)
 softmax_log_likelihood = Objective(
-    jax.nn.softmax, _log_likelihood, _log_likelihood_delta, "softmax_log_likelihood", labels=True
+    jax.nn.softmax,
+    _log_likelihood,
+    _log_likelihood_delta,
+    "softmax_log_likelihood",
+    labels=True,
+    domain=(0.0, 1.0),
+    is_distribution=True,
 )

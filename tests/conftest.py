@@ -27,6 +27,9 @@ def pytest_addoption(parser):
         action="store_true",
         help="check every annotated shape and dtype of fnnets at run time, with jaxtyping and beartype",
     )
+    parser.addoption(
+        "--all-invalid-calls", action="store_true", help="make every call that is wrong in one argument, not a thousand"
+    )
 
 
 def pytest_configure(config):

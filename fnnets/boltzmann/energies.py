@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from fnnets.core import batches, units, validate
+from fnnets.core import arrays, batches, units, validate
 from fnnets.core.types import Context, Network
 from fnnets.layers.free_energy import BoltzmannParams
 
@@ -205,7 +205,7 @@ def hidden_states(net: Network, params: PyTree, h: ArrayLike, name: str) -> Arra
 
 def _states(net, params, x, shape, kind, name):
     validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), name.split(":")[0] + ": params")
-    x = validate.inputs(x, shape, name)
+    x = arrays.inputs(x, shape, name)
     if kind.domain is not None:
-        validate.in_domain(x, kind.domain, name)
+        arrays.in_domain(x, kind.domain, name)
     return batches.cast(x, params)

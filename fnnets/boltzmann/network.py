@@ -40,7 +40,7 @@ from jax.typing import ArrayLike
 from fnnets import objectives
 from fnnets.boltzmann import energies, sampling
 from fnnets.boltzmann.energies import UnitKinds
-from fnnets.core import batches, network, sparsity, units, validate
+from fnnets.core import arrays, batches, network, sparsity, units, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Network, Sampler
 from fnnets.layers.free_energy import BoltzmannParams, free_energy
@@ -183,7 +183,7 @@ def _mean(mean, visible, kinds):
         raise ValueError(f"rbm: mean has shape {mean.shape}, expected ({visible},); give data.mean(axis=0)")
     validate.finite(mean, "rbm: mean")
     if kinds.visible.domain is not None:
-        validate.in_domain(mean, kinds.visible.domain, "rbm: mean")
+        arrays.in_domain(mean, kinds.visible.domain, "rbm: mean")
     return jnp.asarray(mean, jnp.result_type(float))
 
 

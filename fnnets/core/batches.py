@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from fnnets.core import devices, sequences, validate
+from fnnets.core import arrays, devices, sequences
 from fnnets.core.types import Batch, Network, Time
 
 if TYPE_CHECKING:
@@ -41,17 +41,13 @@ def checked(net: Network, batch: Batch, name: str = "batch") -> Batch:
     Raises:
         TypeError, ValueError: a batch that this network does not take.
     """
-    shapes = net.input_shape, net.output_shape, net.objective.labels, name
+    shapes = net.input_shape, net.output_shape, net.objective, name
     if net.layer.is_sequential:
         return sequences.batch(batch, *shapes, net.layer.time)
-    validate.is_batch(batch, name)
+    arrays.is_batch(batch, name)
     if net.targets == SAMPLES:
         return _with_samples(net, batch, name)
-    is_own_target = net.targets == INPUTS and batch.targets is None
-    batch = validate.batch(batch._replace(targets=batch.inputs) if is_own_target else batch, *shapes)
-    if net.domain is not None:
-        validate.in_domain(batch.targets, net.domain, f"{name}.{'inputs' if is_own_target else 'targets'}")
-    return batch
+    return arrays.batch(batch, *shapes, is_own_target=net.targets == INPUTS and batch.targets is None)
 
 
 def preparing(time: Time, targets: str, has_activity: bool) -> Callable[[Batch, PyTree], tuple[Batch, int]]:
@@ -112,22 +108,25 @@ def _dealt(arrays, parts: int):
 
 
 def _with_samples(net, batch, name):
-    if batch.mask is not None:
-        raise ValueError(f"{name}.mask is given, but this network reads no sequences; leave mask=None")
-    v = validate.inputs(batch.inputs, net.input_shape, f"{name}.inputs")
+    arrays.no_mask(batch.mask, name)
+    v = arrays.inputs(batch.inputs, net.input_shape, f"{name}.inputs")
     if len(v) == 0:
-        raise ValueError(f"{name}.inputs holds no examples, expected at least one; the mean cost of none is undefined")
+        raise ValueError(
+            f"{name}.inputs holds no examples, expected at least one: the mean cost of none is undefined; give some"
+        )
     samples = batch.targets
     if samples is not None:
-        samples = validate.inputs(samples, net.input_shape, f"{name}.targets")
+        samples = arrays.inputs(samples, net.input_shape, f"{name}.targets")
         if len(samples) == 0:
             raise ValueError(f"{name}.targets holds no samples, expected at least one; None leaves them out")
     for part, values in (("inputs", v), ("targets", samples)):
         if values is not None and net.domain is not None:
-            validate.in_domain(values, net.domain, f"{name}.{part}")
-    validate.dataset_size(batch.dataset_size, name)
+            arrays.in_domain(values, net.domain, f"{name}.{part}")
+    arrays.dataset_size(batch.dataset_size, name)
     return batch._replace(inputs=v, targets=samples)
 
 
 def _cast_targets(targets, params):
-    return jnp.asarray(targets) if jnp.issubdtype(targets.dtype, jnp.integer) else cast(targets, params)
+    if not jnp.issubdtype(targets.dtype, jnp.integer):
+        return cast(targets, params)
+    return jnp.asarray(targets, jnp.int32)  # a label is below the number of outputs, which uint8 need not hold

@@ -29,7 +29,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import batches, penalty, sequences, stepping, taps, validate
+from fnnets.core import arrays, batches, penalty, sequences, stepping, taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.sparsity import Activity
 from fnnets.core.types import Context, Layer, Network, Objective
@@ -68,6 +68,12 @@ def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2
     validate.at_least(l2, 0.0, "network: l2", "λ = 0 switches the penalty off")
     input_shape = validate.shape(input_shape, "network: input_shape")
     expected, output_shape = _shapes(layer, input_shape)
+    if objective.is_distribution and output_shape[-1:] == (1,):
+        raise ValueError(
+            f"network: objective is {objective.name}, a distribution over the outputs, and the layer has one output, "
+            "whose probability is always 1; expected at least two: give one for each class, or use "
+            "sigmoid_cross_entropy for a single output"
+        )
     if layer.is_sequential:
         sequences.check_layer(layer, expected, input_shape, output_shape, Context())
     return assemble(layer, objective, input_shape, l2, expected, output_shape)
@@ -115,7 +121,7 @@ def assemble(
     steps = map(stepwise, (stepping.start, stepping.step, stepping.run, stepping.sample))
     made = Network(  # type: ignore[call-arg]
         init, predict, *map(checked, costs), *steps, layer, objective, input_shape, output_shape, l2,
-        targets=targets, activity=activity, domain=domain,
+        targets=targets, activity=activity, domain=objective.domain if domain is None else domain,
     )  # fmt: skip
     return made
 
@@ -129,7 +135,7 @@ def _predicting(raw: Callable, layer: Layer, input_shape: tuple[int, ...], expec
             inputs = sequences.inputs(inputs, input_shape, "predict: inputs")
             mask = sequences.mask(mask, inputs.shape[:2], "predict: mask")
         else:
-            inputs = validate.inputs(inputs, input_shape, "predict: inputs")
+            inputs = arrays.inputs(inputs, input_shape, "predict: inputs")
         return raw(params, inputs, mask)
 
     predict.unchecked = raw  # type: ignore[attr-defined]

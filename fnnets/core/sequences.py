@@ -26,8 +26,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import validate
-from fnnets.core.types import Batch, Context, Layer, Time
+from fnnets.core import arrays, validate
+from fnnets.core.types import Batch, Context, Layer, Objective, Time
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, PyTree
@@ -191,6 +191,7 @@ def inputs(value: PyTree, input_shape: tuple[int, ...], name: str) -> PyTree:
         )
     if value.shape[0] == 0:
         raise ValueError(f"{name} has shape {value.shape}: T = 0 steps, expected at least one; leave those out")
+    value = arrays.fitting(value, name)
     validate.finite(value, name)
     return value
 
@@ -218,20 +219,24 @@ def mask(value: PyTree, shape: tuple[int, ...], name: str) -> PyTree:
     return value
 
 
-def batch(value: Batch, input_shape: tuple[int, ...], output_shape: tuple[int, ...], labels: bool, name, time) -> Batch:
+def batch(
+    value: Batch, input_shape: tuple[int, ...], output_shape: tuple[int, ...], objective: Objective, name, time
+) -> Batch:
     """A `Batch` of sequences that fit the network, with inputs, targets and mask as arrays."""
-    validate.is_batch(value, name)
+    arrays.is_batch(value, name)
     xs = inputs(value.inputs, input_shape, f"{name}.inputs")
     steps, examples = xs.shape[:2]
     if examples == 0:
-        raise ValueError(f"{name}.inputs holds no sequences, expected at least one; the mean cost of none is undefined")
+        raise ValueError(
+            f"{name}.inputs holds no sequences, expected at least one: the mean cost of none is undefined; give some"
+        )
     padding = mask(value.mask, xs.shape[:2], f"{name}.mask")
     wanted = (steps, examples) if time == "sequence to sequence" else (examples,)
-    answers = validate.given(value.targets, f"{name}.targets")
+    answers = arrays.given(value.targets, f"{name}.targets")
     if answers.shape[: len(wanted)] != wanted:
         raise ValueError(_targets_message(answers.shape, xs.shape, wanted, time, name))
-    answers = validate.targets(answers, wanted, output_shape, labels, f"{name}.targets")
-    validate.dataset_size(value.dataset_size, name)
+    answers = arrays.targets(answers, wanted, output_shape, objective, f"{name}.targets", padding)
+    arrays.dataset_size(value.dataset_size, name)
     return value._replace(
         inputs=jnp.asarray(xs), targets=answers, mask=None if padding is None else jnp.asarray(padding)
     )

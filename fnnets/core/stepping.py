@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import batches, sequences, validate
+from fnnets.core import arrays, batches, sequences, validate
 from fnnets.core.types import Network
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def step(net: Network, params: PyTree, state: PyTree, inputs: PyTree) -> tuple[A
     (4, 2)
     """
     layer = _streaming(net, "step")
-    inputs = validate.inputs(inputs, net.input_shape, "step: inputs")
+    inputs = arrays.inputs(inputs, net.input_shape, "step: inputs")
     _check_state(net, params, state, inputs.shape[0], "step: state")
     state, z = layer.step(params, state, batches.cast(inputs, params))
     return state, net.objective.predict(z)
@@ -172,5 +172,5 @@ def _prompt(prompt, d):
             f"sample: prompt has shape {prompt.shape} and dtype {prompt.dtype}, expected ints (T, N), T >= 1; "
             "for one text write codes[:, None]"
         )
-    validate.in_range(prompt, d, "sample: prompt")
+    arrays.in_range(prompt, d, "sample: prompt")
     return jnp.asarray(prompt, jnp.int32)

@@ -167,6 +167,8 @@ class Objective(NamedTuple):
         delta: `(z, y) -> ∂c/∂z`, (…, d): statement (1) for this pair, one example's (not divided by N).
         name: what reports call the pair.
         labels: whether y may be integer labels of shape (…,) as well as (…, d) floats.
+        domain: the lowest and the highest value of y; None for all finite ones.
+        is_distribution: whether each row of y is one, so that it sums to 1.
     """
 
     predict: Callable[[Array], Array]
@@ -174,6 +176,8 @@ class Objective(NamedTuple):
     delta: Callable[[Array, Array], Array]
     name: str = "objective"
     labels: bool = False
+    domain: tuple[float, float] | None = None
+    is_distribution: bool = False
 
 
 class Sampler(NamedTuple):

@@ -6,14 +6,14 @@ Shapes and dtypes are static, so they are checked even while JAX traces, before 
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-
-from fnnets.core.types import Batch
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree
@@ -44,30 +44,62 @@ def is_concrete(value: object) -> bool:
     return not isinstance(value, jax.core.Tracer)
 
 
-def _number(value, name):
+def number(value: object, name: str, remedy: str = "give a number") -> None:
+    """Raise a TypeError unless `value` is one real number, of Python, NumPy or JAX."""
     if isinstance(value, jax.Array | np.ndarray | np.generic) and np.shape(value) == ():
+        is_real = value.dtype != bool and (jnp.issubdtype(value.dtype, jnp.integer) or is_float(value.dtype))
+    else:
+        is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_real:
+        raise TypeError(f"{name} is {_shown(value)}, expected a number; {remedy}")
+
+
+def is_float(dtype: np.dtype) -> bool:
+    """Whether JAX has such floats; it has none wider than float64."""
+    return jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize <= 8
+
+
+def choice(value: object, options: Sequence[object], name: str, remedy: str = "choose one") -> None:
+    """Raise a ValueError unless `value` is one of the options; the remedy for a misspelt one is the nearest option.
+
+    >>> choice("valdi", ("valid", "same"), "convolution: padding")
+    Traceback (most recent call last):
+    ValueError: convolution: padding is 'valdi', expected 'valid' or 'same'; write 'valid'
+    """
+    if any(type(value) is type(option) and value == option for option in options):
         return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is {value!r} of type {type(value).__name__}, expected a number")
+    texts = {option.lower(): option for option in options if isinstance(option, str)}
+    near = difflib.get_close_matches(value.lower(), texts, 1) if isinstance(value, str) else []
+    *most, last = map(repr, options)
+    remedy = f"write {texts[near[0]]!r}" if near else remedy
+    kind = "" if isinstance(value, str) or value is None else f" of type {type(value).__name__}"
+    came = "of several values" if "\n" in repr(value) else repr(value)
+    raise ValueError(f"{name} is {came}{kind}, expected {', '.join(most)} or {last}; {remedy}")
+
+
+def flag(value: object, name: str, remedy: str = "choose one") -> None:
+    """Raise a TypeError unless `value` is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} is {_shown(value)}, expected True or False; {remedy}")
 
 
 def at_least(value: Number, least: int | float, name: str, remedy: str) -> None:
     """Raise unless `value` is a finite number ≥ `least`; a traced number passes, its value is unknown."""
-    _number(value, name)
+    number(value, name, remedy)
     if is_concrete(value) and not (value >= least and math.isfinite(value)):
         raise ValueError(f"{name} is {value}, expected a finite number >= {least}; {remedy}")
 
 
 def above(value: Number, low: float, name: str, remedy: str) -> None:
     """Raise unless `value` is a finite number > `low`; a traced number passes, its value is unknown."""
-    _number(value, name)
+    number(value, name, remedy)
     if is_concrete(value) and not (value > low and math.isfinite(value)):
         raise ValueError(f"{name} is {value}, expected a finite number > {low}; {remedy}")
 
 
 def within(value: Number, low: float, high: float, name: str, remedy: str) -> None:
     """Raise unless `low` < `value` ≤ `high`; a traced number passes, its value is unknown."""
-    _number(value, name)
+    number(value, name, remedy)
     if is_concrete(value) and not (low < value <= high):
         raise ValueError(f"{name} is {value}, expected a number in ({low}, {high}]; {remedy}")
 
@@ -86,7 +118,8 @@ def shape(value: object, name: str) -> tuple[int, ...]:
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         raise TypeError(f"{name} is the number {value}, expected a tuple; write ({value},)")
     if not isinstance(value, tuple | list):
-        raise TypeError(f"{name} is {value!r}, expected a tuple of ints: the shape of one example, no batch axis")
+        remedy = "give the shape of one example, without the batch axis"
+        raise TypeError(f"{name} is {_shown(value)}, expected a tuple of ints; {remedy}")
     return tuple(count(size, f"{name}[{axis}]") for axis, size in enumerate(value))
 
 
@@ -101,15 +134,35 @@ def is_key(value: PyTree, name: str) -> None:
 
 
 def array(value: PyTree, name: str) -> PyTree:
-    """`value` as an array of numbers, without copying one that is already an array."""
+    """`value` as an array of real numbers or bools, without copying one that is already an array.
+
+    Complex numbers and floats wider than float64 are refused: JAX would drop a part of them.
+    """
+    if value is None:
+        raise TypeError(f"{name} is None, expected an array; give one")
     if not isinstance(value, jax.Array | np.ndarray):
         try:
             value = np.asarray(value)
-        except ValueError as error:
-            raise TypeError(f"{name} cannot be read as an array ({error}); give a rectangular array") from None
-    if not (jnp.issubdtype(value.dtype, jnp.number) or value.dtype == bool):
-        raise TypeError(f"{name} has dtype {value.dtype}, expected numbers; convert it to float32")
-    return value
+        except (ValueError, TypeError) as error:
+            raise TypeError(
+                f"{name} cannot be read as an array ({error}), expected numbers; give a rectangular array"
+            ) from None
+    if value.dtype == bool or jnp.issubdtype(value.dtype, jnp.integer) or is_float(value.dtype):
+        return value
+    came = f"{name} has dtype {value.dtype}, expected real numbers"
+    if jnp.issubdtype(value.dtype, jnp.complexfloating):
+        raise TypeError(f"{came}; give real and imaginary parts as features of their own")
+    if jnp.issubdtype(value.dtype, jnp.floating):
+        raise TypeError(f"{came} of at most 64 bits; use astype(np.float64)")
+    raise TypeError(f"{came}; convert it to float32")
+
+
+def on_host(value: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
+    """A concrete array as NumPy's where that copies nothing, so that looking at its values compiles nothing."""
+    if not isinstance(value, jax.Array) or value.dtype.itemsize == 2:  # NumPy adds 16-bit floats slowly
+        return value
+    is_near = value.is_fully_addressable and {device.platform for device in value.devices()} == {"cpu"}
+    return np.asarray(value) if is_near and len(value.devices()) == 1 else value
 
 
 def finite(value: PyTree | np.ndarray, name: str) -> None:
@@ -119,7 +172,7 @@ def finite(value: PyTree | np.ndarray, name: str) -> None:
     # A concrete array may be a constant of a function that JAX traces just now: look at it, do not trace that.
     # A sum is finite only if all its terms are; it reads a large data set four times as fast as isfinite.
     with jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
-        if np.isfinite(value.sum()):
+        if np.isfinite(on_host(value).sum()):
             return
     good = np.isfinite(np.asarray(value, np.float64))
     if not good.all():
@@ -131,125 +184,13 @@ def finite(value: PyTree | np.ndarray, name: str) -> None:
         )
 
 
-def inputs(value: PyTree, input_shape: tuple[int, ...], name: str) -> PyTree:
-    """`value` as a batch of examples of `input_shape`: rank, sizes and finite values checked."""
-    value = array(value, name)
-    wanted = "(N, " + ", ".join(map(str, input_shape)) + ")"
-    if value.ndim == len(input_shape):
-        raise ValueError(
-            f"{name} has shape {value.shape}, expected {wanted} with the batch axis first; "
-            + _missing_axis(value.shape, input_shape, name.split()[-1])
-        )
-    if value.ndim != len(input_shape) + 1:
-        raise ValueError(
-            f"{name} has {value.ndim} axes (shape {value.shape}), expected {len(input_shape) + 1}: {wanted}; "
-            "reshape each example to that shape"
-        )
-    if value.shape[1:] != input_shape:
-        raise ValueError(
-            f"{name} has examples of shape {value.shape[1:]}, expected {input_shape}; "
-            + _reshaping(value.shape[1:], input_shape)
-        )
-    finite(value, name)
-    return value
-
-
-def _missing_axis(came, wanted, name) -> str:
-    if len(wanted) == 3 and came[1:] == wanted[:2] and wanted[2] == 1:
-        return f"give each grey image its one channel with {name}[..., None]"
-    return f"for a single example write {name}[None]"
-
-
-def _reshaping(came, wanted) -> str:
-    if len(came) == 3 and came == (wanted[-1], *wanted[:-1]):
-        return "axis 1 holds the channels, which stand last: use jnp.moveaxis(inputs, 1, -1)"
-    return "make the network for these examples, or reshape them"
-
-
-def batch(
-    value: Batch, input_shape: tuple[int, ...], output_shape: tuple[int, ...], labels: bool, name="batch"
-) -> Batch:
-    """A `Batch` whose inputs and targets fit the network, with both as arrays."""
-    is_batch(value, name)
-    examples = inputs(value.inputs, input_shape, f"{name}.inputs")
-    if examples.shape[0] == 0:
-        raise ValueError(f"{name}.inputs holds no examples, expected at least one; the mean cost of none is undefined")
-    if value.mask is not None:
-        raise ValueError(f"{name}.mask is given, but this network reads no sequences; leave mask=None")
-    answers = targets(value.targets, examples.shape[:1], output_shape, labels, f"{name}.targets")
-    dataset_size(value.dataset_size, name)
-    return value._replace(inputs=examples, targets=answers)
-
-
-def is_batch(value: object, name: str) -> None:
-    """Raise a TypeError unless `value` has the fields of a `Batch`."""
-    if not all(hasattr(value, field) for field in ("inputs", "targets", "mask", "dataset_size")):
-        raise TypeError(f"{name} is of type {type(value).__name__}, expected fnnets.Batch(inputs, targets)")
-
-
-def dataset_size(value: Number | None, name: str) -> None:
-    """Raise unless a batch's `dataset_size` is None or a number ≥ 1; a traced number passes."""
-    if value is not None and is_concrete(value):
-        at_least(value, 1, f"{name}.dataset_size", "give the number of examples in the data set, or None")
-
-
-def targets(value: PyTree, examples: tuple[int, ...], output_shape: tuple[int, ...], labels: bool, name: str) -> PyTree:
-    """`value` as targets: (…, d) floats, or (…) labels where they are allowed; … is `examples`, (N,) or (T, N)."""
-    value = given(value, name)
-    wanted = (*examples, *output_shape)
-    if value.ndim and value.shape[0] != examples[0]:
-        raise ValueError(
-            f"{name} holds {value.shape[0]} targets, expected {examples[0]}, one for each of the inputs; "
-            "give both the same examples"
-        )
-    is_integer = jnp.issubdtype(value.dtype, jnp.integer)
-    if labels and is_integer and value.shape == wanted[:-1]:
-        in_range(value, output_shape[-1], name)
-        return value
-    if value.shape == wanted and not (labels and is_integer):
-        finite(value, name)
-        return value if not is_integer else jnp.asarray(value, jnp.result_type(float))
-    raise ValueError(_targets_message(value, wanted, labels, is_integer, name))
-
-
-def given(value: PyTree, name: str) -> PyTree:
-    """`value` as an array, which must not be missing."""
-    if value is None:
-        raise ValueError(f"{name} is None, expected an answer for each example; this network learns from given targets")
-    return array(value, name)
-
-
-def in_domain(value: PyTree, domain: tuple[float, float], name: str) -> None:
-    """Raise unless all numbers lie in `domain`; traced ones pass, their values are unknown."""
-    low, high = domain
-    if not is_concrete(value) or value.size == 0:
-        return
-    with jax.ensure_compile_time_eval():
-        least, most = float(value.min()), float(value.max())
-    if least < low or most > high:
-        raise ValueError(
-            f"{name} holds values from {least:g} to {most:g}, expected {low:g} to {high:g}: probabilities or states of "
-            "binary units; scale the data, or make real-valued units ('gaussian', linear_squared_error)"
-        )
-
-
-def in_range(value: PyTree, classes: int, name: str) -> None:
-    """Raise unless integer labels lie in 0 … classes − 1; traced labels pass, their values are unknown."""
-    if not is_concrete(value) or value.size == 0:
-        return
-    with jax.ensure_compile_time_eval():
-        low, high = int(value.min()), int(value.max())
-    if low < 0 or high >= classes:
-        raise ValueError(
-            f"{name} holds labels from {low} to {high}, expected 0 to {classes - 1}; "
-            f"give the network an output for each class, or renumber the labels"
-        )
-
-
 def like(
     value: PyTree, expected: PyTree, name: str, remedy: str = "take the parameters from this network's init"
 ) -> None:
-    """Raise unless `value` has the structure and the shapes of `expected`, naming the first path that differs."""
+    """Raise unless `value` has the structure, the shapes and floats as `expected`, naming the first path that differs.
+
+    Floats may be of another precision.
+    """
     structures: list[PyTree] = [jax.tree.structure(tree) for tree in (value, expected)]
     if structures[0] != structures[1]:
         raise ValueError(f"{name} has the structure {_summary(value)}, expected {_summary(expected)}; {remedy}")
@@ -259,27 +200,14 @@ def like(
             raise ValueError(
                 f"{name}{jax.tree_util.keystr(path)} has shape {np.shape(leaf)}, expected {wanted.shape}; {remedy}"
             )
+        if jnp.issubdtype(wanted.dtype, jnp.floating) and not is_float(jnp.result_type(leaf)):
+            raise TypeError(
+                f"{name}{jax.tree_util.keystr(path)} has dtype {jnp.result_type(leaf)}, expected floats as "
+                f"{wanted.dtype}; convert it to float32"
+            )
 
 
 def _summary(tree) -> str:
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
     shown = ", ".join(paths[:6]) + (", …" if len(paths) > 6 else "")
     return f"[{shown}] ({len(paths)} leaves)"
-
-
-def _targets_message(value, wanted, labels, is_integer, name) -> str:
-    came = f"{name} has shape {value.shape} and dtype {value.dtype}"
-    if labels and is_integer and value.shape == wanted:
-        return (
-            f"{came}: one-hot rows of integers, expected floats of that shape or labels of shape {wanted[:-1]}; "
-            "use targets.argmax(-1)"
-        )
-    if labels and value.shape == wanted[:-1]:
-        return f"{came}, expected integers for labels of shape {wanted[:-1]}; use targets.astype(int)"
-    if is_integer and value.shape == wanted[:-1]:
-        return (
-            f"{came}: labels, but this objective takes floats of shape {wanted}; "
-            f"use jax.nn.one_hot(targets, {wanted[-1]})"
-        )
-    also = f" or integer labels of shape {wanted[:-1]}" if labels else ""
-    return f"{came}, expected floats of shape {wanted}{also}; give each example one target for each output"

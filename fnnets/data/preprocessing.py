@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import validate
+from fnnets.core import arrays, validate
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -150,4 +150,4 @@ def _training(inputs, name):
 
 
 def _like(inputs, mean, name):
-    return jnp.asarray(validate.inputs(inputs, mean.shape, name), mean.dtype)
+    return jnp.asarray(arrays.inputs(inputs, mean.shape, name), mean.dtype)

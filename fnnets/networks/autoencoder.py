@@ -94,7 +94,6 @@ def autoencoder(
     net = network.assemble(
         layer, objective, sizes[:1], l2, expected, sizes[:1],
         targets=batches.INPUTS, activity=activity,
-        domain=(0.0, 1.0) if objective == objectives.sigmoid_cross_entropy else None,
     )  # fmt: skip
     return net._replace(family=coder)
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 
 from fnnets import initializers, layers, objectives
-from fnnets.core import batches, validate
+from fnnets.core import arrays, batches, validate
 from fnnets.core.chain import chain
 from fnnets.core.network import network
 from fnnets.core.types import Context, Layer, Network, Objective
@@ -72,7 +72,7 @@ def encode(net: Network, params: PyTree, x: Array) -> Float[Array, "n q"]:
     """
     coder = of(net, "encode")
     encoder, _ = halves(net, params, "encode")
-    x = validate.inputs(x, net.input_shape, "encode: x")
+    x = arrays.inputs(x, net.input_shape, "encode: x")
     return coder.encoder.forward(encoder, batches.cast(x, encoder), Context())[0]
 
 
@@ -94,7 +94,7 @@ def decode(net: Network, params: PyTree, code: Array) -> Float[Array, "n p"]:
     """
     coder = of(net, "decode")
     encoder, decoder = halves(net, params, "decode")
-    code = validate.inputs(code, encoder[-1].biases.shape, "decode: code")
+    code = arrays.inputs(code, encoder[-1].biases.shape, "decode: code")
     z, _ = coder.decoder.forward(decoder, batches.cast(code, decoder), Context())
     return net.objective.predict(z)
 

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from fnnets.core import batches, sequences, validate
+from fnnets.core import arrays, batches, sequences, validate
 from fnnets.core.types import Network
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _checked(user: str, net: Network, params, inputs, mask) -> tuple[Any, Any, A
     if net.layer.is_sequential:
         inputs = sequences.inputs(inputs, net.input_shape, f"{user}: inputs")
         return params, inputs, sequences.mask(mask, inputs.shape[:2], f"{user}: mask")
-    return params, validate.inputs(inputs, net.input_shape, f"{user}: inputs"), mask
+    return params, arrays.inputs(inputs, net.input_shape, f"{user}: inputs"), mask
 
 
 def _check_members(user: str, net: Network, params) -> None:

@@ -26,7 +26,7 @@ import optax
 from fnnets.core import devices, sequences
 from fnnets.core.types import Batch, Network
 from fnnets.training.distributed import sharding
-from fnnets.training.metrics import Metrics, evaluate
+from fnnets.training.metrics import Metrics, of_checked
 from fnnets.training.shuffle import shuffle
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def evaluation(
     """
 
     def evaluated(new: TrainingState, monitored: dict[str, Batch]) -> tuple[TrainingState, EpochReport]:
-        metrics = {name: evaluate(net, new.params, monitored[name], found) for name, found in classes.items()}
+        metrics = {name: of_checked(net, new.params, monitored[name], found) for name, found in classes.items()}
         finite = all_finite((new.params, [each.cost for each in metrics.values()]))
         if "validation" in metrics:
             new = new._replace(best=_better(new, metrics["validation"], monitor, min_delta))

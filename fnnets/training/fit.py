@@ -154,7 +154,7 @@ def fit(
 
 def _run(config: program.Config, train: Batch, monitored: Mapping[str, Batch | Source]) -> program.Run:
     """The run on examples in memory."""
-    step, placed = program.compiled_epoch(config, class_flags(monitored)), train
+    step, placed = program.compiled_epoch(config, class_flags(config.net, monitored)), train
     if config.placed is not None:
         placed = sharding.everywhere(config.placed, train)
         monitored = {

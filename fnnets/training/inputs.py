@@ -16,7 +16,7 @@ from fnnets.data import sources
 from fnnets.data.sources import Source
 
 if TYPE_CHECKING:
-    from jaxtyping import PyTree
+    pass
 
 Data = Batch | Source | Iterable[object] | Callable[[int], Iterable[object]]
 HEAD = 1000  # examples of a source that are looked at before it is read
@@ -131,9 +131,10 @@ def are_classes(targets, mask=None) -> bool:
     return is_binary and values.ndim > 1 and (values.shape[-1] == 1 or bool(np.all(values.sum(axis=-1) == 1)))
 
 
-def class_flags(monitored: Mapping[str, Batch | Source]) -> tuple[tuple[str, bool], ...]:
+def class_flags(net: Network, monitored: Mapping[str, Batch | Source]) -> tuple[tuple[str, bool], ...]:
     """For each monitored data set whether its targets are classes; of one that streams the first ones decide."""
-    return tuple((name, are_classes(*_shown(part))) for name, part in monitored.items())
+    shown = {name: _head(net, part) if isinstance(part, Source) else part for name, part in monitored.items()}
+    return tuple((name, are_classes(part.targets, part.mask)) for name, part in shown.items())
 
 
 def derive(net: Network, gradient):
@@ -150,10 +151,10 @@ def derive(net: Network, gradient):
     )
 
 
-def _shown(part: Batch | Source) -> tuple[PyTree, PyTree]:
-    if not isinstance(part, Source) or part.targets is None:
-        return part.targets, part.mask
-    return (part.targets[:HEAD], None) if part.mask is None else (part.targets[:, :HEAD], part.mask[:, :HEAD])
+def _head(net: Network, source: Source) -> Batch:
+    """The first examples of a source, as the network takes them."""
+    head = sources.head(source, sequences.axes_of_fields(net.layer.time), HEAD)
+    return batches.checked(net, head if source.transform is None else source.transform(head), "fit: train")
 
 
 def _check_min_delta(min_delta, patience, monitor) -> None:
@@ -182,8 +183,7 @@ def _check_source(net: Network, source: Source, batch_size: int) -> int:
                 "inputs have; give all of them the same examples"
             )
     _check_size(batch_size, examples)
-    head = sources.head(source, axes, HEAD)
-    batches.checked(net, head if source.transform is None else source.transform(head), "fit: train")
+    _head(net, source)
     return examples
 
 

@@ -114,7 +114,7 @@ def fit_many(
     check_settings(net, optimizer, epochs, batch_size, None, monitor)
     train, monitored = prepare(net, train, validation, batch_size, evaluate_training)
     check_selection(monitored, None, monitor)
-    classes = dict(class_flags(monitored))
+    classes = dict(class_flags(net, monitored))
 
     def step(numbers, state, train, monitored):
         net, optimizer = build(**numbers)

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import sequences, validate
+from fnnets.core import batches, sequences, validate
 from fnnets.core.network import unchecked
 from fnnets.core.types import Batch, Network
 from fnnets.training.distributed import sharding
@@ -68,8 +68,11 @@ def evaluate(net: Network, params, batch: Batch, classes: bool | None = None) ->
         batch: N examples.
         classes: whether the targets are classes; None looks at their values (see `are_classes`).
 
+    A cost that is not a number, as of parameters that are none, has an accuracy that is none either.
+
     Raises:
-        ValueError: no examples, or examples that the network does not take.
+        TypeError, ValueError: no network, parameters of another one, no batch, or one that the network does not take;
+            values are looked at once, before anything is traced.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> net = fn.feedforward([2, 2], objective=fn.objectives.softmax_log_likelihood)
@@ -78,7 +81,18 @@ def evaluate(net: Network, params, batch: Batch, classes: bool | None = None) ->
     >>> round(float(metrics.cost), 4), float(metrics.accuracy)          # log 2 nats, and class 0 for all
     (0.6931, 0.75)
     """
-    classes = are_classes(batch.targets, batch.mask) if classes is None else classes
+    validate.is_instance(net, Network, "evaluate: net", "write evaluate(net, params, batch)")
+    validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), "evaluate: params")
+    batch = batches.checked(net, batch, "evaluate: batch")
+    if classes is None:
+        classes = are_classes(batch.targets, batch.mask)
+    else:
+        validate.flag(classes, "evaluate: classes", "None looks at the targets")
+    return of_checked(net, params, batch, classes)
+
+
+def of_checked(net: Network, params, batch: Batch, classes: bool) -> Metrics:
+    """`evaluate` of a batch that the network is known to take, as a program of its own or a part of a traced one."""
     chunk, n = _chunk(net.layer.time, batch), batch.dataset_size
     if not all(map(validate.is_concrete, jax.tree.leaves((params, batch, net.l2)))):
         return _evaluated(net, classes, chunk, params, batch)  # a part of the program that is being traced
@@ -108,7 +122,7 @@ def _evaluated(net: Network, classes: bool, chunk: int, params, batch: Batch) ->
     if rest or not chunks:
         parts.append(sums(net, params, _part(net, batch, examples - rest, rest), classes))
     cost, accuracy = sum(parts) / examples
-    return Metrics(cost, accuracy if classes else None)
+    return Metrics(cost, jnp.where(jnp.isnan(cost), cost, accuracy) if classes else None)
 
 
 def _chunk(time: str, batch: Batch) -> int:
@@ -142,7 +156,7 @@ def _part(net, batch, start, size):
 
 def _right(a, targets):
     if jnp.issubdtype(targets.dtype, jnp.integer):
-        return jnp.argmax(a, axis=-1).astype(targets.dtype) == targets
+        return jnp.argmax(a, axis=-1).astype(jnp.int32) == targets.astype(jnp.int32)
     if a.shape[-1] == 1:
         return ((a > 0.5) == (targets > 0.5))[..., 0]
     return jnp.argmax(a, axis=-1) == jnp.argmax(targets, axis=-1)

@@ -70,9 +70,9 @@ def streaming(config: Config, train: Data, monitored: Mapping[str, Batch | Sourc
     data = {name: part for name, part in monitored.items() if not isinstance(part, Source)}
     transform, source = train.transform if isinstance(train, Source) else None, monitored.get("training")
     chunks = loader.of(config.net, train, config.batch_size, config.placed)
-    step = streaming_epoch.train_chunks(compiled_chunks(config, class_flags(data)), chunks, transform)
+    step = streaming_epoch.train_chunks(compiled_chunks(config, class_flags(config.net, data)), chunks, transform)
     data = sharding.everywhere(config.placed, data)
-    classes = dict(class_flags(monitored)).get("training", False)
+    classes = dict(class_flags(config.net, monitored)).get("training", False)
 
     def run(state, pause):
         state, report, why = step(state, data, pause)

@@ -46,16 +46,22 @@ class NetworkRow(NamedTuple):
 
 
 def examples(input_shape, outputs, labels=False):
-    """A function `(seed, N) -> batch` out of 50 examples, with soft targets that sum to anything, or labels."""
+    """A function `(seed, N) -> batch` out of 50 examples, with soft targets that sum to 1, or labels."""
 
     def batch(seed, size):
         random = np.random.default_rng(seed)
         dtype = jnp.result_type(float)
         inputs = np.asarray(0.1 + random.normal(size=(size, *input_shape)), dtype)
-        targets = random.integers(0, outputs, size) if labels else np.asarray(random.random((size, outputs)), dtype)
-        return fn.Batch(inputs, targets.astype(np.int32) if labels else targets, None, 50)
+        targets = random.integers(0, outputs, size) if labels else soft(random, size, outputs)
+        return fn.Batch(inputs, np.asarray(targets, np.int32 if labels else dtype), None, 50)
 
     return batch
+
+
+def soft(random, size, outputs):
+    """Rows of targets in [0, 1] that sum to 1, or for a single output of any size."""
+    rows = random.random((size, outputs))
+    return rows if outputs == 1 else rows / rows.sum(axis=-1, keepdims=True)
 
 
 def padding(steps, size):

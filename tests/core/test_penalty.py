@@ -37,7 +37,8 @@ def given(name):
     make, (inputs, targets, axes) = FAMILIES[name]
     net, plain = make(L2), make(0.0)
     params = generic(1, net.init(jax.random.key(0)))
-    return net, plain, params, fn.Batch(*generic(2, (jnp.zeros(inputs), jnp.zeros(targets)))), axes
+    x, y = generic(2, (jnp.zeros(inputs), jnp.zeros(targets)))
+    return net, plain, params, fn.Batch(x, jax.nn.softmax(y)), axes
 
 
 def minibatch(data, axes, size):

@@ -115,11 +115,11 @@ def test_wrong_images_are_named_by_their_axis():
         fn.convolutional((1, 28, 28), "conv5-2 fc-1", objective=SOFTMAX)
     with pytest.raises(ValueError, match=r"one channel with images\[..., None\]"):
         fn.convolutional((28, 28), "conv5-2 fc-1", objective=SOFTMAX)
-    net = fn.convolutional((6, 5, 2), "conv3-2 fc-1", objective=SOFTMAX)
+    net = fn.convolutional((6, 5, 2), "conv3-2 fc-2", objective=SOFTMAX)
     params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(net.init, jax.random.key(0)))
     with pytest.raises(ValueError, match=r"axis 1 holds the channels.*moveaxis"):
         net.predict(params, np.zeros((4, 2, 6, 5), np.float32))
-    grey = fn.convolutional((6, 5, 1), "conv3-2 fc-1", objective=SOFTMAX)
+    grey = fn.convolutional((6, 5, 1), "conv3-2 fc-2", objective=SOFTMAX)
     params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(grey.init, jax.random.key(0)))
     with pytest.raises(ValueError, match=r"one channel with inputs\[\.\.\., None\]"):
         grey.predict(params, np.zeros((4, 6, 5), np.float32))

@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import arrays
 from fnnets.core.types import Batch, Network, Sampler
 from fnnets.layers.free_energy import BoltzmannParams
 from fnnets.verify.markov.statistics import Sums
@@ -203,7 +203,7 @@ def examples_of(net: Network, params: BoltzmannParams, key: Array, examples: PyT
         every = states(net.input_shape[0])
         chosen = jax.random.permutation(key, len(every))[:EXAMPLES]
         return jnp.asarray(every[np.asarray(chosen)], params.weights.dtype)
-    examples = np.asarray(validate.inputs(examples, net.input_shape, "sampler: examples"))
+    examples = np.asarray(arrays.inputs(examples, net.input_shape, "sampler: examples"))
     if len(examples) == 0:
         raise ValueError("sampler: examples holds no states, expected at least one; None takes eight")
     if not np.isin(examples, (0, 1)).all():

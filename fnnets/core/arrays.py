@@ -1,0 +1,275 @@
+"""Checks of examples: the inputs, targets and labels that a network is given, before anything is compiled.
+
+Shapes and dtypes are static, so they are checked even while JAX traces. Values (NaN, labels out of range, targets
+outside their objective's domain) can be looked at only in concrete arrays; while JAX traces they are unknown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fnnets.core import validate
+from fnnets.core.types import Batch, Objective
+from fnnets.core.validate import array, at_least, finite, is_concrete, on_host
+
+if TYPE_CHECKING:
+    from jaxtyping import PyTree
+
+
+def inputs(value: PyTree, input_shape: tuple[int, ...], name: str) -> PyTree:
+    """`value` as a batch of examples of `input_shape`: rank, sizes and finite values checked."""
+    value = array(value, name)
+    wanted = "(N, " + ", ".join(map(str, input_shape)) + ")"
+    if value.ndim == len(input_shape):
+        raise ValueError(
+            f"{name} has shape {value.shape}, expected {wanted} with the batch axis first; "
+            + _missing_axis(value.shape, input_shape, name.split()[-1])
+        )
+    if value.ndim != len(input_shape) + 1:
+        raise ValueError(
+            f"{name} has {value.ndim} axes (shape {value.shape}), expected {len(input_shape) + 1}: {wanted}; "
+            "reshape each example to that shape"
+        )
+    if value.shape[1:] != input_shape:
+        raise ValueError(
+            f"{name} has examples of shape {value.shape[1:]}, expected {input_shape}; "
+            + _reshaping(value.shape[1:], input_shape)
+        )
+    value = fitting(value, name)
+    finite(value, name)
+    return value
+
+
+def _missing_axis(came, wanted, name) -> str:
+    if len(wanted) == 3 and came[1:] == wanted[:2] and wanted[2] == 1:
+        return f"give each grey image its one channel with {name}[..., None]"
+    return f"for a single example write {name}[None]"
+
+
+def _reshaping(came, wanted) -> str:
+    if len(came) == 3 and came == (wanted[-1], *wanted[:-1]):
+        return "axis 1 holds the channels, which stand last: use jnp.moveaxis(inputs, 1, -1)"
+    return "make the network for these examples, or reshape them"
+
+
+def batch(
+    value: Batch,
+    input_shape: tuple[int, ...],
+    output_shape: tuple[int, ...],
+    objective: Objective,
+    name: str = "batch",
+    is_own_target: bool = False,
+) -> Batch:
+    """A `Batch` whose inputs and targets fit the network, with both as arrays; the inputs may be the targets."""
+    is_batch(value, name)
+    examples = inputs(value.inputs, input_shape, f"{name}.inputs")
+    if examples.shape[0] == 0:
+        raise ValueError(
+            f"{name}.inputs holds no examples, expected at least one: the mean cost of none is undefined; give some"
+        )
+    no_mask(value.mask, name)
+    given, field = (examples, "inputs") if is_own_target else (value.targets, "targets")
+    answers = targets(given, examples.shape[:1], output_shape, objective, f"{name}.{field}")
+    dataset_size(value.dataset_size, name)
+    return value._replace(inputs=examples, targets=answers)
+
+
+def is_batch(value: object, name: str) -> None:
+    """Raise a TypeError unless `value` has the fields of a `Batch`."""
+    if all(hasattr(value, field) for field in ("inputs", "targets", "mask", "dataset_size")):
+        return
+    own = name.split()[-1]
+    remedy = "write fnnets.Batch(inputs, targets)"
+    if isinstance(value, tuple | list) and len(value) == 2:
+        remedy = f"write fnnets.Batch(*{own})"
+    if isinstance(value, dict) and {"inputs"} <= set(value) <= set(Batch._fields):
+        remedy = f"write fnnets.Batch(**{own})"
+    came = f"{value!r} of type {type(value).__name__}" if np.isscalar(value) else f"of type {type(value).__name__}"
+    raise TypeError(f"{name} is {came}, expected a fnnets.Batch; {remedy}")
+
+
+def no_mask(value: object, name: str) -> None:
+    """Raise a ValueError where a batch that holds no sequences has a mask."""
+    if value is not None:
+        raise ValueError(f"{name}.mask is given, but this network reads no sequences, expected None; leave mask=None")
+
+
+def dataset_size(value: validate.Number | None, name: str) -> None:
+    """Raise unless a batch's `dataset_size` is None or a number ≥ 1; a traced number passes."""
+    if value is not None and is_concrete(value):
+        at_least(value, 1, f"{name}.dataset_size", "give the number of examples in the data set, or None")
+
+
+def targets(
+    value: PyTree,
+    examples: tuple[int, ...],
+    output_shape: tuple[int, ...],
+    objective: Objective,
+    name: str,
+    mask: PyTree = None,
+) -> PyTree:
+    """`value` as targets: (…, d) floats, or (…) labels where they are allowed; … is `examples`, (N,) or (T, N).
+
+    Their values lie in the objective's domain, but for those of padded steps, which only have to be finite.
+    """
+    value = given(value, name)
+    wanted = (*examples, *output_shape)
+    if value.ndim and value.shape[0] != examples[0]:
+        raise ValueError(
+            f"{name} holds {value.shape[0]} targets, expected {examples[0]}, one for each of the inputs; "
+            "give both the same examples"
+        )
+    is_integer = jnp.issubdtype(value.dtype, jnp.integer)
+    if objective.labels and is_integer and value.shape == wanted[:-1]:
+        in_range(value, output_shape[-1], name, mask)
+        return value
+    if value.shape != wanted or (objective.labels and is_integer):
+        raise ValueError(_targets_message(value, wanted, objective.labels, is_integer, name))
+    value = jnp.asarray(value, jnp.result_type(float)) if is_integer else fitting(value, name)
+    finite(value, name)
+    in_domain_of(objective, value, name, mask)
+    return value
+
+
+def given(value: PyTree, name: str) -> PyTree:
+    """`value` as an array, which must not be missing."""
+    if value is None:
+        raise ValueError(
+            f"{name} is None, expected an answer for each example, as this network learns from given targets; "
+            "write fnnets.Batch(inputs, targets)"
+        )
+    return array(value, name)
+
+
+def fitting(value: PyTree, name: str) -> PyTree:
+    """`value` in floats where its dtype has more bits than JAX gives it now, which would wrap or overflow silently.
+
+    Raises:
+        ValueError: finite numbers that are infinite in float32.
+
+    >>> fitting(np.array([2**32 + 3]), "x").tolist()                                         # 3 as an int32
+    [4294967296.0]
+    """
+    if isinstance(value, jax.Array) or jax.dtypes.canonicalize_dtype(value.dtype) == value.dtype:
+        return value
+    with np.errstate(over="ignore"):
+        floats = value.astype(jnp.result_type(float))
+        is_finite = np.isfinite(floats.sum())
+    if not is_finite and not np.isfinite(floats).all() and np.isfinite(value).all():
+        raise ValueError(
+            f"{name} holds numbers up to {np.abs(value).max():g}, expected at most {np.finfo(floats.dtype).max:g}, as "
+            f"{floats.dtype} holds; scale them, or set jax_enable_x64 first"
+        )
+    return floats
+
+
+def in_domain_of(objective: Objective, value: PyTree, name: str, mask: PyTree = None) -> None:
+    """Raise unless targets lie in the objective's domain, and where it has distributions unless each row sums to 1.
+
+    Traced targets pass, their values are unknown. Sums may be wrong by 1 %, as those of rounded probabilities are.
+    """
+    if objective.domain is None or not is_concrete(value) or value.size == 0:
+        return
+    value = _real(value, mask)
+    in_domain(value, objective.domain, name)
+    if not objective.is_distribution:
+        return
+    with jax.ensure_compile_time_eval():
+        sums = np.asarray(value.sum(axis=-1), np.float64)
+    wrong = np.abs(sums - 1) > 0.01
+    if wrong.any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"{name} holds {int(wrong.sum())} rows that are no distributions, the first at {where} with the sum "
+            f"{sums[where]:g}, expected 1 for {objective.name}; give labels, or divide each row by its sum"
+        )
+
+
+def in_domain(value: PyTree, domain: tuple[float, float], name: str) -> None:
+    """Raise unless all numbers lie in `domain`; traced ones pass, their values are unknown."""
+    low, high = domain
+    if not is_concrete(value) or value.size == 0:
+        return
+    least, most = _extremes(value)
+    if least < low or most > high:
+        remedy = "scale the data, or make real-valued units ('gaussian', linear_squared_error)"
+        if (least, most) == (-1, 1) and domain == (0, 1):
+            remedy = f"write ({name.split('.')[-1].split()[-1]} + 1) / 2 for -1 and 1"
+        raise ValueError(
+            f"{name} holds values from {least:g} to {most:g}, expected {low:g} to {high:g}: probabilities or states of "
+            f"binary units; {remedy}"
+        )
+
+
+def in_range(value: PyTree, classes: int, name: str, mask: PyTree = None) -> None:
+    """Raise unless integer labels lie in 0 … classes − 1; traced labels pass, and those of padded steps."""
+    if not is_concrete(value) or value.size == 0:
+        return
+    value = _real(value, mask)
+    low, high = map(int, _extremes(value)) if value.size else (0, 0)
+    if low < 0 or high >= classes:
+        raise ValueError(
+            f"{name} holds labels from {low} to {high}, expected 0 to {classes - 1}; "
+            f"give the network an output for each class, or renumber the labels"
+        )
+
+
+def _real(value: PyTree, mask: PyTree) -> PyTree:
+    """The values at real steps."""
+    has_steps = mask is not None and is_concrete(mask) and value.shape[:2] == mask.shape
+    return np.asarray(value)[np.asarray(mask)] if has_steps else value
+
+
+def _extremes(value: PyTree) -> tuple[float, float]:
+    with jax.ensure_compile_time_eval():
+        near = on_host(value)
+        return near.min().item(), near.max().item()
+
+
+def _targets_message(value, wanted, labels, is_integer, name) -> str:
+    came = f"{name} has shape {value.shape} and dtype {value.dtype}"
+    d = wanted[-1]
+    if labels:
+        text = _labels_message(value, wanted, is_integer, d)
+        return f"{came}{text}"
+    if value.shape == wanted[:-1] and d == 1:
+        return f"{came}, expected a column {wanted}, for a single output; use targets[..., None]"
+    if is_integer and value.shape == wanted[:-1] and _are_labels(value, d):
+        return (
+            f"{came}: labels, but this objective takes floats, expected shape {wanted}; "
+            f"use jax.nn.one_hot(targets, {d})"
+        )
+    return f"{came}, expected floats of shape {wanted}; give each example one target for each output"
+
+
+def _labels_message(value, wanted, is_integer, d) -> str:
+    """What came and the remedy, where integer labels of shape (…,) or rows of floats are expected."""
+    expected = f", expected integer labels of shape {wanted[:-1]}, or floats of shape {wanted}"
+    if value.shape == (*wanted[:-1], 1) and is_integer:
+        return f"{expected}; use targets[..., 0]"
+    if value.shape == wanted[:-1] and not is_integer and _are_labels(value, d):
+        return f"{expected}; use targets.astype(int)"
+    if value.shape == wanted and _are_one_hot(value):
+        return f": one-hot rows of integers{expected}; use targets.argmax(-1)"
+    if value.shape == wanted:
+        return f"{expected}; use targets.astype(float) for probabilities"
+    return f"{expected}; give each example the number of its class, from 0 to {d - 1}"
+
+
+def _are_labels(value, classes: int) -> bool:
+    """Whether known values are whole numbers from 0 to `classes` − 1; those that JAX traces may be."""
+    if not is_concrete(value):
+        return True
+    values = np.asarray(value, np.float64)
+    return bool(np.all((values == np.floor(values)) & (values >= 0) & (values < classes)))
+
+
+def _are_one_hot(value) -> bool:
+    if not is_concrete(value):
+        return True
+    values = np.asarray(value)
+    return bool(np.all((values == 0) | (values == 1)) and np.all(values.sum(axis=-1) == 1))

@@ -1,0 +1,34 @@
+"""Valid calls of what trains and evaluates."""
+
+import jax
+import numpy as np
+import optax
+
+import fnnets as fn
+from tests.invalid.calls import call
+from tests.invalid.kinds import batch, choice, count, fixed, flag, key, network, optimizer, params
+
+NET = fn.feedforward([4, 3, 2], objective=fn.objectives.softmax_log_likelihood)
+PARAMS = NET.init(jax.random.key(0))
+X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4)
+DATA = fn.Batch(X, np.arange(6) % 2)
+
+ROWS = [
+    call("fn.evaluate", fn.evaluate, net=network(NET), params=params(PARAMS).but("nan"), batch=batch(DATA)),
+    call(
+        "fn.fit",
+        fn.fit,
+        net=network(NET),
+        optimizer=optimizer(optax.sgd(0.1)),
+        train=batch(DATA).but("array"),
+        key=key(),
+        epochs=count(1, least=0),
+        batch_size=count(2).but("none"),
+        validation=batch(DATA).but("none"),
+        params=params(PARAMS).but("none"),
+        gradient=fixed("explicit", misspelt="explict", number=3, none=None),
+        monitor=choice("cost"),
+        evaluate_training=flag(True).but("none"),
+        progress=fixed(False, misspelt="atuo", number=3, none=None),
+    ),
+]
