@@ -14,10 +14,12 @@ import numpy as np
 
 from fnnets.core import validate
 from fnnets.core.types import Batch, Objective
-from fnnets.core.validate import array, at_least, finite, is_concrete, on_host
+from fnnets.core.validate import array, at_least, finite, is_concrete, is_float, on_host
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree
+
+SUM_ERROR = 0.01  # of the sum of a distribution, as rounded probabilities have it
 
 
 def inputs(value: PyTree, input_shape: tuple[int, ...], name: str) -> PyTree:
@@ -170,7 +172,7 @@ def fitting(value: PyTree, name: str) -> PyTree:
 def in_domain_of(objective: Objective, value: PyTree, name: str, mask: PyTree = None) -> None:
     """Raise unless targets lie in the objective's domain, and where it has distributions unless each row sums to 1.
 
-    Traced targets pass, their values are unknown. Sums may be wrong by 1 %, as those of rounded probabilities are.
+    Traced targets pass, their values are unknown. Sums may be wrong by `SUM_ERROR`.
     """
     if objective.domain is None or not is_concrete(value) or value.size == 0:
         return
@@ -180,7 +182,7 @@ def in_domain_of(objective: Objective, value: PyTree, name: str, mask: PyTree = 
         return
     with jax.ensure_compile_time_eval():
         sums = np.asarray(value.sum(axis=-1), np.float64)
-    wrong = np.abs(sums - 1) > 0.01
+    wrong = np.abs(sums - 1) > SUM_ERROR
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ValueError(
@@ -216,6 +218,24 @@ def in_range(value: PyTree, classes: int, name: str, mask: PyTree = None) -> Non
             f"{name} holds labels from {low} to {high}, expected 0 to {classes - 1}; "
             f"give the network an output for each class, or renumber the labels"
         )
+
+
+def hold(objective: Objective, y: PyTree, outputs: int, mask: PyTree = None) -> PyTree:
+    """Whether targets lie in the objective's domain, as `targets` has it: a traced bool, for programs."""
+    if jnp.issubdtype(y.dtype, jnp.integer) and objective.labels:
+        good = (y >= 0) & (y < outputs)
+    else:
+        good = lies_in(objective.domain, y).all(axis=-1)
+        if objective.is_distribution:
+            good &= jnp.abs(y.astype(jnp.float32).sum(axis=-1) - 1) <= SUM_ERROR
+    return (good if mask is None else good | ~mask).all()
+
+
+def lies_in(domain: tuple[float, float] | None, x: PyTree) -> PyTree:
+    """For each number whether it lies in the domain, NaN in none; traced bools, for programs."""
+    low, high = (-jnp.inf, jnp.inf) if domain is None else domain
+    x = x if is_float(x.dtype) else x.astype(jnp.float32)
+    return (x >= low) & (x <= high)
 
 
 def _real(value: PyTree, mask: PyTree) -> PyTree:

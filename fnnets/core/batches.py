@@ -50,11 +50,22 @@ def checked(net: Network, batch: Batch, name: str = "batch") -> Batch:
     return arrays.batch(batch, *shapes, is_own_target=net.targets == INPUTS and batch.targets is None)
 
 
-def preparing(time: Time, targets: str, has_activity: bool) -> Callable[[Batch, PyTree], tuple[Batch, int]]:
+def holds(net: Network, batch: Batch) -> Array:
+    """Whether the values of a batch lie in the network's domain, as `checked` has it: a traced bool, for programs."""
+    if net.targets == SAMPLES or batch.targets is None:
+        return arrays.lies_in(net.domain, batch.inputs).all()
+    mask = batch.mask if net.layer.time == "sequence to sequence" else None
+    return arrays.hold(net.objective, batch.targets, net.output_shape[-1], mask)
+
+
+def preparing(
+    time: Time, targets: str, has_activity: bool, labels: bool
+) -> Callable[[Batch, PyTree], tuple[Batch, int]]:
     """A function that makes of a checked batch what is computed with, and N, the number of data.
 
-    Arrays have the parameters' precision, phases are stacked, n is filled in. An activity reads the data's rows, the
-    first N, so that its phases are not dealt to several devices.
+    Arrays have the parameters' precision, but for integer labels, where `labels` says that the objective takes them.
+    Phases are stacked, n is filled in. An activity reads the data's rows, the first N, so that its phases are not dealt
+    to several devices.
     """
 
     def prepared(batch: Batch, params: PyTree) -> tuple[Batch, int]:
@@ -62,7 +73,7 @@ def preparing(time: Time, targets: str, has_activity: bool) -> Callable[[Batch, 
         answers = batch.inputs if targets == INPUTS and batch.targets is None else batch.targets
         batch = batch._replace(
             inputs=cast(batch.inputs, params),
-            targets=None if answers is None else _cast_targets(answers, params),
+            targets=None if answers is None else _cast_targets(answers, params, labels),
             dataset_size=n if batch.dataset_size is None else batch.dataset_size,
         )
         if targets == SAMPLES:
@@ -126,7 +137,7 @@ def _with_samples(net, batch, name):
     return batch._replace(inputs=v, targets=samples)
 
 
-def _cast_targets(targets, params):
-    if not jnp.issubdtype(targets.dtype, jnp.integer):
+def _cast_targets(targets, params, labels: bool):
+    if not (labels and jnp.issubdtype(targets.dtype, jnp.integer)):
         return cast(targets, params)
     return jnp.asarray(targets, jnp.int32)  # a label is below the number of outputs, which uint8 need not hold

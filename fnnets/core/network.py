@@ -155,7 +155,7 @@ def _functions(
 ) -> tuple[Callable, ...]:
     """`predict`, `cost`, `gradient` and `cost_and_gradient` of batches that are known to fit."""
     total, d_total = _totals(layer, objective, l2, activity)
-    prepare = batches.preparing(layer.time, targets, activity is not None)
+    prepare = batches.preparing(layer.time, targets, activity is not None, objective.labels)
 
     def predict(params, inputs, mask=None):
         y, _ = layer.forward(params, batches.cast(inputs, params), Context(None, mask))

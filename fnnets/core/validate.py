@@ -77,10 +77,11 @@ def choice(value: object, options: Sequence[object], name: str, remedy: str = "c
     raise ValueError(f"{name} is {came}{kind}, expected {', '.join(most)} or {last}; {remedy}")
 
 
-def flag(value: object, name: str, remedy: str = "choose one") -> None:
-    """Raise a TypeError unless `value` is True or False."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} is {_shown(value)}, expected True or False; {remedy}")
+def flag(value: object, name: str, remedy: str = "choose one", or_none: bool = False) -> None:
+    """Raise a TypeError unless `value` is True or False, or None where that is one of the choices."""
+    if not (isinstance(value, bool | np.bool_) or (or_none and value is None)):
+        choices = "True, False or None" if or_none else "True or False"
+        raise TypeError(f"{name} is {_shown(value)}, expected {choices}; {remedy}")
 
 
 def at_least(value: Number, least: int | float, name: str, remedy: str) -> None:
@@ -165,7 +166,7 @@ def on_host(value: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
     return np.asarray(value) if is_near and len(value.devices()) == 1 else value
 
 
-def finite(value: PyTree | np.ndarray, name: str) -> None:
+def finite(value: PyTree | np.ndarray, name: str, remedy: str = "drop or impute those examples") -> None:
     """Raise unless every element is finite; a traced array passes, its values are unknown."""
     if not (is_concrete(value) and jnp.issubdtype(value.dtype, jnp.inexact)):
         return
@@ -180,7 +181,7 @@ def finite(value: PyTree | np.ndarray, name: str) -> None:
         bad = int(good.size - good.sum())
         raise ValueError(
             f"{name} holds {bad} values that are NaN or infinite, the first {np.asarray(value)[where]} at {where}, "
-            "expected finite numbers; drop or impute those examples"
+            f"expected finite numbers; {remedy}"
         )
 
 

@@ -143,12 +143,17 @@ def read_rows(array: np.ndarray, rows: np.ndarray, axis: int) -> np.ndarray:
 
 def head(source: Source, axes: tuple[int, ...], count: int) -> Batch:
     """The first `count` examples, each field along its axis; None where there is none."""
+    return rows(source, axes, np.arange(min(count, source.inputs.shape[axes[0]])))
+
+
+def rows(source: Source, axes: tuple[int, ...], chosen: np.ndarray) -> Batch:
+    """The examples of a source at the `chosen` rows, as they lie there."""
     found: list[PyTree] = []
     for name, axis in zip(FIELDS, axes, strict=True):
         array = getattr(source, name)
         if array is not None:
             check_whole(array, name)
-            array = read_rows(array, np.arange(min(count, array.shape[axis]))[None], axis)[0]
+            array = read_rows(array, chosen[None], axis)[0]
         found.append(array)
     return Batch(*found)
 

@@ -25,6 +25,7 @@ import optax
 
 from fnnets.core import devices, sequences
 from fnnets.core.types import Batch, Network
+from fnnets.training import extras
 from fnnets.training.distributed import sharding
 from fnnets.training.metrics import Metrics, of_checked
 from fnnets.training.shuffle import shuffle
@@ -90,7 +91,20 @@ def start(net: Network, optimizer: optax.GradientTransformation, *, key: Array, 
     best = Best(jax.tree.map(jnp.copy, params), jnp.asarray(jnp.inf, jnp.float32), jnp.asarray(0, jnp.int32))
     memory = () if net.sampler is None else net.sampler.start(params, jax.random.fold_in(run_key, SAMPLER))
     zeros = [jnp.asarray(0, jnp.int32) for _ in range(2)]  # two buffers, as both are given away
-    return TrainingState(params, optimizer.init(params), run_key, zeros[0], best, memory, zeros[1])
+    optimizer_state = _apart(optimizer.init(params), params)
+    return TrainingState(params, optimizer_state, run_key, zeros[0], best, memory, zeros[1])
+
+
+def _apart(tree: PyTree, params: PyTree) -> PyTree:
+    """The tree, whose leaves share no buffer with each other or the parameters: each buffer is given away once."""
+    taken = set(map(id, jax.tree.leaves(params)))
+
+    def own(leaf):
+        is_shared = id(leaf) in taken
+        taken.add(id(leaf))
+        return jnp.copy(leaf) if is_shared else leaf
+
+    return jax.tree.map(own, tree)
 
 
 def updating(
@@ -100,20 +114,25 @@ def updating(
 
     Args:
         net: the network.
-        optimizer: an optax transformation.
+        optimizer: an optax transformation; one that reads them is given the value of the cost, its gradient and a
+            function of the parameters that gives the value, as optax's extra arguments `value`, `grad`, `value_fn`.
         gradient: `(params, batch, *, key) -> ∂C/∂params`.
     """
+    transformation = optax.with_extra_args_support(optimizer)
 
     def derive(params, memory, batch, key):
         if net.sampler is None:
-            return gradient(params, batch, key=key), memory
+            return gradient(params, batch, key=key), memory, batch
         batch, memory = net.sampler.draw(params, memory, batch, jax.random.fold_in(key, SAMPLER))
-        return net.sampler.transform_gradient(memory, gradient(params, batch, key=key)), memory
+        return net.sampler.transform_gradient(memory, gradient(params, batch, key=key)), memory, batch
 
     def update(moving, batch: Batch, key):
         params, optimizer_state, memory = moving
-        d_params, memory = derive(params, memory, batch, key)
-        updates, optimizer_state = optimizer.update(d_params, optimizer_state, params)
+        d_params, memory, batch = derive(params, memory, batch, key)
+        extra: dict[str, PyTree] = {}
+        if extras.are_read(transformation, optimizer_state, params):
+            extra = extras.of(net, gradient, params, batch, key, d_params)
+        updates, optimizer_state = transformation.update(d_params, optimizer_state, params, **extra)
         return optax.apply_updates(params, updates), optimizer_state, memory
 
     return update

@@ -31,7 +31,16 @@ from fnnets.training.checkpoint import manager as checkpoints
 from fnnets.training.checkpoint.manager import Checkpoint, CheckpointManager
 from fnnets.training.distributed import processes, sharding
 from fnnets.training.epoch import EpochReport, TrainingState, start
-from fnnets.training.inputs import Data, check_selection, check_settings, class_flags, in_memory, prepare_either
+from fnnets.training.inputs import (
+    Data,
+    check_gradient,
+    check_selection,
+    check_settings,
+    check_train,
+    class_flags,
+    in_memory,
+    prepare_either,
+)
 from fnnets.training.interrupt import interruptible
 from fnnets.training.metrics import History, history
 
@@ -133,6 +142,8 @@ def fit(
     (True, 'finished 20 epochs')
     """
     check_settings(net, optimizer, epochs, batch_size, patience, monitor, min_delta)
+    check_gradient(gradient)
+    check_train(train, epochs)
     settings, placed = checkpoints.settings(checkpoint), sharding.placement(mesh, devices, wide)
     train, monitored, size = prepare_either(net, train, validation, batch_size, evaluate_training)
     check_selection(monitored, patience, monitor)
@@ -174,18 +185,31 @@ def _begin(net, optimizer, key, params, state, is_array) -> TrainingState:
     if state is None:
         validate.is_key(key, "fit: key")
         if params is not None:
-            validate.like(params, jax.eval_shape(net.init, key), "fit: params")
+            _check_params(net, params, "fit: params")
         return start(net, optimizer, key=key, params=params)
     if key is not None or params is not None:
         raise ValueError("fit: state is given together with key or params, expected state alone; it holds both")
     validate.is_instance(state, TrainingState, "fit: state", "take it from an earlier result's .state")
-    validate.like(state.params, jax.eval_shape(net.init, jax.random.key(0)), "fit: state.params")
+    _check_params(net, state.params, "fit: state.params")
+    of_optimizer = jax.eval_shape(optimizer.init, state.params)
+    remedy = "go on with the optimizer that the state comes from, or give fit(…, params=state.params, key=key)"
+    validate.like(state.optimizer_state, of_optimizer, "fit: state.optimizer_state", remedy)
+    if net.sampler is not None:
+        of_sampler = jax.eval_shape(net.sampler.start, state.params, jax.random.key(0))
+        validate.like(state.memory, of_sampler, "fit: state.memory", "go on with the network that the state comes from")
     if is_array and int(state.position) != 0:
         raise ValueError(
             f"fit: state stands after {int(state.position)} minibatches of an epoch, expected 0 for arrays in memory; "
             "go on with the stream that it comes from"
         )
     return jax.tree.map(jnp.copy, state)
+
+
+def _check_params(net: Network, params, name: str) -> None:
+    validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), name)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        where = f"{name}{jax.tree_util.keystr(path)}"
+        validate.finite(validate.array(leaf, where), where, "draw new ones with net.init, or take earlier ones")
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -9,14 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import batches, sequences, validate
+from fnnets.core import arrays, batches, sequences, validate
 from fnnets.core.network import unchecked
 from fnnets.core.types import Batch, Network
 from fnnets.data import sources
 from fnnets.data.sources import Source
 
 if TYPE_CHECKING:
-    pass
+    from jaxtyping import PyTree
 
 Data = Batch | Source | Iterable[object] | Callable[[int], Iterable[object]]
 HEAD = 1000  # examples of a source that are looked at before it is read
@@ -37,8 +38,7 @@ def check_settings(net, optimizer, epochs, batch_size, patience, monitor, min_de
                 "fit: patience is given for an RBM, expected None; its free energy has no scale: "
                 "watch the gap between training and validation"
             )
-    if monitor not in ("cost", "accuracy"):
-        raise ValueError(f"fit: monitor is {monitor!r}, expected 'cost' or 'accuracy'; choose one")
+    validate.choice(monitor, ("cost", "accuracy"), "fit: monitor")
     _check_min_delta(min_delta, patience, monitor)
 
 
@@ -47,12 +47,29 @@ def in_memory(train: Data) -> TypeGuard[Batch]:
     return hasattr(train, "dataset_size")  # which no stream has
 
 
+def check_train(train: Data, epochs: int) -> None:
+    """Raise unless training data are a `Batch`, or something that gives batches in each of the epochs."""
+    if in_memory(train) or isinstance(train, Source) or callable(train):
+        return
+    is_pair = isinstance(train, tuple | list) and len(train) == 2 and all(hasattr(part, "dtype") for part in train)
+    if is_pair or isinstance(train, str | bytes | dict) or hasattr(train, "dtype") or not hasattr(train, "__iter__"):
+        remedy = "write fnnets.Batch(*train)" if is_pair else "write fnnets.Batch(inputs, targets)"
+        raise TypeError(
+            f"fit: train is of type {type(train).__name__}, expected a fnnets.Batch, a source from fnnets.data.stream, "
+            f"an iterable of batches, or a function epoch -> iterable; {remedy}"
+        )
+    if iter(train) is train and epochs > 1:
+        raise TypeError(
+            f"fit: train is of type {type(train).__name__}, which can be read once, expected what gives its batches in "
+            f"each of {epochs} epochs; give list(train), a loader, or a function epoch -> iterable"
+        )
+
+
 def prepare_either(
     net: Network, train: Data, validation: Batch | None, batch_size: int | None, evaluate_training: bool | None
 ) -> tuple[Data, Mapping[str, Batch | Source], int]:
     """The training data, the monitored sets, and the size of a minibatch, of arrays or of what streams."""
-    if not (evaluate_training is None or isinstance(evaluate_training, bool)):
-        raise TypeError(f"fit: evaluate_training is {evaluate_training!r}, expected True, False or None; choose one")
+    validate.flag(evaluate_training, "fit: evaluate_training", or_none=True)
     size = 10 if batch_size is None else batch_size
     if in_memory(train):
         return *prepare(net, train, validation, size, evaluate_training is not False), size
@@ -81,15 +98,15 @@ def prepare_stream(
         examples = _check_source(net, train, size)
     else:
         examples = None
-        if not (callable(train) or hasattr(train, "__iter__")):
-            raise TypeError(
-                f"fit: train is of type {type(train).__name__}, expected fnnets.Batch, a source from "
-                "fnnets.data.stream, an iterable of batches, or a function epoch -> iterable"
-            )
         if batch_size is not None:
-            raise ValueError(f"fit: batch_size is {batch_size}, but train gives batches of its own; leave it out")
+            raise ValueError(
+                f"fit: batch_size is {batch_size}, but train gives batches of its own, expected None; leave it out"
+            )
         if evaluate_training:
-            raise ValueError("fit: evaluate_training is True, but train is an iterable; give examples as validation=…")
+            raise ValueError(
+                "fit: evaluate_training is True, but train is an iterable, expected None or False; "
+                "give examples as validation=…"
+            )
     monitored: dict[str, Batch | Source] = (
         {"training": train} if isinstance(train, Source) and evaluate_training else {}
     )
@@ -102,7 +119,7 @@ def prepare_stream(
 def check_selection(monitored: Mapping[str, Batch | Source], patience, monitor) -> None:
     """Raise unless there is what early stopping and selection look at."""
     if patience is not None and "validation" not in monitored:
-        raise ValueError("fit: patience is given without validation data, expected both; pass validation=…")
+        raise ValueError("fit: patience is given without validation data, expected both; give validation=…")
     if (
         monitor == "accuracy"
         and "validation" in monitored
@@ -140,15 +157,39 @@ def class_flags(net: Network, monitored: Mapping[str, Batch | Source]) -> tuple[
 def derive(net: Network, gradient):
     """The function that derives: by hand, by `jax.grad`, or the user's own."""
     if callable(gradient):
-        return gradient
+        return _as_params(gradient, "fit: gradient")
     if gradient == "explicit":
-        return unchecked(net.gradient)
-    if gradient == "automatic":
-        return jax.grad(unchecked(net.cost))
-    raise ValueError(
-        f"fit: gradient is {gradient!r}, expected 'explicit', 'automatic' or a function "
-        "(params, batch, *, key) -> d_params; choose one"
-    )
+        own = unchecked(net.gradient)
+        return _as_params(own, "fit: net.gradient") if own is net.gradient else own
+    return jax.grad(unchecked(net.cost))
+
+
+def check_gradient(gradient: object) -> None:
+    """Raise unless `gradient` is one of the two words, or a function of parameters, batch and key."""
+    remedy = "give a function (params, batch, *, key) -> d_params, or one of the two words"
+    if not callable(gradient):
+        validate.choice(gradient, ("explicit", "automatic"), "fit: gradient", remedy)
+        return
+    try:
+        inspect.signature(gradient).bind(None, None, key=None)
+    except ValueError:  # a function that has no signature to read
+        return
+    except TypeError as error:
+        raise TypeError(
+            f"fit: gradient is a function of other arguments ({error}), expected (params, batch, *, key); {remedy}"
+        ) from None
+
+
+def _as_params(gradient: Callable[..., PyTree], name: str) -> Callable[..., PyTree]:
+    """A gradient of one's own, refused while it is traced unless it is like the parameters."""
+
+    def checked(params, batch, *, key=None):
+        d_params = gradient(params, batch, key=key)
+        remedy = "give a derivative for each number of each parameter, in the structure of params"
+        validate.like(d_params, params, f"{name}(…)", remedy)
+        return d_params
+
+    return checked
 
 
 def _head(net: Network, source: Source) -> Batch:
@@ -196,6 +237,7 @@ def _check_size(batch_size: int, examples: int) -> None:
 
 
 def _checked(net, batch, name) -> Batch:
+    arrays.is_batch(batch, name)
     if net.targets == batches.SAMPLES and batch.targets is not None:
         raise ValueError(f"{name}.targets are given, but an RBM draws its samples itself; leave targets=None")
     targets = batch.targets

@@ -84,10 +84,8 @@ def evaluate(net: Network, params, batch: Batch, classes: bool | None = None) ->
     validate.is_instance(net, Network, "evaluate: net", "write evaluate(net, params, batch)")
     validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), "evaluate: params")
     batch = batches.checked(net, batch, "evaluate: batch")
-    if classes is None:
-        classes = are_classes(batch.targets, batch.mask)
-    else:
-        validate.flag(classes, "evaluate: classes", "None looks at the targets")
+    validate.flag(classes, "evaluate: classes", "None looks at the targets", or_none=True)
+    classes = are_classes(batch.targets, batch.mask) if classes is None else classes
     return of_checked(net, params, batch, classes)
 
 
@@ -155,8 +153,9 @@ def _part(net, batch, start, size):
 
 
 def _right(a, targets):
-    if jnp.issubdtype(targets.dtype, jnp.integer):
+    if targets.ndim < a.ndim:
         return jnp.argmax(a, axis=-1).astype(jnp.int32) == targets.astype(jnp.int32)
+    targets = targets.astype(a.dtype)
     if a.shape[-1] == 1:
         return ((a > 0.5) == (targets > 0.5))[..., 0]
     return jnp.argmax(a, axis=-1) == jnp.argmax(targets, axis=-1)

@@ -70,7 +70,8 @@ def streaming(config: Config, train: Data, monitored: Mapping[str, Batch | Sourc
     data = {name: part for name, part in monitored.items() if not isinstance(part, Source)}
     transform, source = train.transform if isinstance(train, Source) else None, monitored.get("training")
     chunks = loader.of(config.net, train, config.batch_size, config.placed)
-    step = streaming_epoch.train_chunks(compiled_chunks(config, class_flags(config.net, data)), chunks, transform)
+    programs = compiled_chunks(config, class_flags(config.net, data))
+    step = streaming_epoch.train_chunks(programs, chunks, transform, _examine(config.net, train))
     data = sharding.everywhere(config.placed, data)
     classes = dict(class_flags(config.net, monitored)).get("training", False)
 
@@ -82,6 +83,13 @@ def streaming(config: Config, train: Data, monitored: Mapping[str, Batch | Sourc
         return state, report, why
 
     return run
+
+
+def _examine(net: Network, train: Data) -> Callable[[np.ndarray | None], None]:
+    """The function that looks at rows of a source; batches of an iterable were looked at as they came."""
+    if not isinstance(train, Source):
+        return lambda rows: None
+    return functools.partial(streaming_epoch.examine, net, train)
 
 
 @functools.lru_cache(maxsize=32)

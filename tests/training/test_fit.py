@@ -260,6 +260,65 @@ def test_bad_arguments_are_refused(settings, error, message):
         fit(**settings)
 
 
+def spoilt(value):
+    """Parameters of the network, the first weights all `value`."""
+    first, *rest = NET.init(KEY)
+    return (first._replace(weights=np.full(first.weights.shape, value)), *rest)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"train": (blobs(9).inputs, blobs(9).targets)}, TypeError, r"fit: train is of type tuple.*Batch\(\*train\)"),
+        ({"train": blobs(9).inputs}, TypeError, r"fit: train is of type \w+, expected a fnnets.Batch"),
+        ({"train": "data.npy"}, TypeError, "fit: train is of type str, expected a fnnets.Batch"),
+        ({"train": fn.Batch(None, blobs(9).targets)}, TypeError, "fit: train.inputs is None, expected an array"),
+        ({"validation": tuple(blobs(9)[:2])}, TypeError, r"fit: validation is of type tuple.*Batch\(\*validation\)"),
+        ({"validation": 0.2}, TypeError, "fit: validation is 0.2 of type float, expected a fnnets.Batch"),
+        ({"validation": {"inputs": blobs(9).inputs}}, TypeError, r"fit: validation is.*Batch\(\*\*validation\)"),
+        ({"params": spoilt(1)}, TypeError, r"fit: params\[0\].weights has dtype int32, expected floats"),
+        ({"params": spoilt(1j)}, TypeError, r"fit: params\[0\].weights has dtype complex"),
+        ({"params": spoilt(np.nan)}, ValueError, r"fit: params\[0\].weights holds 20 values that are NaN"),
+        ({"gradient": lambda params, batch: params}, TypeError, "gradient is a function of other arguments"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_before_anything_is_compiled(settings, error, message, monkeypatch):
+    monkeypatch.setattr(jax.stages.Lowered, "compile", lambda *_: pytest.fail("compiled"))
+    with pytest.raises(error, match=message):
+        fit(**settings)
+
+
+def test_a_state_of_another_optimizer_is_refused():
+    state = fit(optimizer=optax.sgd(0.1, momentum=0.9), epochs=1).state
+    with pytest.raises(ValueError, match=r"fit: state.optimizer_state has the structure.*optimizer that the state"):
+        fn.fit(NET, optax.adam(0.1), blobs(40), state=state, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "error", "message"),
+    [
+        (lambda net, params, batch: jax.tree.map(jnp.sum, net.gradient(params, batch)), ValueError,
+         r"fit: gradient\(…\)\[0\].weights has shape \(\), expected \(5, 4\)"),
+        (lambda net, params, batch: net.cost_and_gradient(params, batch), ValueError,
+         r"fit: gradient\(…\) has the structure"),
+        (lambda net, params, batch: jax.tree.map(lambda d: d.astype(int), net.gradient(params, batch)), TypeError,
+         r"fit: gradient\(…\)\[0\].\w+ has dtype int32, expected floats"),
+    ],
+)  # fmt: skip
+def test_a_gradient_that_is_unlike_the_parameters_is_refused(gradient, error, message):
+    """Sums over a layer would be broadcast into its weights."""
+    with pytest.raises(error, match=message):
+        fit(gradient=lambda params, batch, *, key: gradient(NET, params, batch))
+    net = NET._replace(gradient=lambda params, batch, *, key=None: gradient(NET, params, batch))
+    with pytest.raises(error, match=message.replace("fit: gradient", "fit: net.gradient")):
+        fit(net)
+    with pytest.raises(error, match=message):
+        fn.training.fit_many(
+            lambda: (NET, DESCENT), blobs(40), keys=jax.random.split(KEY, 2), epochs=1, progress=False,
+            gradient=lambda params, batch, *, key: gradient(NET, params, batch),
+        )  # fmt: skip
+
+
 def test_state_and_key_together_are_refused():
     with pytest.raises(ValueError, match="state is given together with key"):
         fn.fit(NET, DESCENT, blobs(20), key=KEY, state=fit().state)
@@ -291,5 +350,7 @@ def test_a_penalty_that_is_an_array_trains_as_the_number():
 
 
 def test_evaluate_training_of_another_kind_is_refused():
-    with pytest.raises(TypeError, match="fit: evaluate_training is 'yes', expected True, False or None; choose one"):
+    with pytest.raises(
+        TypeError, match="fit: evaluate_training is 'yes' of type str, expected True, False or None; choose one"
+    ):
         fit(evaluate_training="yes")

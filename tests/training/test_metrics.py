@@ -83,3 +83,62 @@ def test_regression_has_no_accuracy():
     net = fn.feedforward([1, 1], objective=fn.objectives.linear_squared_error)
     batch = fn.Batch(jnp.ones((2, 1)), jnp.array([[0.3], [2.0]]))
     assert fn.evaluate(net, net.init(jax.random.key(0)), batch).accuracy is None
+
+
+@pytest.mark.parametrize("n", [40, 1000, 2000])
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (lambda n: fn.Batch(np.zeros((n, 4)), np.full(n, 7)), "evaluate: batch.targets holds labels from 7 to 7"),
+        (lambda n: fn.Batch(np.full((n, 4), np.nan), np.zeros(n, int)), "evaluate: batch.inputs holds"),
+        (lambda n: fn.Batch(np.zeros((n, 4)), np.zeros((n, 1), int)), r"targets has shape .*use targets\[\.\.\., 0\]"),
+        (lambda n: fn.Batch(np.zeros((n, 4)), np.zeros((n, 2), int)), "expected integer labels"),
+    ],
+)
+def test_values_are_looked_at_in_whole_chunks_too(n, batch, message):
+    net = fn.feedforward([4, 2], objective=fn.objectives.softmax_log_likelihood)
+    with pytest.raises(ValueError, match=message):
+        fn.evaluate(net, net.init(jax.random.key(0)), batch(n))
+
+
+def test_integer_targets_of_a_regression_are_numbers_and_no_classes(key):
+    """0.35 of the columns are right by a > ½; compared by broadcasting they were 0.475, and counts had an accuracy."""
+    net = fn.feedforward([1, 1], objective=fn.objectives.linear_squared_error)
+    params = (net.init(key)[0]._replace(weights=jnp.ones((1, 1)), biases=jnp.zeros(1)),)
+    x, y = np.arange(20.0)[:, None] % 2, np.array([0, 1] * 3 + [1, 0] * 6 + [1, 1])[:, None]
+    assert float(fn.evaluate(net, params, fn.Batch(x, y)).accuracy) == pytest.approx(7 / 20)
+    assert fn.evaluate(net, params, fn.Batch(x, 3 * y)).accuracy is None
+
+
+def test_labels_of_a_small_dtype_are_compared_as_numbers(key):
+    """The class 263 of 300 is 7 in eight bits."""
+    net = fn.network(fn.layers.dense(300), fn.objectives.softmax_log_likelihood, (1,))
+    params = net.init(key)._replace(weights=jnp.zeros((300, 1)), biases=jnp.zeros(300).at[263].set(50.0))
+    labels = np.full(4, 7, np.uint8)
+    found = fn.evaluate(net, params, fn.Batch(np.ones((4, 1)), labels))
+    assert float(found.accuracy) == 0
+    np.testing.assert_allclose(found.cost, 50, rtol=1e-6)  # log Σ exp z − z₇
+    expected = jax.grad(net.cost)(params, fn.Batch(np.ones((4, 1)), labels.astype(int)))
+    gradient = net.gradient(params, fn.Batch(np.ones((4, 1)), labels))
+    np.testing.assert_allclose(gradient.biases, expected.biases, atol=1e-7)
+
+
+def test_a_cost_that_is_none_has_an_accuracy_that_is_none(key):
+    net = fn.feedforward([2, 2], objective=fn.objectives.softmax_log_likelihood)
+    params = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.nan), net.init(key))
+    found = fn.evaluate(net, params, fn.Batch(np.ones((3, 2)), np.zeros(3, int)))
+    assert np.isnan(found.cost)
+    assert np.isnan(found.accuracy)
+
+
+def test_padded_steps_have_no_class():
+    """Labels of −1 at padded steps stand for none, as elsewhere; those of real steps are looked at."""
+    net = fn.recurrent([1, 2, 2], objective=fn.objectives.softmax_log_likelihood)
+    params, x = net.init(jax.random.key(0)), np.ones((3, 2, 1))
+    mask = np.array([[True, True], [True, True], [True, False]])
+    padded = [fn.Batch(x, np.where(mask, 1, fill), mask) for fill in (0, -1)]
+    np.testing.assert_array_equal(*[fn.evaluate(net, params, batch).cost for batch in padded])
+    gradients = [jax.tree.leaves(net.gradient(params, batch)) for batch in padded]
+    jax.tree.map(np.testing.assert_array_equal, *gradients)
+    with pytest.raises(ValueError, match="labels from -1 to 1"):
+        fn.evaluate(net, params, fn.Batch(x, np.array([[1, 1], [-1, 1], [1, 1]]), mask))

@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
@@ -50,12 +51,14 @@ class Chunk(NamedTuple):
         size: examples in a minibatch, in all processes together.
         dataset_size: n of the penalty, None where it is unknown.
         first: minibatches of the epoch before this chunk.
+        rows: (K, B) rows of the source; None of an iterable.
     """
 
     batch: Batch
     size: int
     dataset_size: int | None
     first: int
+    rows: np.ndarray | None = None
 
 
 Loader = Callable[[jax.Array, int, int], Generator[Chunk, None, None]]  # (key of the order, epoch, position) -> chunks
@@ -136,7 +139,7 @@ def _of_source(net, source, batch_size, placed, key, position) -> Generator[Chun
         steps, rest = divmod(len(rows), batch_size)
         for part in (rows[: steps * batch_size].reshape(steps, batch_size), rows[len(rows) - rest :][None]):
             if part.size:
-                yield Chunk(_read(net, source, part, placed), part.shape[1], n, position)
+                yield Chunk(_read(net, source, part, placed), part.shape[1], n, position, part)
                 position += len(part)
 
 
@@ -169,9 +172,25 @@ def _read(net, source: Source, rows: np.ndarray, placed) -> Batch:
         array = getattr(source, name)
         if array is not None:
             sources.check_whole(array, name)
-            read = functools.partial(read_rows, array, axis=axis)
+            read = functools.partial(
+                _read_whole, array, axis=axis, floats=name == "inputs" and source.transform is None
+            )
             fields[name] = _placed(read, rows, axis, placed)
     return Batch(**fields)
+
+
+def _read_whole(array: np.ndarray, rows: np.ndarray, axis: int, floats: bool) -> np.ndarray:
+    """`read_rows` in a dtype that JAX has now: integers that are wider become floats, or the nearest that it has.
+
+    An integer that JAX would wrap is then a label out of range, which the program notices.
+    """
+    values = read_rows(array, rows, axis)
+    dtype = jax.dtypes.canonicalize_dtype(values.dtype)
+    if dtype == values.dtype or values.dtype.kind == "f":
+        return values
+    if floats:
+        return values.astype(jnp.result_type(float))
+    return np.clip(values, np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
 
 
 def _placed(read: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, axis: int, placed) -> Array:

@@ -3,7 +3,8 @@
     state ← chunk(state, K minibatches)       as many as the loader gives; the keys are those of an epoch in memory
 
 Where a source's pool holds everything, the minibatches too are those of an epoch in memory. A chunk that ends in
-parameters which are not finite leaves the state as it was, and so do those after it.
+parameters which are not finite, or that held targets outside their domain, leaves the state as it was, and so do those
+after it. Its examples are then looked at one by one.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import sequences
+from fnnets.core import batches, sequences
 from fnnets.core.types import Batch, Network
+from fnnets.data import sources
 from fnnets.data.sources import Source
 from fnnets.storage.errors import DataError
 from fnnets.training.distributed import sharding
@@ -54,14 +56,15 @@ def programs(net: Network, optimizer, gradient, classes, monitor, min_delta, set
         def step(moving, number_and_part):
             number, part = number_and_part
             part = first_examples(net, part, size, transform)._replace(dataset_size=n)
-            return update(moving, part, jax.random.fold_in(step_key, number)), None
+            moving = update(moving, part, jax.random.fold_in(step_key, number))
+            return moving, batches.holds(net, part)
 
         moving = state.params, state.optimizer_state, state.memory
-        moving, _ = jax.lax.scan(step, moving, (state.position + jnp.arange(count, dtype=jnp.int32), batch))
+        moving, good = jax.lax.scan(step, moving, (state.position + jnp.arange(count, dtype=jnp.int32), batch))
         params, optimizer_state, memory = moving
         position = state.position + jnp.int32(count)
         new = state._replace(params=params, optimizer_state=optimizer_state, memory=memory, position=position)
-        alive = alive & all_finite(new.params)
+        alive = alive & all_finite(new.params) & good.all()
         return settled(keep_if(alive, new, state)), alive
 
     def end(state: TrainingState, monitored):
@@ -81,7 +84,10 @@ def first_examples(net: Network, part: Batch, size: int, transform) -> Batch:
 
 
 def train_chunks(
-    compiled: Programs, loader: Loader, transform: Callable[[Batch], Batch] | None
+    compiled: Programs,
+    loader: Loader,
+    transform: Callable[[Batch], Batch] | None,
+    examine: Callable[[np.ndarray | None], None] = lambda rows: None,
 ) -> Callable[..., tuple[TrainingState, EpochReport | None, str | None]]:
     """The function that takes a state from its position to the epoch's end: as in `program`, with the monitored data.
 
@@ -89,6 +95,7 @@ def train_chunks(
         compiled: the programs.
         loader: the chunks.
         transform: as `Source` has it.
+        examine: `(rows) -> None`, which raises a DataError where one of those rows does not fit the network.
 
     Raises:
         DataError: the stream cannot be read, or gives what the network does not take.
@@ -98,9 +105,11 @@ def train_chunks(
         number = int(state.epoch)
         alive: Array | np.bool_ = np.bool_(True)
         before = None  # of the chunk before, so that looking at it does not wait for the running one
+        last: list[np.ndarray | None] = []  # the rows of the chunk before and of this one
         chunks = loader(sharding.local(keys(state)[0]), number, int(state.position))
         while (chunk := _next(chunks, number, state)) is not None:
             state, alive = compiled.chunk(state, alive, chunk.batch, chunk.dataset_size, chunk.size, transform)
+            last = [*last[-1:], chunk.rows]
             if before is not None and not before:
                 break
             before = alive
@@ -108,6 +117,8 @@ def train_chunks(
                 chunks.close()
                 return state, None, why
         if not alive:
+            for rows in last:
+                examine(rows)
             return state, None, None
         state, report = compiled.end(state, monitored)
         return state, report, None
@@ -121,7 +132,7 @@ def evaluate(net: Network, params, source: Source, classes: bool, placed: Placem
     for chunk in in_file_order(net, source, min(CHUNK, sequences.count(net.layer.time, source)), placed):
         total = total + _sums(net, params, chunk.batch, chunk.size, chunk.dataset_size, source.transform, classes)
     cost, accuracy = total / sequences.count(net.layer.time, source)
-    return Metrics(cost, accuracy if classes else None)
+    return Metrics(cost, jnp.where(jnp.isnan(cost), cost, accuracy) if classes else None)
 
 
 @functools.partial(jax.jit, static_argnames=("net", "size", "transform", "classes"))
@@ -130,6 +141,20 @@ def _sums(net, params, batch, size, n, transform, classes):
         return sums(net, params, first_examples(net, part, size, transform)._replace(dataset_size=n), classes)
 
     return jax.lax.map(one, batch).sum(axis=0)
+
+
+def examine(net: Network, source: Source, rows: np.ndarray | None) -> None:
+    """Look at examples of a source one by one.
+
+    Raises:
+        DataError: an example that the network does not take, by its row in the source.
+    """
+    for row in () if rows is None else rows.ravel():
+        one = sources.rows(source, sequences.axes_of_fields(net.layer.time), np.array([row]))
+        try:
+            batches.checked(net, one if source.transform is None else source.transform(one), "train")
+        except (TypeError, ValueError) as error:
+            raise DataError(f"fit: train has a row {row} that the network does not take: {error}") from None
 
 
 def _next(chunks, number, state):

@@ -7,6 +7,7 @@ import signal
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import fnnets as fn
@@ -124,7 +125,7 @@ def stopping(monkeypatch, after):
     """Have Ctrl-C come after so many chunks."""
     made = streaming_epoch.train_chunks
 
-    def train_chunks(compiled, load, transform):
+    def train_chunks(compiled, load, transform, examine):
         seen = []
 
         def chunk(*arguments):
@@ -133,7 +134,7 @@ def stopping(monkeypatch, after):
                 os.kill(os.getpid(), signal.SIGINT)
             return compiled.chunk(*arguments)
 
-        return made(compiled._replace(chunk=chunk), load, transform)
+        return made(compiled._replace(chunk=chunk), load, transform, examine)
 
     monkeypatch.setattr(streaming_epoch, "train_chunks", train_chunks)
 
@@ -244,8 +245,29 @@ def test_what_cannot_be_read_on_says_where(tmp_path):
 
 def test_what_is_read_up_says_so():
     x, y = examples(20)
+
+    left = [(x[i : i + 10], y[i : i + 10]) for i in (0, 10)]
+
+    class Once:
+        def __iter__(self):
+            while left:
+                yield left.pop()
+
     with pytest.raises(fn.data.DataError, match="no batches in epoch 2, expected some in each; what can be read only"):
-        fit(((x[i : i + 10], y[i : i + 10]) for i in (0, 10)), PLAIN)
+        fit(Once(), PLAIN)
+
+
+def test_a_generator_serves_one_epoch_and_is_refused_for_more_before_the_first():
+    x, y = examples(20)
+
+    def batches():
+        return ((x[i : i + 10], y[i : i + 10]) for i in (0, 10))
+
+    assert fit(batches(), PLAIN, epochs=1).stopped == "finished 1 epochs"
+    left = batches()
+    with pytest.raises(TypeError, match=r"type generator, which can be read once.*give list\(train\)"):
+        fit(left, PLAIN)
+    assert_same(fit(list(left), PLAIN).params, fit(lambda epoch: batches(), PLAIN).params)
 
 
 def test_a_stream_that_diverges_keeps_the_last_good_chunk():
@@ -277,7 +299,7 @@ BATCHES = [(X[:10], Y[:10]), (X[10:], Y[10:])]
 @pytest.mark.parametrize(
     ("train", "settings", "error", "message"),
     [
-        (5, {}, TypeError, "train is of type int, expected fnnets.Batch, a source"),
+        (5, {}, TypeError, "train is of type int, expected a fnnets.Batch, a source"),
         (BATCHES, {"batch_size": 10}, ValueError, "batch_size is 10, but train gives batches of its own"),
         (BATCHES, {"evaluate_training": True}, ValueError, "evaluate_training is True, but train is an iterable"),
         (BATCHES, {"net": NET}, fn.data.DataError, "dataset_size is None, but the penalty"),
@@ -293,3 +315,56 @@ BATCHES = [(X[:10], Y[:10]), (X[10:], Y[10:])]
 def test_bad_streams_are_refused(train, settings, error, message):
     with pytest.raises(error, match=message):
         fit(train, **{"net": PLAIN, **settings})
+
+
+@pytest.mark.parametrize(
+    ("targets", "inputs", "message"),
+    [
+        ({3000: 9}, {}, r"row 3000 that the network does not take.*labels from 9 to 9, expected 0 to 1"),
+        ({3001: -1}, {}, r"row 3001 that.*labels from -1 to -1"),
+        ({3002: 2**32 + 1}, {}, r"row 3002 that.*labels from 4294967297 to 4294967297"),
+        ({}, {3003: np.nan}, r"row 3003 that.*NaN or infinite"),
+        ({}, {3004: np.inf}, r"row 3004 that.*NaN or infinite"),
+        ({}, {3005: 1e300}, r"row 3005 that.*float32 holds"),
+    ],
+)
+@pytest.mark.parametrize("transform", [None, lambda batch: batch._replace(inputs=2 * batch.inputs)])
+def test_a_row_that_goes_wrong_late_in_a_stream_is_named(targets, inputs, message, transform):
+    """The first thousand rows are looked at beforehand, the others as they are trained on."""
+    x, y = np.linspace(-1, 1, 4 * 4000).reshape(4000, 4), np.arange(4000) % 2
+    for row, value in targets.items():
+        y[row] = value
+    for row, value in inputs.items():
+        x[row, 2] = value
+    net = fn.feedforward([4, 2], objective=fn.objectives.softmax_log_likelihood)
+    source = fn.data.stream(x, y, block=100, pool=4, transform=transform)
+    with np.errstate(over="ignore"), pytest.raises(fn.storage.DataError, match=message):
+        fn.fit(net, optax.sgd(0.1), source, key=jax.random.key(0), epochs=3, batch_size=100, progress=False)
+
+
+def test_targets_outside_their_domain_late_in_a_stream_are_named():
+    x, y = np.linspace(0, 1, 2 * 3000, dtype=np.float32).reshape(3000, 2), np.full((3000, 2), 0.5, np.float32)
+    y[2500] = -1
+    for objective in (fn.objectives.sigmoid_cross_entropy, fn.objectives.softmax_log_likelihood):
+        net = fn.feedforward([2, 2], objective=objective)
+        with pytest.raises(fn.storage.DataError, match=r"row 2500 that.*values from -1 to -1, expected 0 to 1"):
+            fn.fit(net, optax.sgd(0.1), fn.data.stream(x, y), key=jax.random.key(0), epochs=1, progress=False)
+
+
+def test_time_stamps_of_64_bits_are_not_wrapped():
+    """The linear network of weight 1 predicts its input, 2³² + 3, which would be 3 as an int32."""
+    net = fn.feedforward([1, 1], objective=fn.objectives.linear_squared_error)
+    params = jax.tree.map(lambda leaf: jnp.full_like(leaf, leaf.ndim == 2), net.init(jax.random.key(0)))
+    stamps = np.full((20, 1), 2**32 + 3)
+    source = fn.data.stream(stamps, np.zeros((20, 1), np.float32))
+    result = fn.fit(
+        net,
+        optax.sgd(0.0),
+        source,
+        key=jax.random.key(0),
+        epochs=1,
+        params=params,
+        progress=False,
+        evaluate_training=True,
+    )
+    np.testing.assert_allclose(result.history.cost, [0.5 * (2.0**32 + 3) ** 2], rtol=1e-6)
