@@ -9,6 +9,7 @@ from typing import Any
 from experiments.benchmarks import (
     accelerators,
     against,
+    checks,
     class_map,
     convolutional,
     crashes,
@@ -24,8 +25,9 @@ from experiments.benchmarks import (
 )
 
 MODULES: dict[str, Any] = {
-    "accelerators": accelerators, "against": against, "class_map": class_map, "convolutional": convolutional,
-    "crashes": crashes, "feedforward": feedforward, "implementations": implementations, "import_time": import_time,
+    "accelerators": accelerators, "against": against, "checks": checks, "class_map": class_map,
+    "convolutional": convolutional, "crashes": crashes,
+    "feedforward": feedforward, "implementations": implementations, "import_time": import_time,
     "memory": recurrent_memory, "rbm": rbm, "recurrent": recurrent, "scaling": scaling, "verification": verification,
 }  # fmt: skip
 USAGE = f"usage: python -m experiments.benchmarks {'|'.join(sorted([*MODULES, 'table']))} [options]; each has --help"
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one benchmark, or write their table; returns the exit status.
 
     >>> main(["--help"])                                                          # doctest: +ELLIPSIS
-    usage: python -m experiments.benchmarks accelerators|class_map|... [options]; each has --help
+    usage: python -m experiments.benchmarks accelerators|checks|... [options]; each has --help
     0
     """
     name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])

@@ -20,6 +20,7 @@ from typing import Any
 from experiments.benchmarks import (
     accelerators,
     accelerators_page,
+    checks,
     class_map,
     convolutional,
     crashes,
@@ -56,6 +57,9 @@ code for the weight gradient of a convolution, which `jax.grad` comes to, is slo
 
 Implementations: an epoch inside `fit` with the plain pages of `fnnets.layers` over the same with the kernels of
 `fnnets.kernels`, which are the default; the control is the fast one against itself.
+
+Checks: an epoch inside `fit` whose values are looked at over one whose values are not; of arrays that is once a call
+of `fit`, of a stream in each step.
 
 Class map: a network of two convolutions over a larger image in one pass, against crop by crop at the map's stride.
 
@@ -186,6 +190,7 @@ def _nets(content: Mapping[str, Any]) -> list[str]:
 
 PARTS = {
     "accelerators": accelerators.markdown,
+    "checks": checks.markdown,
     "class_map": lambda content: class_map.table(content["images"]),
     "convolutional": convolutional.markdown,
     "crashes": lambda content: crashes.line(content) + "\n\n",

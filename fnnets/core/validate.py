@@ -34,9 +34,9 @@ def is_function(value: object, name: str, remedy: str) -> None:
 
 
 def _shown(value: object) -> str:
-    """A value and its type in one line; the type alone where the value takes several."""
+    """A value and its type in one line; the type alone where the value would take more than a part of it."""
     kind, text = type(value).__name__, repr(value)
-    return f"of type {kind}" if "\n" in text else f"{text} of type {kind}"
+    return f"of type {kind}" if "\n" in text or len(text) > 60 else f"{text} of type {kind}"
 
 
 def is_concrete(value: object) -> bool:
@@ -194,7 +194,10 @@ def like(
     """
     structures: list[PyTree] = [jax.tree.structure(tree) for tree in (value, expected)]
     if structures[0] != structures[1]:
-        raise ValueError(f"{name} has the structure {_summary(value)}, expected {_summary(expected)}; {remedy}")
+        came, wanted = _summary(value), _summary(expected)
+        if came == wanted:  # such as a list in the place of a tuple
+            came, wanted = map(_cut, map(str, structures))
+        raise ValueError(f"{name} has the structure {came}, expected {wanted}; {remedy}")
     pairs = zip(jax.tree_util.tree_leaves_with_path(value), jax.tree.leaves(expected), strict=True)
     for (path, leaf), wanted in pairs:
         if np.shape(leaf) != wanted.shape:
@@ -206,6 +209,18 @@ def like(
                 f"{name}{jax.tree_util.keystr(path)} has dtype {jnp.result_type(leaf)}, expected floats as "
                 f"{wanted.dtype}; convert it to float32"
             )
+
+
+def is_optimizer(value: object, name: str) -> None:
+    """Raise a TypeError unless `value` is an optax transformation."""
+    if not (callable(getattr(value, "init", None)) and callable(getattr(value, "update", None))):
+        called = callable(value) and str(getattr(value, "__module__", "")).startswith("optax")
+        remedy = f"call it: optax.{getattr(value, '__name__', 'adam')}(1e-3)" if called else "write optax.adam(1e-3)"
+        raise TypeError(f"{name} is {_shown(value)}, expected an optax transformation; {remedy}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) < 200 else f"{text[:200]}…"
 
 
 def _summary(tree) -> str:

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fnnets.core import devices, sequences
+from fnnets.core import devices, sequences, validate
 from fnnets.core.types import Batch, Network
 from fnnets.training import extras
 from fnnets.training.distributed import sharding
@@ -81,11 +81,19 @@ class EpochReport(NamedTuple):
 def start(net: Network, optimizer: optax.GradientTransformation, *, key: Array, params: PyTree = None) -> TrainingState:
     """The state before the first epoch; parameters are drawn from the key unless they are given.
 
+    Raises:
+        TypeError, ValueError: no network, optimiser or key, or parameters of another network.
+
     >>> import jax, optax, fnnets as fn
     >>> net = fn.feedforward([2, 1], objective=fn.objectives.linear_squared_error)
     >>> int(fn.training.start(net, optax.sgd(0.1), key=jax.random.key(0)).epoch)
     0
     """
+    validate.is_instance(net, Network, "start: net", "make one with fnnets.feedforward or fnnets.network")
+    validate.is_optimizer(optimizer, "start: optimizer")
+    validate.is_key(key, "start: key")
+    if params is not None:
+        validate.like(params, jax.eval_shape(net.init, key), "start: params")
     init_key, run_key = jax.random.split(key)
     params = jax.tree.map(jnp.array, net.init(init_key) if params is None else params)  # buffers of the state's own
     best = Best(jax.tree.map(jnp.copy, params), jnp.asarray(jnp.inf, jnp.float32), jnp.asarray(0, jnp.int32))

@@ -26,8 +26,7 @@ HEAD = 1000  # examples of a source that are looked at before it is read
 def check_settings(net, optimizer, epochs, batch_size, patience, monitor, min_delta=0.0) -> None:
     """Raise unless the settings that do not depend on the data are of the right kind and range."""
     validate.is_instance(net, Network, "fit: net", "make one with fnnets.feedforward or fnnets.network")
-    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        raise TypeError(f"fit: optimizer is {optimizer!r}, expected an optax transformation; try optax.adam(1e-3)")
+    validate.is_optimizer(optimizer, "fit: optimizer")
     validate.count(epochs, "fit: epochs", "give the number of passes through the data", least=0)
     if batch_size is not None:
         validate.count(batch_size, "fit: batch_size", "give the number of examples in a minibatch")
@@ -49,11 +48,15 @@ def in_memory(train: Data) -> TypeGuard[Batch]:
 
 def check_train(train: Data, epochs: int) -> None:
     """Raise unless training data are a `Batch`, or something that gives batches in each of the epochs."""
-    if in_memory(train) or isinstance(train, Source) or callable(train):
+    if in_memory(train) or isinstance(train, Source):
+        return
+    if callable(train):
+        _check_arguments(train, (0,), {}, "fit: train", "(epoch) -> iterable of batches")
         return
     is_pair = isinstance(train, tuple | list) and len(train) == 2 and all(hasattr(part, "dtype") for part in train)
     if is_pair or isinstance(train, str | bytes | dict) or hasattr(train, "dtype") or not hasattr(train, "__iter__"):
         remedy = "write fnnets.Batch(*train)" if is_pair else "write fnnets.Batch(inputs, targets)"
+        remedy = "write fnnets.Batch(**train)" if isinstance(train, dict) and "inputs" in train else remedy
         raise TypeError(
             f"fit: train is of type {type(train).__name__}, expected a fnnets.Batch, a source from fnnets.data.stream, "
             f"an iterable of batches, or a function epoch -> iterable; {remedy}"
@@ -166,17 +169,24 @@ def derive(net: Network, gradient):
 
 def check_gradient(gradient: object) -> None:
     """Raise unless `gradient` is one of the two words, or a function of parameters, batch and key."""
-    remedy = "give a function (params, batch, *, key) -> d_params, or one of the two words"
     if not callable(gradient):
+        remedy = "give a function (params, batch, *, key) -> d_params, or one of the two words"
         validate.choice(gradient, ("explicit", "automatic"), "fit: gradient", remedy)
         return
+    _check_arguments(gradient, (None, None), {"key": None}, "fit: gradient", "(params, batch, *, key) -> d_params")
+
+
+def _check_arguments(function: Callable[..., object], args: tuple, named: dict, name: str, expected: str) -> None:
+    """Raise a TypeError unless the function can be called with such arguments; one without a signature passes."""
     try:
-        inspect.signature(gradient).bind(None, None, key=None)
-    except ValueError:  # a function that has no signature to read
+        signature = inspect.signature(function)
+    except ValueError:
         return
+    try:
+        signature.bind(*args, **named)
     except TypeError as error:
         raise TypeError(
-            f"fit: gradient is a function of other arguments ({error}), expected (params, batch, *, key); {remedy}"
+            f"{name} is a function of other arguments ({error}), expected {expected}; write it so"
         ) from None
 
 
@@ -195,7 +205,11 @@ def _as_params(gradient: Callable[..., PyTree], name: str) -> Callable[..., PyTr
 def _head(net: Network, source: Source) -> Batch:
     """The first examples of a source, as the network takes them."""
     head = sources.head(source, sequences.axes_of_fields(net.layer.time), HEAD)
-    return batches.checked(net, head if source.transform is None else source.transform(head), "fit: train")
+    if source.transform is None:
+        return batches.checked(net, head, "fit: train")
+    changed = source.transform(head)
+    arrays.is_batch(changed, "fit: train.transform(…)")
+    return batches.checked(net, changed, "fit: train.transform(…)")
 
 
 def _check_min_delta(min_delta, patience, monitor) -> None:

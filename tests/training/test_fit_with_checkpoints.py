@@ -10,7 +10,7 @@ import pytest
 
 import fnnets as fn
 from fnnets.training import Checkpoint
-from fnnets.training.streaming import loader, streaming_epoch
+from fnnets.training.streaming import chunks, streaming_epoch
 from tests.training.streaming.test_streaming_epoch import stopping
 
 KEY = jax.random.key(11)
@@ -85,7 +85,7 @@ def test_a_state_that_is_gone_on_from_has_a_run_of_its_own(tmp_path):
 @pytest.mark.parametrize("after", [2, 6])
 def test_a_stream_goes_on_within_an_epoch(tmp_path, monkeypatch, after):
     """Stopped by Ctrl-C in the first and the second epoch, of four chunks each; the last checkpoint is of the stop."""
-    monkeypatch.setattr(loader, "CHUNK_BYTES", 2 * 10 * (4 * 4 + 4))
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 2 * 10 * (4 * 4 + 4))
     train = fn.data.stream(examples().inputs, examples().targets, block=8, pool=3)
     whole = fit(train, epochs=3)
     with monkeypatch.context() as patched:
@@ -96,7 +96,7 @@ def test_a_stream_goes_on_within_an_epoch(tmp_path, monkeypatch, after):
 
 
 def test_minutes_save_within_an_epoch(tmp_path, monkeypatch):
-    monkeypatch.setattr(loader, "CHUNK_BYTES", 2 * 10 * (4 * 4 + 4))
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 2 * 10 * (4 * 4 + 4))
     train = fn.data.stream(examples().inputs, examples().targets)
     fit(train, Checkpoint(tmp_path, every=None, minutes=1e-9, keep=100), epochs=2)
     assert sum(entry.name.isdecimal() for entry in tmp_path.iterdir()) == 2 * 4 + 2
@@ -142,15 +142,15 @@ def test_a_run_that_diverges_keeps_its_last_good_state(tmp_path):
 
 
 def test_ctrl_c_saves(tmp_path, monkeypatch):
-    monkeypatch.setattr(loader, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 1)
     train = fn.data.stream(examples().inputs, examples().targets)
 
-    def interrupting(compiled, load, transform):
+    def interrupting(compiled, load, transform, examine):
         def chunk(*arguments):
             os.kill(os.getpid(), signal.SIGINT)
             return compiled.chunk(*arguments)
 
-        return made(compiled._replace(chunk=chunk), load, transform)
+        return made(compiled._replace(chunk=chunk), load, transform, examine)
 
     made = streaming_epoch.train_chunks
     with monkeypatch.context() as patched:

@@ -160,6 +160,8 @@ def examine(net: Network, source: Source, rows: np.ndarray | None) -> None:
 def _next(chunks, number, state):
     try:
         return next(chunks, None)
+    except DataError:
+        raise
     except Exception as error:
         raise DataError(
             f"fit: train failed in epoch {number + 1}, after {int(state.position)} of its minibatches: {error}"

@@ -13,8 +13,7 @@ import pytest
 import fnnets as fn
 from fnnets.training.epoch import start
 from fnnets.training.shuffle import orders
-from fnnets.training.streaming import loader as loader_module
-from fnnets.training.streaming import streaming_epoch
+from fnnets.training.streaming import chunks, streaming_epoch
 
 KEY = jax.random.key(3)
 SOFTMAX = fn.objectives.softmax_log_likelihood
@@ -26,7 +25,7 @@ PLAIN = fn.feedforward([4, 5, 3], objective=SOFTMAX)
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     """Two minibatches of ten a chunk, so that small data has several."""
-    monkeypatch.setattr(loader_module, "CHUNK_BYTES", 2 * 10 * (4 * 4 + 4))
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 2 * 10 * (4 * 4 + 4))
 
 
 def examples(n=67):
