@@ -6,7 +6,7 @@ import optax
 
 import fnnets as fn
 from tests.invalid.calls import call
-from tests.invalid.kinds import batch, choice, count, fixed, flag, key, network, optimizer, params
+from tests.invalid.kinds import batch, choice, count, fixed, flag, key, network, number, optimizer, params
 
 NET = fn.feedforward([4, 3, 2], objective=fn.objectives.softmax_log_likelihood)
 PARAMS = NET.init(jax.random.key(0))
@@ -23,6 +23,13 @@ ROWS = [
         train=batch(DATA).but("array"),
         key=key(),
         epochs=count(1, least=0),
+        patience=count(2).but("none"),
+        min_delta=number(0.0, 0),
+        state=fixed(None, number=3, text="state", params=PARAMS),
+        checkpoint=fixed(None, number=3, empty="", flag=True),
+        mesh=fixed(None, number=3, text="data"),
+        devices=fixed(None, misspelt="al", number=2),
+        wide=fixed(None, number=2, text="2"),
         batch_size=count(2).but("none"),
         validation=batch(DATA).but("none"),
         params=params(PARAMS).but("none"),
@@ -30,5 +37,13 @@ ROWS = [
         monitor=choice("cost"),
         evaluate_training=flag(True).but("none"),
         progress=fixed(False, misspelt="atuo", number=3, none=None),
+    ),
+    call(
+        "fn.training.start",
+        fn.training.start,
+        net=network(NET),
+        optimizer=optimizer(optax.sgd(0.1)),
+        key=key(),
+        params=params(PARAMS).but("none", "nan"),
     ),
 ]
