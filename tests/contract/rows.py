@@ -46,7 +46,7 @@ class NetworkRow(NamedTuple):
 
 
 def examples(input_shape, outputs, labels=False):
-    """A function `(seed, N) -> batch` out of 50 examples, with soft targets that sum to 1, or labels."""
+    """A function `(seed, N) -> batch` out of 50 examples, with soft targets, or labels."""
 
     def batch(seed, size):
         random = np.random.default_rng(seed)
@@ -59,9 +59,9 @@ def examples(input_shape, outputs, labels=False):
 
 
 def soft(random, size, outputs):
-    """Rows of targets in [0, 1] that sum to 1, or for a single output of any size."""
+    """Rows of targets in [0, 1] that sum to 1.008, which a softmax takes and is not 1; of one output any number."""
     rows = random.random((size, outputs))
-    return rows if outputs == 1 else rows / rows.sum(axis=-1, keepdims=True)
+    return rows if outputs == 1 else 1.008 * rows / rows.sum(axis=-1, keepdims=True)
 
 
 def padding(steps, size):

@@ -79,9 +79,9 @@ def test_float64_arrives_in_float64():
         params = jax.tree.map(lambda leaf: leaf.astype(float), NET.init(KEY))
         x = x.astype(float) + 1e-9
         for train in (fn.data.stream(x, y), [fn.Batch(x, y, dataset_size=67)]):
-            chunks = loader_module.of(NET, train, 10, None)(KEY, 0, 0)
-            assert next(chunks).batch.inputs.dtype == float
-            chunks.close()
+            read = loader.of(NET, train, 10, None)(KEY, 0, 0)
+            assert next(read).batch.inputs.dtype == float
+            read.close()
         memory, stream = fit(fn.Batch(x, y), params=params), fit(fn.data.stream(x, y), params=params)
         assert_same(stream.params, memory.params, 1e-14)
 
@@ -302,8 +302,8 @@ BATCHES = [(X[:10], Y[:10]), (X[10:], Y[10:])]
         (BATCHES, {"batch_size": 10}, ValueError, "batch_size is 10, but train gives batches of its own"),
         (BATCHES, {"evaluate_training": True}, ValueError, "evaluate_training is True, but train is an iterable"),
         (BATCHES, {"net": NET}, fn.data.DataError, "dataset_size is None, but the penalty"),
-        ([3], {}, fn.data.DataError, "batch 0 of epoch 1 is of type int, expected fnnets.Batch"),
-        ([(X[:, :3], Y)], {}, fn.data.DataError, "batch 0 of epoch 1.inputs has examples of shape \\(3,\\)"),
+        ([3], {}, fn.data.DataError, r"in epoch 1, train\[0\] is of type int, expected a fnnets.Batch"),
+        ([(X[:, :3], Y)], {}, fn.data.DataError, r"in epoch 1, train\[0\].inputs has examples of shape \(3,\)"),
         (fn.data.stream(X, Y), {"batch_size": 21}, ValueError, "batch_size is 21, expected at most the 20"),
         (fn.data.stream(X, Y[:19]), {}, ValueError, "train.targets has shape \\(19,\\), expected 20 examples"),
         (fn.data.stream(X[:, :3], Y), {}, ValueError, "fit: train.inputs has examples of shape \\(3,\\)"),
