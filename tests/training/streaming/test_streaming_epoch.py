@@ -13,7 +13,7 @@ import pytest
 import fnnets as fn
 from fnnets.training.epoch import start
 from fnnets.training.shuffle import orders
-from fnnets.training.streaming import chunks, streaming_epoch
+from fnnets.training.streaming import chunks, loader, streaming_epoch
 
 KEY = jax.random.key(3)
 SOFTMAX = fn.objectives.softmax_log_likelihood
