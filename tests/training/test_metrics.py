@@ -123,6 +123,24 @@ def test_labels_of_a_small_dtype_are_compared_as_numbers(key):
     np.testing.assert_allclose(gradient.biases, expected.biases, atol=1e-7)
 
 
+def test_an_objective_of_ones_own_reads_labels_of_32_bits(key):
+    """JAX's one_hot of eight bits takes the class 263 for 7."""
+
+    def cost_gradient(a, y):
+        return a - jax.nn.one_hot(y, 300, dtype=a.dtype)
+
+    brier = fn.objectives.custom(
+        lambda a, y: 0.5 * jnp.sum(cost_gradient(a, y) ** 2, axis=-1),
+        cost_gradient,
+        fn.activations.softmax,
+        labels=True,
+    )
+    net = fn.network(fn.layers.dense(300), brier, (1,))
+    params, x = net.init(key), np.ones((2, 1))
+    costs = [net.cost(params, fn.Batch(x, np.array([7, 7], dtype))) for dtype in (np.uint8, np.int32)]
+    assert costs[0] == costs[1]
+
+
 def test_a_cost_that_is_none_has_an_accuracy_that_is_none(key):
     net = fn.feedforward([2, 2], objective=fn.objectives.softmax_log_likelihood)
     params = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.nan), net.init(key))
