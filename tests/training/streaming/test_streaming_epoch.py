@@ -371,7 +371,7 @@ def test_time_stamps_of_64_bits_are_not_wrapped():
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64])
 def test_columns_of_integers_in_a_stream_are_compared_as_columns(dtype):
-    """Every prediction is a > ½ and three in four answers are 1; as labels of one class only the zeros would be right."""
+    """Every prediction is a > ½, and three of four answers are 1; as labels only the zeros would be right."""
     net = fn.feedforward([1, 1], objective=fn.objectives.sigmoid_cross_entropy)
     params = jax.tree.map(jnp.ones_like, net.init(jax.random.key(0)))
     source = fn.data.stream(np.ones((20, 1), np.float32), np.repeat([[0], [1]], [5, 15], axis=0).astype(dtype))
