@@ -24,17 +24,17 @@ Number = int | float | jax.Array
 def is_instance(value: object, kind: type, name: str, remedy: str) -> None:
     """Raise a TypeError unless `value` is a `kind`."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} is {_shown(value)}, expected {kind.__name__}; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected {kind.__name__}; {remedy}")
 
 
 def is_function(value: object, name: str, remedy: str) -> None:
     """Raise a TypeError unless `value` can be called."""
     if not callable(value):
-        raise TypeError(f"{name} is {_shown(value)}, expected a function; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected a function; {remedy}")
 
 
-def _shown(value: object) -> str:
-    """A value and its type in one line; the type alone where the value takes several."""
+def shown(value: object) -> str:
+    """For messages: a value and its type in one line; the type alone where the value takes several."""
     kind, text = type(value).__name__, repr(value)
     return f"of type {kind}" if "\n" in text else f"{text} of type {kind}"
 
@@ -51,7 +51,7 @@ def number(value: object, name: str, remedy: str = "give a number") -> None:
     else:
         is_real = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_real:
-        raise TypeError(f"{name} is {_shown(value)}, expected a number; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected a number; {remedy}")
 
 
 def is_float(dtype: np.dtype) -> bool:
@@ -80,7 +80,13 @@ def choice(value: object, options: Sequence[object], name: str, remedy: str = "c
 def flag(value: object, name: str, remedy: str = "choose one") -> None:
     """Raise a TypeError unless `value` is True or False."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} is {_shown(value)}, expected True or False; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected True or False; {remedy}")
+
+
+def text(value: object, name: str, remedy: str = "write a text") -> None:
+    """Raise a TypeError unless `value` is a string."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {shown(value)}, expected a string; {remedy}")
 
 
 def at_least(value: Number, least: int | float, name: str, remedy: str) -> None:
@@ -119,7 +125,7 @@ def shape(value: object, name: str) -> tuple[int, ...]:
         raise TypeError(f"{name} is the number {value}, expected a tuple; write ({value},)")
     if not isinstance(value, tuple | list):
         remedy = "give the shape of one example, without the batch axis"
-        raise TypeError(f"{name} is {_shown(value)}, expected a tuple of ints; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected a tuple of ints; {remedy}")
     return tuple(count(size, f"{name}[{axis}]") for axis, size in enumerate(value))
 
 
@@ -165,7 +171,7 @@ def on_host(value: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
     return np.asarray(value) if is_near and len(value.devices()) == 1 else value
 
 
-def finite(value: PyTree | np.ndarray, name: str) -> None:
+def finite(value: PyTree | np.ndarray, name: str, remedy: str = "drop or impute those examples") -> None:
     """Raise unless every element is finite; a traced array passes, its values are unknown."""
     if not (is_concrete(value) and jnp.issubdtype(value.dtype, jnp.inexact)):
         return
@@ -180,7 +186,7 @@ def finite(value: PyTree | np.ndarray, name: str) -> None:
         bad = int(good.size - good.sum())
         raise ValueError(
             f"{name} holds {bad} values that are NaN or infinite, the first {np.asarray(value)[where]} at {where}, "
-            "expected finite numbers; drop or impute those examples"
+            f"expected finite numbers; {remedy}"
         )
 
 
