@@ -21,7 +21,7 @@ import jax
 
 from fnnets import verify
 from fnnets.command import generic
-from fnnets.command.files import UsageError, one_line, raised
+from fnnets.command.files import UsageError, is_own, one_line, raised
 from fnnets.core.types import Context, Layer, Network
 from fnnets.verify import Report
 
@@ -160,11 +160,11 @@ def _run(doing: str, function: Callable[..., T], *args: object, **named: object)
 
 
 def _checked(check: Callable[..., Report], request: Request, *args: object, **named: object) -> Report:
-    """A check's report; its errors on bad arguments as usage errors of one line."""
+    """A check's report; its errors on bad arguments as usage errors of one line, others with their place."""
     try:
         return check(*args, **named, x64=request.x64)
     except (TypeError, ValueError) as error:
-        raise UsageError(one_line(str(error))) from error
+        raise UsageError(one_line(str(error))) if is_own(error) else raised("the check", error) from error
     except (Exception, SystemExit) as error:
         raise raised("the check", error) from error
 
