@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from jaxtyping import PyTree
 
 Number = int | float | jax.Array
+LONGEST = 120
+"""The most that a message shows of a value."""
 
 
 def is_instance(value: object, kind: type, name: str, remedy: str) -> None:
@@ -34,9 +36,9 @@ def is_function(value: object, name: str, remedy: str) -> None:
 
 
 def shown(value: object) -> str:
-    """For messages: a value and its type in one line; the type alone where the value takes several."""
+    """For messages: a value and its type in one line; the type alone where the value takes more."""
     kind, text = type(value).__name__, repr(value)
-    return f"of type {kind}" if "\n" in text else f"{text} of type {kind}"
+    return f"of type {kind}" if "\n" in text or len(text) > LONGEST else f"{text} of type {kind}"
 
 
 def is_concrete(value: object) -> bool:

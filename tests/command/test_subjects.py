@@ -119,6 +119,8 @@ class Unknown:
         ((cost, cube), "TARGET is (cost, gradient) without parameters, expected (cost, gradient, params, *args)"),
         ((softplus, plain), "TARGET is (f, reference) without arguments"),
         (softplus, "TARGET is a jax.custom_vjp alone, expected (f, reference, *args)"),
+        ((PARAMS, NET, BATCH), "expected the network or the layer first: (net, params, batch)"),
+        (fn.activations.tanh, "return the report of fnnets.verify.activation from a function"),
         ((NET, PARAMS), "TARGET is a network and 1 more, expected (net, params, batch)"),
         ((DENSE, PARAMS), "TARGET is a layer and 1 more, expected (layer, shape)"),
         (cost, "cost takes w, expected a function of nothing, or of `key` or `seed`"),
@@ -145,6 +147,11 @@ def test_what_is_refused_is_one_line(thing, message):
 def test_a_shape_of_nothing_is_refused(shape):
     with pytest.raises(UsageError, match="--shape is"):
         of(DENSE, shape=shape)
+
+
+def test_a_shape_that_nothing_reads_is_refused():
+    with pytest.raises(UsageError, match=r"--shape is \(3,\), but TARGET is a Network, expected a layer; leave it out"):
+        of(NET, shape=(3,))
 
 
 def test_a_shape_that_the_layer_does_not_take_is_its_own_message():

@@ -65,6 +65,9 @@ def activation(activation: Pair, z: Array | None = None, *, x64: bool = True) ->
         remedy = "take one from fnnets.activations, or make one: fnnets.Activation(value, derivative)"
         validate.is_instance(activation, Activation, "verify.activation: activation", remedy)
     validate.flag(x64, "verify.activation: x64", arguments.DECIDES)
+    for part in ("value", "pullback" if is_coupled else "derivative"):
+        own = getattr(activation, part)
+        validate.is_function(own, f"verify.activation: activation.{part}", "give both a value and its derivative")
     with precision.pinned():
         points = _points(activation, (EXAMPLES, UNITS) if is_coupled else None) if z is None else {"": _given(z)}
         for each in points.values():

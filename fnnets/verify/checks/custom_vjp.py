@@ -61,6 +61,8 @@ def custom_vjp(f: Callable[..., PyTree], reference: Callable[..., PyTree], *args
     """
     arguments.functions("verify.custom_vjp", REMEDIES, f=f, reference=reference)
     validate.flag(x64, "verify.custom_vjp: x64", arguments.DECIDES)
+    if reference is f:
+        raise ValueError(f"verify.custom_vjp: reference is f, expected another function; {REMEDIES['reference']}")
     arrays, rebuild = arguments.separate(args)
     chosen = [i for i, array in enumerate(arrays) if precision.is_floating(array)]
     _check_args(args, arrays, chosen)

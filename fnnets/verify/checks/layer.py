@@ -73,6 +73,8 @@ def layer(
     params = arguments.floating(params, "params", may_be_empty=True)
     x = validate.array(x, "verify.layer: x")
     validate.finite(x, "verify.layer: x")
+    if x.size == 0:
+        raise ValueError(f"verify.layer: x has shape {x.shape}, expected at least one example; give several")
     key = jax.random.key(0) if key is None else key
     with precision.pinned():
         y = arguments.output(layer, params, x, context)

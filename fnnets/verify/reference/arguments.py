@@ -5,6 +5,7 @@ Each message names the argument, what came, what is expected and the remedy.
 
 from __future__ import annotations
 
+import dataclasses
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 from fnnets.core import jaxprs, validate
 from fnnets.core.types import Batch, Context, Layer, Network, Objective
-from fnnets.verify.reference.subject import problems, reason
+from fnnets.verify.reference.subject import problems
 from fnnets.verify.tracing import precision
 
 if TYPE_CHECKING:
@@ -50,10 +51,12 @@ def floating(params: PyTree, name: str, may_be_empty: bool = False) -> PyTree:
         raise ValueError(f"{name} holds no arrays, expected at least one to differentiate by; give the parameters")
     for path, leaf in leaves:
         where = f"{name}{jax.tree_util.keystr(path)}"
-        if not (is_array(leaf) or isinstance(leaf, float)) or not precision.is_floating(np.asarray(leaf)):
+        if not (isinstance(leaf, float) or (is_array(leaf) and precision.is_floating(leaf))):
             came = f"an array of dtype {leaf.dtype}" if hasattr(leaf, "dtype") else f"{leaf!r} of type {_type(leaf)}"
             raise TypeError(f"{where} is {came}, expected floating numbers; {_remedy(leaf)}")
         validate.array(leaf, where)  # none wider than JAX has them
+        if np.size(leaf) == 0:
+            raise ValueError(f"{where} holds no numbers, expected at least one; leave it out")
         validate.finite(
             leaf if is_array(leaf) else np.asarray(leaf), where, "give parameters at which the cost is finite"
         )
@@ -63,6 +66,10 @@ def floating(params: PyTree, name: str, may_be_empty: bool = False) -> PyTree:
 
 def _remedy(leaf: object) -> str:
     """What to do with a leaf that holds no floating numbers."""
+    if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
+        return f"register its class: jax.tree_util.register_dataclass({_type(leaf)})"
+    if jax.dtypes.issubdtype(getattr(leaf, "dtype", None), np.complexfloating):
+        return "give real and imaginary parts as arrays of their own"
     if not (hasattr(leaf, "dtype") or isinstance(leaf, int)) or isinstance(leaf, bool):
         return "pass what is no parameter as an argument"
     return "convert it to float32, or pass it as an argument if it is no parameter"
@@ -170,8 +177,9 @@ def traced(function: Callable[..., PyTree], name: str, *args: PyTree) -> PyTree:
     try:
         return jax.eval_shape(of_arrays, *args)
     except UNTRACEABLE as error:
+        first = str(error).partition("\n")[0].partition(" The error occurred")[0].rstrip(".")
         raise TypeError(
-            f"{name} {reason(error)}{_line(error)}, expected a function that JAX can trace; {TRACEABLE}"
+            f"{name} raised {_type(error)}: {first}{_line(error)}, expected a function that JAX can trace; {TRACEABLE}"
         ) from error
 
 
