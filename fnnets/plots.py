@@ -84,7 +84,8 @@ def draw(
         styles: matplotlib's line properties for each line, in place of the colours and dashes in order.
 
     Raises:
-        TypeError, ValueError: no axes; a line of no points, or of another number of points than `x`;
+        TypeError, ValueError: no axes; a line of no points, or of another number of points than `x`; no positive
+            number on a logarithmic axis;
             labels that are no strings; another `log`; another number of styles than of lines.
     """
     _are_axes(axes, "draw: axes")
@@ -95,6 +96,7 @@ def draw(
         validate.text(value, f"draw: {name}")
     validate.choice(log, drawable.SCALES, "draw: log", "name the axes that are logarithmic")
     validate.flag(markers, "draw: markers")
+    drawable.positive(found, x, log)
     for number, (label, values) in enumerate(found.items()):
         positions = np.arange(1, len(values) + 1) if x is None else x
         style: Style = {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)]}
@@ -160,7 +162,8 @@ def learning_curves(histories: Mapping[str, object], unit: str = "") -> Figure:
     found = {}
     for field, ylabel in what.items():
         lines = drawable.series(histories, field, 100 if field == "accuracy" else 1)
-        if any(len(line) for line in lines.values()):
+        if any(line.size for line in lines.values()):
+            drawable.visible(lines, f"learning_curves: {field} of histories")
             found[ylabel] = lines
     if not found:
         raise ValueError("learning_curves: histories hold no epochs, expected at least one; train first")

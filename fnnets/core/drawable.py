@@ -55,6 +55,15 @@ def visible(curves: Mapping[str, np.ndarray], name: str) -> None:
             )
 
 
+def positive(curves: Mapping[str, np.ndarray], x: np.ndarray | None, log: str) -> None:
+    """Raise a ValueError where a logarithmic axis has no number above 0 to show."""
+    for axis, name, values in (("x", "x", [] if x is None else [x]), ("y", "lines", list(curves.values()))):
+        if axis in log and values and not any((each > 0).any() for each in values):
+            raise ValueError(
+                f"draw: {name} holds no number above 0, expected one on a logarithmic axis; leave log={log!r} out"
+            )
+
+
 def positions(value: ArrayLike | None, curves: Mapping[str, np.ndarray], name: str, of: str) -> np.ndarray | None:
     """`value` as the (E,) finite positions of all curves; None where it is left out."""
     if value is None:

@@ -123,7 +123,14 @@ def test_lists_of_inputs_are_as_good_as_arrays():
     assert fn.verify.network(NET, PARAMS, listed).ok
 
 
+def test_a_mark_without_a_tap_is_told_the_taps_that_there_are():
+    explicit = lambda w: 2 * w * fn.verify.delta("Z", jnp.ones(2))  # noqa: E731
+    report = fn.verify.gradient(lambda w: jnp.sum(fn.verify.tap("z", w**2)), explicit, W)
+    assert "taps nothing of that name but 'z'; write tap" in report.first_wrong.note
+
+
 def test_vectors_have_elements():
+    assert fn.verify.gradient(cost, lambda w: 3 * w, W).first_wrong.place == "element 1"
     explicit = lambda w: fn.verify.delta("z", jnp.cos(w) * jnp.array([1.0, 2.0]))  # noqa: E731
     report = fn.verify.gradient(lambda w: jnp.sum(jnp.sin(fn.verify.tap("z", w))), explicit, W)
     assert report.first_wrong.place == "element 1"

@@ -33,7 +33,8 @@ def axes(where: str, ndim: int, kind: str) -> tuple[str, ...]:
     if kind == "parameters":
         if where.endswith("weights") and ndim in OF_WEIGHTS:
             return OF_WEIGHTS[ndim]
-        return ("unit",) if ndim == 1 else tuple(f"axis {i}" for i in range(ndim))
+        is_ours = where.endswith(("biases", "weights")) or not where.startswith("gradient")
+        return ("unit" if is_ours else "element",) if ndim == 1 else tuple(f"axis {i}" for i in range(ndim))
     if kind != "sequence" and ndim == 1:
         return ("element",)
     known = OF_VALUES.get(kind, ())
