@@ -17,7 +17,6 @@ Colours: [Okabe2008], distinct for any colour vision; lines differ in dashes as 
 from __future__ import annotations
 
 import importlib
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import drawable, validate
 from fnnets.storage import files
 
 if TYPE_CHECKING:
@@ -46,11 +45,15 @@ def panels(columns: int = 1, *, width: float = WIDTH, height: float = HEIGHT) ->
 
     Raises:
         ImportError: matplotlib is not installed.
+        TypeError, ValueError: a number of columns that is no int ≥ 1, a size that is no number above 0.
 
     >>> figure, axes = panels(2)
     >>> len(axes)
     2
     """
+    columns = validate.count(columns, "panels: columns", "give the number of axes")
+    validate.above(width, 0, "panels: width", "give inches for one panel")
+    validate.above(height, 0, "panels: height", "give inches")
     figure = _matplotlib("figure").Figure(figsize=(columns * width, height), dpi=DPI, layout="constrained")
     return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
@@ -71,17 +74,31 @@ def draw(
 
     Args:
         axes: from `panels`.
-        lines: label -> (E,), or (E, K) for the mean of K members in a band from the lowest to the highest.
+        lines: label -> (E,), or (E, K) for the mean of K members in a band from the lowest to the highest. Numbers that
+            are not finite are gaps.
         x: (E,) positions; None for 1 … E.
         xlabel, ylabel: labels of the axes, with units.
         title: above the panel.
         log: "", "x", "y" or "xy": the axes that are logarithmic.
         markers: draw a dot at each point, for few points.
         styles: matplotlib's line properties for each line, in place of the colours and dashes in order.
+
+    Raises:
+        TypeError, ValueError: no axes; a line of no points, or of another number of points than `x`; no positive
+            number on a logarithmic axis;
+            labels that are no strings; another `log`; another number of styles than of lines.
     """
-    for number, (label, values) in enumerate(lines.items()):
-        values = np.asarray(values, float)
-        positions = np.arange(1, len(values) + 1) if x is None else np.asarray(x)
+    _are_axes(axes, "draw: axes")
+    found = drawable.lines(lines, "draw: lines")
+    x = drawable.positions(x, found, "draw: x", "lines")
+    drawable.styles(styles, len(found), "draw: styles")
+    for name, value in (("xlabel", xlabel), ("ylabel", ylabel), ("title", title)):
+        validate.text(value, f"draw: {name}")
+    validate.choice(log, drawable.SCALES, "draw: log", "name the axes that are logarithmic")
+    validate.flag(markers, "draw: markers")
+    drawable.positive(found, x, log)
+    for number, (label, values) in enumerate(found.items()):
+        positions = np.arange(1, len(values) + 1) if x is None else x
         style: Style = {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)]}
         style |= styles[number] if styles else {}
         if values.ndim == 2:
@@ -106,6 +123,7 @@ def legend(axes: Axes) -> None:
     >>> len(axes.get_legend().get_texts())
     1
     """
+    _are_axes(axes, "legend: axes")
     columns = min(2, len(axes.get_legend_handles_labels()[1]))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns, frameon=False)
 
@@ -117,6 +135,7 @@ def curves(lines: Mapping[str, ArrayLike], *, xlabel: str, ylabel: str, **how: A
     >>> figure.axes[0].get_ylabel()
     'cost / nats'
     """
+    drawable.visible(drawable.lines(lines, "curves: lines"), "curves: lines")
     figure, [axes] = panels(1, width=6.4, height=4.6)
     draw(axes, lines, xlabel=xlabel, ylabel=ylabel, **how)
     return figure
@@ -130,24 +149,27 @@ def learning_curves(histories: Mapping[str, object], unit: str = "") -> Figure:
         unit: unit of the cost, such as "nats".
 
     Raises:
-        ValueError: no history, or one without a single epoch.
+        TypeError, ValueError: no mapping of histories; none with an epoch; a unit that is no string.
 
     >>> import fnnets as fn
     >>> history = fn.training.History(cost=np.array([2.0, 1.0]), validation_cost=np.array([2.5, 1.5]))
     >>> len(learning_curves({"run": history}).axes)
     1
     """
+    drawable.mapping(histories, "learning_curves: histories", "write {'run': result.history}")
+    validate.text(unit, "learning_curves: unit", "write the unit of the cost, such as 'nats'")
     what = {"cost": f"cost C / {unit}" if unit else "cost C", "accuracy": "accuracy / %"}
     found = {}
     for field, ylabel in what.items():
-        lines = _series(histories, field, 100 if field == "accuracy" else 1)
-        if lines:
+        lines = drawable.series(histories, field, 100 if field == "accuracy" else 1)
+        if any(line.size for line in lines.values()):
+            drawable.visible(lines, f"learning_curves: {field} of histories")
             found[ylabel] = lines
     if not found:
         raise ValueError("learning_curves: histories hold no epochs, expected at least one; train first")
     figure, axes = panels(len(found), height=4.4)
     for panel, (ylabel, lines) in zip(axes, found.items(), strict=True):
-        draw(panel, lines, xlabel="epoch", ylabel=ylabel, styles=_nested(list(lines)))
+        draw(panel, lines, xlabel="epoch", ylabel=ylabel, styles=drawable.nested(list(lines), COLOURS, DASHES))
     return figure
 
 
@@ -161,17 +183,15 @@ def filters(weights: ArrayLike, image_shape: Sequence[int], columns: int = 10, t
         title: above the figure.
 
     Raises:
-        ValueError: weights that are not (q, H·W).
+        TypeError, ValueError: weights that are not (q, H·W) or not finite; columns that are no int ≥ 1.
 
     >>> figure = filters(np.ones((3, 64)), (8, 8))
     >>> len(figure.axes)                                             # three images and the colour scale
     4
     """
-    weights = np.asarray(weights)
-    shape = validate.shape(tuple(image_shape), "filters: image_shape")
-    if len(shape) != 2 or weights.ndim != 2 or weights.shape[1] != math.prod(shape):
-        raise ValueError(f"filters: weights have shape {weights.shape}, expected (q, p) with p = H·W of {shape}")
-    columns = min(columns, len(weights))
+    weights, shape = drawable.units(weights, image_shape)
+    validate.text(title, "filters: title")
+    columns = min(validate.count(columns, "filters: columns", "give the number of images in a row"), len(weights))
     rows = -(-len(weights) // columns)
     figure = _matplotlib("figure").Figure(figsize=(0.75 * columns + 1.2, 0.75 * rows + 0.6), dpi=DPI)
     figure.set_layout_engine("constrained")
@@ -198,16 +218,17 @@ def maps(images: ArrayLike, columns: int = 8, rows: Sequence[str] = (), title: s
         title: above the figure.
 
     Raises:
-        ValueError: images that are not (K, H, W) with K ≥ 1.
+        TypeError, ValueError: images that are not (K, H, W) with K ≥ 1, or not finite; columns that are no int ≥ 1;
+            another number of labels than of rows.
 
     >>> len(maps(np.ones((3, 8, 8)), columns=2).axes)                      # a grid of 2 x 2 and the scale
     5
     """
-    images = np.asarray(images)
-    if images.ndim != 3 or not images.size:
-        raise ValueError(f"maps: images have shape {images.shape}, expected (K, H, W) with K >= 1")
-    columns = min(columns, len(images))
+    images = drawable.images(images, "K, H, W", "maps: images")
+    columns = min(validate.count(columns, "maps: columns", "give the number of images in a row"), len(images))
     lines = -(-len(images) // columns)
+    drawable.labels(rows, lines, "maps: rows")
+    validate.text(title, "maps: title")
     side = 0.75 * (images.shape[1] / images.shape[2])
     figure = _matplotlib("figure").Figure(figsize=(0.75 * columns + 1.2, side * lines + 0.7), dpi=DPI)
     figure.set_layout_engine("constrained")
@@ -231,14 +252,13 @@ def confusion(matrix: ArrayLike, title: str = "") -> Figure:
         title: above the figure.
 
     Raises:
-        ValueError: a matrix that is not square.
+        TypeError, ValueError: a matrix that is not square, or holds other than counts.
 
     >>> confusion([[3, 1], [0, 4]]).axes[0].get_xlabel()
     'predicted class'
     """
-    counts = np.asarray(matrix)
-    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
-        raise ValueError(f"confusion: matrix has shape {counts.shape}, expected (classes, classes)")
+    counts = drawable.counts(matrix, "confusion: matrix")
+    validate.text(title, "confusion: title")
     figure, [axes] = panels(1, width=5.4, height=4.8)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
@@ -257,32 +277,15 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
 
     Returns:
         The path.
+
+    Raises:
+        TypeError, ValueError: no figure; a path that is a folder, or ends in another suffix than .png.
     """
-    return files.write(Path(path), lambda temporary: figure.savefig(temporary, format="png"))
+    return files.write(drawable.png(path, figure, "save"), lambda temporary: figure.savefig(temporary, format="png"))
 
 
-def _nested(labels: Sequence[str]) -> list[Style]:
-    """A colour for each data set and a width and dash for each run, so that runs that coincide stay visible."""
-    runs = list(dict.fromkeys(label.rpartition(", ")[0] for label in labels))
-    styles: list[Style] = []
-    for label in labels:
-        run, _, data = label.rpartition(", ")
-        place = runs.index(run)
-        width = 1.5 + 4.0 * (len(runs) - 1 - place) / max(1, len(runs) - 1)
-        faint = {"alpha": 0.35} if place < len(runs) - 1 else {}
-        colour = COLOURS[0 if data == "training" else 1]
-        styles.append({"color": colour, "linestyle": DASHES[place % len(DASHES)], "linewidth": width, **faint})
-    return styles
-
-
-def _series(histories: Mapping[str, object], field: str, factor: float) -> dict[str, np.ndarray]:
-    lines = {}
-    for label, history in histories.items():
-        for prefix, data in (("", "training"), ("validation_", "validation")):
-            values = getattr(history, prefix + field)
-            if values is not None:
-                lines[f"{label}, {data}"] = factor * np.asarray(values)
-    return lines
+def _are_axes(value: object, name: str) -> None:
+    validate.is_instance(value, _matplotlib("axes").Axes, name, "take them from panels, one at a time")
 
 
 def _matplotlib(module: str) -> ModuleType:

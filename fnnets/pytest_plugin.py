@@ -31,7 +31,7 @@ def assert_ok(report: Report, request: pytest.FixtureRequest | None = None) -> N
 
     Raises:
         AssertionError: the verdict is "wrong" or "inconclusive".
-        TypeError: no report.
+        TypeError: no report, or a request that is no fixture of pytest's.
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> assert_ok(fn.verify.gradient(lambda w: jnp.sum(w**2), lambda w: 2 * w, jnp.array([1.0, 2.0])))
@@ -41,6 +41,11 @@ def assert_ok(report: Report, request: pytest.FixtureRequest | None = None) -> N
         report, Report, "assert_ok: report", "give the result of fnnets.verify.network or another check"
     )
     if request is not None:
+        if not hasattr(request, "node"):
+            came = f"of type {type(request).__name__}"
+            raise TypeError(
+                f"assert_ok: request is {came}, expected pytest's fixture; give the test an argument request"
+            )
         request.node.user_properties.append(("fnnets", report.to_json()))
         request.node.add_report_section("call", "fnnets", report.table() + "\n")
     if not report.ok:

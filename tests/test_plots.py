@@ -74,7 +74,7 @@ def test_filters_are_images_on_one_scale_that_is_symmetric_about_zero():
     ("weights", "shape"), [(np.ones((3, 4)), (3, 3)), (np.ones(4), (2, 2)), (np.ones((3, 4)), (4,))]
 )
 def test_filters_that_are_no_images_are_refused(weights, shape):
-    with pytest.raises(ValueError, match="filters: weights have shape"):
+    with pytest.raises(ValueError, match=r"filters: (weights have shape|image_shape is)"):
         plots.filters(weights, shape)
 
 
@@ -117,3 +117,26 @@ def test_neither_import_nor_drawing_touches_global_state():
         "p.curves({'a': [1.0]}, xlabel='', ylabel=''); assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plots.curves({"a": [-1.0, -2.0]}, xlabel="", ylabel="", log="y"), "lines holds no number above 0"),
+        (lambda: plots.curves({"a": [np.nan]}, xlabel="", ylabel=""), r"lines\['a'\] holds no finite number"),
+        (
+            lambda: plots.learning_curves({"run": History(cost=np.array([np.nan]))}),
+            "cost of histories.*no finite number",
+        ),
+        (lambda: plots.learning_curves({"run": History(cost=np.ones(2), accuracy=0.5)}), r"has shape \(\), expected"),
+        (lambda: plots.save(plots.panels()[0], "a.pdf"), "expected a name that ends in .png"),
+    ],
+)
+def test_what_would_show_nothing_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_gaps_are_drawn_as_such():
+    [axes] = plots.learning_curves({"run": History(cost=np.array([1.0, np.nan, np.inf]))}).axes
+    assert len(axes.get_lines()) == 1

@@ -41,6 +41,12 @@ def raised(doing: str, error: BaseException) -> UsageError:
     return UsageError(one_line(f"{doing} raised {type(error).__name__}{message}{place}"))
 
 
+def is_own(error: BaseException) -> bool:
+    """Whether a line of this package raised the error, and none of the user's files that it calls."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return not frames or frames[-1].filename.startswith(PACKAGE)
+
+
 def _is_users(filename: str) -> bool:
     foreign = ("site-packages", "dist-packages", "importlib", "<frozen")
     return not filename.startswith(PACKAGE) and not any(part in filename for part in foreign)

@@ -8,7 +8,7 @@
 |---|---|---|
 | noise | half the leaf's own deviation, at least 1/2 over the square root of what a unit may sum over | as the leaf |
 | x | `inputs` | (N, …), or (T, N, …) |
-| y | targets in [0.1, 0.9], or in the network's domain | as the network takes them |
+| y | targets in [0.1, 0.9], or in the network's domain; their sums 1.008 if distributions | as the network takes them |
 | n | 3 N + 2 | () |
 """
 
@@ -28,6 +28,8 @@ from fnnets.core.types import Batch, Context, Layer, Network
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, PyTree
 
+TOTAL = 1.008
+"""The sum of a distribution's shares: a δ that takes it for one is wrong."""
 CANDIDATES = ((5,), (9, 8, 2))
 """Shapes of one example that are tried where none is given: features, then images."""
 
@@ -131,7 +133,8 @@ def _targets(
     if net.targets == batches.SAMPLES:
         return _drawn(random, (shape[-1] + 1, *net.input_shape), within)
     leading = shape[-1:] if net.layer.time == "sequence to vector" else shape
-    return _drawn(random, (*leading, *net.output_shape), within or (0.1, 0.9))
+    shares = _drawn(random, (*leading, *net.output_shape), within or (0.1, 0.9))
+    return TOTAL * shares / shares.sum(axis=-1, keepdims=True) if net.objective.is_distribution else shares
 
 
 def _padding(shape: tuple[int, ...]) -> Bool[Array, "t n"]:

@@ -36,7 +36,8 @@ def load(target: str) -> object:
     place, _, name = target.rpartition(":")
     parts = name.split(".")
     if not place or not all(part.isidentifier() for part in parts):
-        raise UsageError(f"TARGET is {target!r}, {EXPECTED}")
+        remedy = f"; write {target}:NAME" if ":" not in target and target.strip("./") else ""
+        raise UsageError(f"TARGET is {target!r}, {EXPECTED}{remedy}")
     is_file = place.endswith(".py") or "/" in place or os.sep in place
     found: object = _of_file(Path(place)) if is_file else _of_module(place)
     for number, part in enumerate(parts):

@@ -18,7 +18,10 @@ from fnnets.core import notes
 from fnnets.verify.checks import equations
 from fnnets.verify.checks.equations import Statement
 
-Family = Literal["feedforward", "convolutional", "recurrent", "lstm", "gru", "autoencoder", "rbm", "objectives", "all"]
+Family = Literal[
+    "feedforward", "convolutional", "recurrent", "lstm", "lstm_peepholes", "lstm_1997", "gru", "autoencoder", "rbm",
+    "objectives", "all",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class Options:
     exit status: 0 shown, 2 bad input
 
     Attributes:
-        family: feedforward, convolutional, recurrent, lstm, gru, autoencoder, rbm, objectives or all.
+        family: feedforward, convolutional, recurrent, lstm, lstm_peepholes, lstm_1997, gru, autoencoder, rbm,
+            objectives or all.
         json: file for the table.
     """
 

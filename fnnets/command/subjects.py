@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import jax
 
 from fnnets import verify
+from fnnets.activations import Activation, CoupledActivation
 from fnnets.command import generic
-from fnnets.command.files import UsageError, one_line, raised
-from fnnets.core.types import Context, Layer, Network
+from fnnets.command.files import UsageError, is_own, one_line, raised
+from fnnets.core.types import Context, Layer, Network, Objective
 from fnnets.verify import Report
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def report(thing: object, seed: int, request: Request) -> Report:
     is_drawn = False
     if callable(thing) and not isinstance(thing, jax.custom_vjp):
         thing, is_drawn = _called(thing, seed)
+    _check(thing, request)
     if isinstance(thing, Network):
         return _network(thing, seed, request)
     if isinstance(thing, Layer):
@@ -75,6 +77,20 @@ def report(thing: object, seed: int, request: Request) -> Report:
             raise UsageError("--no-x64 comes too late for a finished report; give x64=False to what makes it")
         return thing
     return _tuple(thing, request)
+
+
+def _check(thing: object, request: Request) -> None:
+    """Raise a UsageError for parts in another order, for what no check takes, and for a shape that nothing reads."""
+    if isinstance(thing, Activation | CoupledActivation | Objective):
+        made = "fnnets.verify.network" if isinstance(thing, Objective) else "fnnets.verify.activation"
+        raise UsageError(f"TARGET is {_kind(thing)}, expected {KINDS}; return the report of {made} from a function")
+    is_whole = isinstance(thing, Network | Layer) or not isinstance(thing, tuple | list)
+    parts = (thing,) if is_whole else tuple(thing)  # type: ignore[arg-type]
+    if any(isinstance(each, Network | Layer) for each in parts[1:]):
+        shown = ", ".join(map(_kind, parts))
+        raise UsageError(f"TARGET is ({shown}), expected the network or the layer first: (net, params, batch)")
+    if request.shape and parts and isinstance(parts[0], Network | Report):
+        raise UsageError(f"--shape is {request.shape}, but TARGET is {_kind(parts[0])}, expected a layer; leave it out")
 
 
 def _tuple(thing: object, request: Request) -> Report:
@@ -160,11 +176,11 @@ def _run(doing: str, function: Callable[..., T], *args: object, **named: object)
 
 
 def _checked(check: Callable[..., Report], request: Request, *args: object, **named: object) -> Report:
-    """A check's report; its errors on bad arguments as usage errors of one line."""
+    """A check's report; its errors on bad arguments as usage errors of one line, others with their place."""
     try:
         return check(*args, **named, x64=request.x64)
     except (TypeError, ValueError) as error:
-        raise UsageError(one_line(str(error))) from error
+        raise UsageError(one_line(str(error))) if is_own(error) else raised("the check", error) from error
     except (Exception, SystemExit) as error:
         raise raised("the check", error) from error
 

@@ -22,10 +22,13 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from jax.ad_checkpoint import checkpoint_name
+
+from fnnets.core import validate
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -53,13 +56,17 @@ def tap(name: str, value: Array, scale: float = 1.0) -> Array:
         scale: of what `value` holds: `value` = scale · quantity, where the code keeps the quantity scaled.
 
     Raises:
-        TypeError, ValueError: a name that is no string, or has "|" in it.
+        TypeError, ValueError: a name that is no string, is empty, or has "|" in it; a value that is no array of floats;
+            a scale that is no finite number, or 0.
 
     >>> import jax.numpy as jnp
     >>> tap("z", jnp.array([1.0, 2.0])).tolist()
     [1.0, 2.0]
     """
-    return checkpoint_name(value, _encoded("tap", name, "", scale))
+    validate.number(scale, "tap: scale", "leave it out where the code keeps the quantity itself")
+    if not 0 < abs(scale) < math.inf:
+        raise ValueError(f"tap: scale is {scale}, expected a finite number other than 0; leave it out for 1")
+    return checkpoint_name(_floating(value, "tap"), _encoded("tap", name, "", scale))
 
 
 def delta(name: str, value: Array, statement: str = "") -> Array:
@@ -71,13 +78,14 @@ def delta(name: str, value: Array, statement: str = "") -> Array:
         statement: number of the equation, for reports.
 
     Raises:
-        TypeError, ValueError: a name or statement that is no string, or has "|" in it.
+        TypeError, ValueError: a name or statement that is no string, or has "|" in it; a name that is empty; a value
+            that is no array of floats.
 
     >>> import jax.numpy as jnp
     >>> delta("z", jnp.array([1.0, 2.0]), "2").tolist()
     [1.0, 2.0]
     """
-    return checkpoint_name(value, _encoded("delta", name, statement, 1.0))
+    return checkpoint_name(_floating(value, "delta"), _encoded("delta", name, statement, 1.0))
 
 
 @contextlib.contextmanager
@@ -106,10 +114,21 @@ def decoded(text: str) -> Tag | None:
     return Tag(parts[1], parts[2], parts[3], float(parts[4])) if parts[0] == PREFIX and len(parts) == 5 else None
 
 
+def _floating(value: Array, kind: str) -> Array:
+    """The value, which is a number or an array of floats: no other has a derivative."""
+    dtype = getattr(value, "dtype", None)
+    if isinstance(value, float) or (dtype is not None and validate.is_float(dtype)):
+        return value
+    came = f"of type {type(value).__name__}" if dtype is None else f"an array of dtype {dtype}"
+    raise TypeError(f"{kind}: value is {came}, expected an array of floats; mark what has a derivative")
+
+
 def _encoded(kind: str, name: str, statement: str, scale: float) -> str:
     for argument, text in (("name", name), ("statement", statement)):
         if not isinstance(text, str):
             raise TypeError(f"{kind}: {argument} is {text!r}, expected a string; write {kind}('z', …)")
+        if not text and argument == "name":
+            raise ValueError(f"{kind}: name is '', expected what reports call the quantity; write {kind}('z', …)")
         if BETWEEN in text:
             raise ValueError(f"{kind}: {argument} is {text!r}, expected no {BETWEEN!r} in it; leave it out")
     return BETWEEN.join((PREFIX, kind, _SCOPE.get() + name, statement, repr(float(scale))))

@@ -19,24 +19,26 @@ if TYPE_CHECKING:
     from jaxtyping import PyTree
 
 Number = int | float | jax.Array
+LONGEST = 120
+"""The most that a message shows of a value."""
 
 
 def is_instance(value: object, kind: type, name: str, remedy: str) -> None:
     """Raise a TypeError unless `value` is a `kind`."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} is {_shown(value)}, expected {kind.__name__}; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected {kind.__name__}; {remedy}")
 
 
 def is_function(value: object, name: str, remedy: str) -> None:
     """Raise a TypeError unless `value` can be called."""
     if not callable(value):
-        raise TypeError(f"{name} is {_shown(value)}, expected a function; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected a function; {remedy}")
 
 
-def _shown(value: object) -> str:
-    """A value and its type in one line; the type alone where the value would take more than a part of it."""
+def shown(value: object) -> str:
+    """For messages: a value and its type in one line; the type alone where the value takes more."""
     kind, text = type(value).__name__, repr(value)
-    return f"of type {kind}" if "\n" in text or len(text) > 60 else f"{text} of type {kind}"
+    return f"of type {kind}" if "\n" in text or len(text) > LONGEST else f"{text} of type {kind}"
 
 
 def is_concrete(value: object) -> bool:
@@ -51,7 +53,7 @@ def number(value: object, name: str, remedy: str = "give a number") -> None:
     else:
         is_real = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_real:
-        raise TypeError(f"{name} is {_shown(value)}, expected a number; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected a number; {remedy}")
 
 
 def is_float(dtype: np.dtype) -> bool:
@@ -81,7 +83,13 @@ def flag(value: object, name: str, remedy: str = "choose one", or_none: bool = F
     """Raise a TypeError unless `value` is True or False, or None where that is one of the choices."""
     if not (isinstance(value, bool | np.bool_) or (or_none and value is None)):
         choices = "True, False or None" if or_none else "True or False"
-        raise TypeError(f"{name} is {_shown(value)}, expected {choices}; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected {choices}; {remedy}")
+
+
+def text(value: object, name: str, remedy: str = "write a text") -> None:
+    """Raise a TypeError unless `value` is a string."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {shown(value)}, expected a string; {remedy}")
 
 
 def at_least(value: Number, least: int | float, name: str, remedy: str) -> None:
@@ -120,7 +128,7 @@ def shape(value: object, name: str) -> tuple[int, ...]:
         raise TypeError(f"{name} is the number {value}, expected a tuple; write ({value},)")
     if not isinstance(value, tuple | list):
         remedy = "give the shape of one example, without the batch axis"
-        raise TypeError(f"{name} is {_shown(value)}, expected a tuple of ints; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected a tuple of ints; {remedy}")
     return tuple(count(size, f"{name}[{axis}]") for axis, size in enumerate(value))
 
 
@@ -216,7 +224,7 @@ def is_optimizer(value: object, name: str) -> None:
     if not (callable(getattr(value, "init", None)) and callable(getattr(value, "update", None))):
         called = callable(value) and str(getattr(value, "__module__", "")).startswith("optax")
         remedy = f"call it: optax.{getattr(value, '__name__', 'adam')}(1e-3)" if called else "write optax.adam(1e-3)"
-        raise TypeError(f"{name} is {_shown(value)}, expected an optax transformation; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected an optax transformation; {remedy}")
 
 
 def _cut(text: str) -> str:

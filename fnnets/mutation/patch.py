@@ -26,7 +26,7 @@ from types import CodeType, FunctionType
 
 import jax
 
-from fnnets.core import construction
+from fnnets.core import construction, validate
 from fnnets.mutation.mutant import Mutant
 
 COUNTER = "_mutant_reached"
@@ -47,6 +47,7 @@ def applied(mutant: Mutant) -> Iterator[Reached]:
     """A scope in which the mutant's function has its fault; the code comes back however the scope is left.
 
     Raises:
+        TypeError: no mutant.
         ValueError: a target that does not exist, is changed already or is no plain function; `old` that does not occur
             exactly once; source that does not compile.
 
@@ -58,6 +59,7 @@ def applied(mutant: Mutant) -> Iterator[Reached]:
     >>> float(fn.objectives.sigmoid_cross_entropy.delta(jnp.array(0.0), jnp.array(1.0)))
     -0.5
     """
+    validate.is_instance(mutant, Mutant, "applied: mutant", "take one from fnnets.mutation.CATALOGUE")
     function = found(mutant)
     changed, own, reached = code(mutant), function.__code__, Reached()
 

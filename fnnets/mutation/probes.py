@@ -2,8 +2,8 @@
 
 No number is convenient. Biases, peepholes and first states are not zero; sizes differ in one setting and agree in
 another, where a missing transpose does not show in the shapes; n is not N and T is not N; padding stands at the end and
-within; strides, dilations and windows differ along both axes; targets of a softmax do not sum to one; no ReLU is near
-its kink. Pixels of "ties" alone are tied, on purpose.
+within; strides, dilations and windows differ along both axes; targets of a softmax sum to almost one, which is as far
+from it as a network takes them; no ReLU is near its kink. Pixels of "ties" alone are tied, on purpose.
 
 | symbol | name in code | default |
 |---|---|---|
@@ -34,7 +34,7 @@ from fnnets.networks.recurrent import recurrent
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, PyTree
 
-DEVIATION, L2 = 0.4, 0.7
+DEVIATION, L2, TOTAL = 0.4, 0.7, 1.008
 
 
 class Shapes(NamedTuple):
@@ -80,15 +80,14 @@ def settings(
     >>> settings("dense", sizes=(7, 5, 2))[0].make().params[0].weights.shape
     (5, 7)
     """
-    if family not in FAMILIES:
-        raise ValueError(f"mutation: family is {family!r}, expected one of {', '.join(FAMILIES)}; choose one")
+    validate.choice(family, tuple(FAMILIES), "mutation: family")
     shapes = Shapes()
     if batch is not None:
         shapes = shapes._replace(batch=validate.count(batch, "mutation: batch", "give N"))
     if steps is not None:
         shapes = shapes._replace(steps=validate.count(steps, "mutation: steps", "give T"))
     if sizes is not None:
-        sizes = validate.shape(tuple(sizes), "mutation: sizes")
+        sizes = validate.shape(sizes, "mutation: sizes")
         if len(sizes) < 3:
             raise ValueError(f"mutation: sizes is {sizes}, expected at least three; give features, units, …, outputs")
         shapes = shapes._replace(sizes=sizes)
@@ -126,6 +125,12 @@ def _shares(*shape: int, seed: int = 3) -> Array:
     return jnp.asarray(np.random.default_rng(seed).uniform(0.1, 0.9, shape), jnp.float32)
 
 
+def _distributions(n: int, classes: int) -> Array:
+    """(N, classes) rows that sum to `TOTAL`: a δ that takes the sum for one is wrong."""
+    shares = _shares(n, classes)
+    return TOTAL * shares / jnp.sum(shares, axis=-1, keepdims=True)
+
+
 def _n(shapes: Shapes) -> int:
     return 3 * shapes.batch + 2
 
@@ -133,7 +138,7 @@ def _n(shapes: Shapes) -> int:
 def _dense(shapes: Shapes) -> Probe:
     sizes, n = shapes.sizes, shapes.batch
     net = feedforward(sizes, activations.sigmoid, objective=objectives.softmax_log_likelihood, l2=L2)
-    return placed(net, Batch(_values(n, sizes[0]), _shares(n, sizes[-1]), None, _n(shapes)))
+    return placed(net, Batch(_values(n, sizes[0]), _distributions(n, sizes[-1]), None, _n(shapes)))
 
 
 def _square(shapes: Shapes) -> Probe:
@@ -153,7 +158,7 @@ def _dropout(shapes: Shapes) -> Probe:
 def _images(parts: tuple[Layer, ...], shape: tuple[int, ...], n: int, x: Array | None = None) -> Probe:
     layer = chain.chain(*parts, layers.flatten(), layers.dense(3))
     net = network.network(layer, objectives.softmax_log_likelihood, shape)
-    return placed(net, Batch(_values(n, *shape) if x is None else x, _shares(n, 3)))
+    return placed(net, Batch(_values(n, *shape) if x is None else x, _distributions(n, 3)))
 
 
 def _strided(shapes: Shapes, implementation: str) -> Probe:

@@ -23,8 +23,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import batches
-from fnnets.core.types import Context
+from fnnets.core import batches, validate
+from fnnets.core.types import Context, Network
 from fnnets.mutation import probes
 from fnnets.mutation.catalogue import (
     autoencoder,
@@ -103,8 +103,8 @@ def run(
     >>> outcome.named[0].where, outcome.summary()[:52]
     ('layer 1 dense .biases', 'dense: 1 of 1 mutants killed, 1 named at first hit, ')
     """
-    if family != "all" and family not in CATALOGUE:
-        raise ValueError(f"mutation: family is {family!r}, expected one of {', '.join(CATALOGUE)} or all; choose one")
+    validate.choice(family, (*CATALOGUE, "all"), "mutation: family")
+    _check(x64, progress)
     began, results = time.perf_counter(), []
     chosen = list(CATALOGUE) if family == "all" else [family]
     wanted = _named([mutant for each in chosen for mutant in CATALOGUE[each]], names)
@@ -143,17 +143,40 @@ def of(
     >>> [result.reason for result in outcome.survivors][0]
     'equivalent here: it needs a hidden layer whose activation is no identity'
     """
+    validate.is_function(make, "mutation: make", "write a function that returns (net, params, batch)")
+    validate.text(name, "mutation: name", "write the network's name in reports")
+    _check(x64, progress)
     began = time.perf_counter()
     wanted = _named([mutant for mutants in CATALOGUE.values() for mutant in mutants], names)
     results = _tried(name, Setting("", make), wanted, x64, progress)
     return Outcome(name, _decider(x64), tuple(results), time.perf_counter() - began)
 
 
+def _check(x64: bool, progress: Callable[[Result], None]) -> None:
+    validate.flag(x64, "mutation: x64", "True compares in float64")
+    validate.is_function(progress, "mutation: progress", "write a function of one result, such as print")
+
+
+def _probe(make: Callable[[], Sequence[PyTree]]) -> Probe:
+    """What `make` gives, which begins with a network."""
+    made = make()
+    if isinstance(made, tuple | list) and len(made) in (3, 4) and isinstance(made[0], Network):
+        return Probe(*made)
+    came = [type(each).__name__ for each in made] if isinstance(made, tuple | list) else type(made).__name__
+    shown = f"({', '.join(came)})" if isinstance(came, list) else came
+    raise TypeError(
+        f"mutation: make returns {shown}, expected (net, params, batch), or with a key; return these in this order"
+    )
+
+
 def _named(mutants: list[Mutant], names: Iterable[str] | None) -> list[Mutant]:
     if names is None:
         return mutants
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"mutation: names is {names!r}, expected names of the catalogue; write ['db zero']")
     names = list(names)
-    unknown = sorted(set(names) - {mutant.name for mutant in mutants})
+    known = {mutant.name for mutant in mutants}
+    unknown = [name for name in names if not isinstance(name, str) or name not in known]
     if unknown:
         raise ValueError(
             f"mutation: names holds {unknown[0]!r}, expected names of the catalogue; see mutation.CATALOGUE"
@@ -171,7 +194,7 @@ def _tried(
     """Results of mutants that share a network, and so a reference."""
     if not mutants:
         return []
-    probe, reference = Probe(*setting.make()), None
+    probe, reference = _probe(setting.make), None
     if any(mutant.kind != SAMPLER for mutant in mutants):
         reference = network.reference(probe.net, probe.params, probe.batch, key=probe.key, x64=x64, is_quick=True)
     known, results = _Known(family, setting, probe, reference, x64), []
@@ -185,7 +208,7 @@ def _result(known: _Known, mutant: Mutant) -> Result:
     began = time.perf_counter()
     chosen = known.family, known.setting.name or mutant.setting, mutant.name, mutant.kind
     with applied(mutant) as reached:
-        probe = Probe(*known.setting.make())
+        probe = _probe(known.setting.make)
         report = _report(known, mutant, probe, reached)
         row = None if report is None else _found(report, mutant, known.x64)
         reason = "" if row is not None else _reason(known, mutant, probe, reached, report)

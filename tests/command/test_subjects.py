@@ -119,6 +119,8 @@ class Unknown:
         ((cost, cube), "TARGET is (cost, gradient) without parameters, expected (cost, gradient, params, *args)"),
         ((softplus, plain), "TARGET is (f, reference) without arguments"),
         (softplus, "TARGET is a jax.custom_vjp alone, expected (f, reference, *args)"),
+        ((PARAMS, NET, BATCH), "expected the network or the layer first: (net, params, batch)"),
+        (fn.activations.tanh, "return the report of fnnets.verify.activation from a function"),
         ((NET, PARAMS), "TARGET is a network and 1 more, expected (net, params, batch)"),
         ((DENSE, PARAMS), "TARGET is a layer and 1 more, expected (layer, shape)"),
         (cost, "cost takes w, expected a function of nothing, or of `key` or `seed`"),
@@ -129,8 +131,8 @@ class Unknown:
         (Unknown, "TARGET is an Unknown, expected"),
         ((NET, PARAMS, BATCH.inputs), "batch"),
         ((cost, cube, jnp.arange(3)), "params is an array of dtype int32, expected floating numbers"),
-        ((lambda w: w, cube, W), "cost returns shape (2,), expected a scalar"),
-        ((lambda w: 1 / 0, cube, W), "cost raised ZeroDivisionError: division by zero"),
+        ((lambda w: w, cube, W), "cost returns arrays like params, as a gradient does, expected a scalar"),
+        ((lambda w: 1 / 0, cube, W), "the check raised ZeroDivisionError: division by zero (test_subjects.py, line"),
         (DENSE._replace(init=lambda key, shape: raises()), "it does not take (KeyError: 'missing'); give --shape"),
     ],
 )
@@ -145,6 +147,11 @@ def test_what_is_refused_is_one_line(thing, message):
 def test_a_shape_of_nothing_is_refused(shape):
     with pytest.raises(UsageError, match="--shape is"):
         of(DENSE, shape=shape)
+
+
+def test_a_shape_that_nothing_reads_is_refused():
+    with pytest.raises(UsageError, match=r"--shape is \(3,\), but TARGET is a Network, expected a layer; leave it out"):
+        of(NET, shape=(3,))
 
 
 def test_a_shape_that_the_layer_does_not_take_is_its_own_message():

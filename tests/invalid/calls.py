@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import fnnets as fn
+from fnnets import mutation, plots
 from tests.invalid.kinds import Kind
 
 
@@ -46,6 +47,7 @@ def public() -> set[str]:
     found = {}
     modules = [(f"fn.{name}", getattr(fn, name)) for name in fn.__all__]
     modules = [(name, module) for name, module in modules if isinstance(module, types.ModuleType)]
+    modules += [("fnnets.plots", plots), ("fnnets.mutation", mutation)]  # imported apart
     for prefix, module in [("fn", fn), *modules]:
         listed = getattr(module, "__all__", None)
         names = [name for name in vars(module) if not name.startswith("_")] if listed is None else listed

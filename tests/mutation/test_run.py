@@ -118,7 +118,7 @@ def test_samplers_that_cannot_be_verified_are_named_so():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: mutation.run("nothing"), r"^mutation: family is 'nothing', expected one of dense, .* or all"),
+        (lambda: mutation.run("nothing"), r"^mutation: family is 'nothing', expected 'dense', .* or 'all'"),
         (lambda: mutation.run("dense", names=["db"]), r"^mutation: names holds 'db', expected names of the catalogue"),
         (lambda: mutation.run("dense", batch=0), r"^mutation: batch is 0"),
         (lambda: mutation.run("dense", sizes=(3, 2)), r"^mutation: sizes is \(3, 2\), expected at least three"),

@@ -51,7 +51,8 @@ def activation(activation: Pair, z: Array | None = None, *, x64: bool = True) ->
 
     Raises:
         TypeError, ValueError: an argument of another kind, no numbers, a value that is not finite or not of the shape
-            and dtype of z, a function that fails when JAX traces it.
+            and dtype of z, a function that JAX cannot trace.
+        Exception: whatever the activation's functions raise themselves, as it is.
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> fn.verify.activation(fn.Activation(jnp.sin, jnp.cos, "sine")).ok
@@ -63,6 +64,10 @@ def activation(activation: Pair, z: Array | None = None, *, x64: bool = True) ->
     if not is_coupled:
         remedy = "take one from fnnets.activations, or make one: fnnets.Activation(value, derivative)"
         validate.is_instance(activation, Activation, "verify.activation: activation", remedy)
+    validate.flag(x64, "verify.activation: x64", arguments.DECIDES)
+    for part in ("value", "pullback" if is_coupled else "derivative"):
+        own = getattr(activation, part)
+        validate.is_function(own, f"verify.activation: activation.{part}", "give both a value and its derivative")
     with precision.pinned():
         points = _points(activation, (EXAMPLES, UNITS) if is_coupled else None) if z is None else {"": _given(z)}
         for each in points.values():

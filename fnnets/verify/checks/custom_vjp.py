@@ -20,29 +20,37 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
+from fnnets.core import validate
 from fnnets.verify.checks.run import Case, run
 from fnnets.verify.judging import properties
 from fnnets.verify.reference import arguments
 from fnnets.verify.reference.subject import Subject, largest
 from fnnets.verify.report.report import Report
-from fnnets.verify.tracing import precision
+from fnnets.verify.tracing import precision, rules
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
+
+REMEDIES = {
+    "f": "give the function with the derivative of its own, a jax.custom_vjp",
+    "reference": "give a plain function of the same values, such as the one that jax.custom_vjp decorates",
+}
 
 
 def custom_vjp(f: Callable[..., PyTree], reference: Callable[..., PyTree], *args: PyTree, x64: bool = True) -> Report:
     """Check a function with a hand-written derivative against one that JAX differentiates.
 
     Args:
-        f: a `jax.custom_vjp` function, a kernel, or anything that `jax.vjp` takes.
+        f: a `jax.custom_vjp` function, or one that calls such functions, such as a kernel.
         reference: `(*args) -> y` of the same values; for a `custom_vjp` mostly its undecorated primal.
         args: at least one of them an array, or a pytree, of floating numbers; those are differentiated by.
         x64: let float64 decide; False judges by the rounding of the arguments' own precision.
 
     Raises:
-        TypeError, ValueError: something that is no function, no floating argument, outputs of another structure,
-            shape or dtype, outputs that are not finite, a function that fails when JAX traces it.
+        TypeError, ValueError: something that is no function, a function without any derivative rule of its own, no
+            floating argument, arguments or outputs that are not finite, outputs of another structure, shape or dtype, a
+            function that JAX cannot trace.
+        Exception: whatever the two functions raise themselves, as it is.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> plain = lambda x: jnp.log1p(jnp.exp(x))
@@ -51,13 +59,13 @@ def custom_vjp(f: Callable[..., PyTree], reference: Callable[..., PyTree], *args
     >>> fn.verify.custom_vjp(softplus, plain, jnp.array([-1.0, 0.5, 2.0])).ok
     True
     """
-    arguments.functions(f=f, reference=reference)
+    arguments.functions("verify.custom_vjp", REMEDIES, f=f, reference=reference)
+    validate.flag(x64, "verify.custom_vjp: x64", arguments.DECIDES)
+    if reference is f:
+        raise ValueError(f"verify.custom_vjp: reference is f, expected another function; {REMEDIES['reference']}")
     arrays, rebuild = arguments.separate(args)
     chosen = [i for i, array in enumerate(arrays) if precision.is_floating(array)]
-    if not chosen:
-        raise ValueError(
-            "args hold no floating arrays, expected at least one to differentiate by; give the inputs of f"
-        )
+    _check_args(args, arrays, chosen)
     arrays = [jnp.asarray(array) for array in arrays]
 
     def all_arguments(at, others):
@@ -79,6 +87,7 @@ def custom_vjp(f: Callable[..., PyTree], reference: Callable[..., PyTree], *args
     with precision.pinned():
         at = [arrays[i] for i in chosen]
         outputs = _outputs(f, reference, rebuild, arrays)
+        _check_rule(f, lambda arrays: f(*rebuild(arrays)), arrays)
         d_y = [properties.drawn(y, i + 1) for i, y in enumerate(_floating(outputs))]
         inputs = at, (arrays, d_y)
         where = _names(args, chosen)
@@ -86,13 +95,34 @@ def custom_vjp(f: Callable[..., PyTree], reference: Callable[..., PyTree], *args
             "gradient", where, ("",) * len(where), terms_of(reference), lambda at, rest: pull(at, rest)(rest[1]),
             scale=lambda at, rest: largest(rest[1]),
         )  # fmt: skip
-        arguments.traceable(subject.explicit, "the derivative of f", *inputs)
+        arguments.traced(subject.explicit, "the derivative of f", *inputs)
         tests = (
             properties.same_values(terms_of(f), terms_of(reference)), properties.linear((subject._replace(pull=pull),)),
             properties.hygiene(subject, is_eager=False),
         )  # fmt: skip
         case = Case("custom_vjp", (subject,), lambda inputs: [inputs], inputs, "reference", tests)
         return run(case, x64)
+
+
+def _check_args(args: PyTree, arrays: list[Array], chosen: list[int]) -> None:
+    """Raise unless there is something to differentiate by, all of it finite."""
+    if not chosen:
+        raise ValueError(
+            "args hold no floating arrays, expected at least one to differentiate by; give the inputs of f as arrays"
+        )
+    for i, where in zip(chosen, _names(args, chosen), strict=True):
+        name = where.removeprefix("gradient ")
+        validate.finite(validate.array(arrays[i], name), name, "give arguments at which f is finite")
+
+
+def _check_rule(f: Callable[..., PyTree], of_arrays: Callable[..., PyTree], arrays: list[Array]) -> None:
+    """Raise a ValueError where neither f nor anything in it has a derivative rule of its own."""
+    if not (isinstance(f, jax.custom_vjp | jax.custom_jvp) or rules.has_rule(of_arrays, arrays)):
+        raise ValueError(
+            f"f, {getattr(f, '__name__', type(f).__name__)}, has no derivative rule of its own, expected a "
+            "jax.custom_vjp, or a function that calls one, as JAX's own derivative of both would be compared; "
+            "decorate it with jax.custom_vjp, or check a gradient with fnnets.verify.gradient"
+        )
 
 
 def _outputs(f: Callable, reference: Callable, rebuild: Callable[..., PyTree], arrays: list[Array]) -> PyTree:

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from fnnets import activations, objectives
 from fnnets.boltzmann.network import rbm
-from fnnets.core import jaxprs, notes, penalty, taps
+from fnnets.core import jaxprs, notes, penalty, taps, validate
 from fnnets.core.types import Batch, Context, Network, Objective
 from fnnets.networks.autoencoder import autoencoder
 from fnnets.networks.convolutional import convolutional
@@ -158,8 +158,8 @@ def statements(family: str | None = None) -> tuple[Statement, ...]:
     [('1', ''), ('1, mean', ''), ('2', ''), ('4', '[0].weights')]
     """
     known = families()
-    if family is not None and family not in (*known, "objectives"):
-        raise ValueError(f"statements: family is {family!r}, expected one of {', '.join(known)}, objectives")
+    if family is not None:
+        validate.choice(family, (*known, "objectives"), "statements: family", "choose one, or None for all")
     found: list[Statement] = []
     for name, (net, batch) in known.items():
         if family in (None, name):

@@ -21,6 +21,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fnnets.core import validate
 from fnnets.verify.checks.run import Case, run
 from fnnets.verify.judging import properties
 from fnnets.verify.reference import arguments
@@ -30,6 +31,11 @@ from fnnets.verify.tracing import dependence, interpreter, precision
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
+
+REMEDIES = {
+    "cost": "write it as cost(params, *args) -> a scalar",
+    "gradient": "write it as gradient(params, *args) -> a tree like params",
+}
 
 
 def gradient(
@@ -47,8 +53,9 @@ def gradient(
         x64: let float64 decide; False judges by the rounding of the parameters' own precision.
 
     Raises:
-        TypeError, ValueError: a leaf of `params` that is no floating array, a cost that is not a finite scalar or not
-            the same twice, a function that fails when JAX traces it, a tap where none can be followed.
+        TypeError, ValueError: a leaf of `params` that is no floating array or not finite, a cost that is not a finite
+            scalar or not the same twice, a function that JAX cannot trace, a tap where none can be followed.
+        Exception: whatever the two functions raise themselves, as it is.
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> fn.verify.gradient(lambda w: jnp.sum(w**3), lambda w: 3 * w**2, jnp.array([1.0, 2.0])).ok
@@ -56,13 +63,18 @@ def gradient(
     >>> fn.verify.gradient(lambda w: jnp.sum(w**3), lambda w: 3 * w, jnp.array([1.0, 2.0])).first_wrong.worst
     (1,)
     """
-    arguments.functions(cost=cost, gradient=gradient)
+    arguments.functions("verify.gradient", REMEDIES, cost=cost, gradient=gradient)
+    validate.flag(x64, "verify.gradient: x64", arguments.DECIDES)
+    arguments.ordered("verify.gradient: params", params, "verify.gradient(cost, gradient, params, *args)")
     params = arguments.floating(params, "params")
     arrays, rebuild = arguments.separate(args)
     with precision.pinned():
-        arguments.scalar(lambda params, arrays: cost(params, *rebuild(arrays)), "cost", params, arrays)
-        arguments.repeatable(lambda params, arrays: cost(params, *rebuild(arrays)), "cost", params, arrays)
-        arguments.traceable(lambda params, arrays: gradient(params, *rebuild(arrays)), "gradient", params, arrays)
+        of_arrays = (params, arrays)
+        arguments.scalar(lambda params, arrays: cost(params, *rebuild(arrays)), "cost", *of_arrays, like=params)
+        arguments.repeatable(lambda params, arrays: cost(params, *rebuild(arrays)), "cost", *of_arrays)
+        came = arguments.traced(lambda params, arrays: gradient(params, *rebuild(arrays)), "gradient", *of_arrays)
+        if came is None:
+            raise TypeError("gradient returns None, expected one array for each of params; return what it computes")
         where = paths(params, "gradient")
         subject = Subject(
             "gradient", where, ("",) * len(where),

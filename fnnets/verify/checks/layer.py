@@ -31,6 +31,8 @@ from fnnets.verify.tracing import precision
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
 
+ORDER = "verify.layer(layer, params, x)"
+
 
 def layer(
     layer: Layer,
@@ -52,8 +54,9 @@ def layer(
         x64: let float64 decide; False judges by the rounding of the parameters' own precision.
 
     Raises:
-        TypeError, ValueError: an argument of another kind, an output that is not finite, a pass that fails
-            when JAX traces it.
+        TypeError, ValueError: an argument of another kind, numbers or an output that are not finite, a pass that JAX
+            cannot trace.
+        Exception: whatever the layer's functions raise themselves, as it is.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> dense = fn.layers.dense(2, fn.activations.tanh)
@@ -62,26 +65,43 @@ def layer(
     >>> [row.where for row in fn.verify.layer(dense, params, x).rows[:4]]
     ['dense z', 'dense .weights', 'dense .biases', 'dense d_x']
     """
-    validate.is_instance(layer, Layer, "verify.layer: layer", "make one with fnnets.layers or fnnets.Layer(…)")
-    context, key = context or Context(), jax.random.key(0) if key is None else key
-    validate.is_instance(context, Context, "verify.layer: context", "give fnnets.Context(key, mask)")
-    validate.is_key(key, "verify.layer: key")
-    params, x = (
-        arguments.floating(params, "params", may_be_empty=True),
-        jnp.asarray(validate.array(x, "verify.layer: x")),
-    )
+    context = Context() if context is None else context
+    _check(layer, params, x, context)
+    if key is not None:
+        validate.is_key(key, "verify.layer: key")
+    validate.flag(x64, "verify.layer: x64", arguments.DECIDES)
+    params = arguments.floating(params, "params", may_be_empty=True)
+    x = validate.array(x, "verify.layer: x")
+    validate.finite(x, "verify.layer: x")
+    if x.size == 0:
+        raise ValueError(f"verify.layer: x has shape {x.shape}, expected at least one example; give several")
+    key = jax.random.key(0) if key is None else key
     with precision.pinned():
         y = arguments.output(layer, params, x, context)
+        x = jnp.asarray(x)
         inputs = params, x, context, _cotangent(y, key)
         has_d_x = precision.is_floating(x)
         subject = of_layer(layer, params, layer.name, has_d_x)
-        arguments.traceable(subject.explicit, "layer.backward", *point(inputs[0], inputs[1:], has_d_x))
+        arguments.traced(subject.explicit, "layer.backward", *point(inputs[0], inputs[1:], has_d_x))
         tests = properties.linear((subject,)), properties.hygiene(subject)
         case = Case(
             f"layer {layer.name}", (subject,), lambda inputs: [point(inputs[0], inputs[1:], has_d_x)], inputs,
             "the sum of layer.forward's output", tests, annotate.Setting(annotate.sizes(layer.time, x), context.mask),
         )  # fmt: skip
         return run(case, x64)
+
+
+def _check(layer: Layer, params: PyTree, x: Array, context: Context) -> None:
+    """Raise a TypeError for arguments of another kind, which mostly stand in another order."""
+    is_swapped = isinstance(params, Layer) or isinstance(x, Layer)
+    made = f"write {ORDER}" if is_swapped else "make one with fnnets.layers or fnnets.Layer(…)"
+    validate.is_instance(layer, Layer, "verify.layer: layer", made)
+    arguments.ordered("verify.layer: params", params, ORDER)
+    if isinstance(x, dict) or hasattr(x, "_fields"):
+        raise TypeError(f"verify.layer: x is of type {type(x).__name__}, expected an array of inputs; write {ORDER}")
+    validate.is_instance(context, Context, "verify.layer: context", "give fnnets.Context(key, mask)")
+    if context.key is not None:
+        validate.is_key(context.key, "verify.layer: context.key")
 
 
 def _cotangent(outputs: PyTree, key: Array) -> PyTree:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 SHARE = 0.01
 """n of the isolated penalty, in parts of λ: with n = λ/100 the penalty's gradient is 100 w, far above the data's."""
 
+ORDER = "verify.network(net, params, batch)"
+
 
 def network(net: Network, params: PyTree, batch: Batch, *, key: Array | None = None, x64: bool = True) -> Report:
     """Check a network's gradient, and name the layer and the statement at which it is wrong.
@@ -63,8 +65,9 @@ def network(net: Network, params: PyTree, batch: Batch, *, key: Array | None = N
         x64: let float64 decide; False judges by the rounding of the parameters' own precision.
 
     Raises:
-        TypeError, ValueError: arguments that do not fit the network, parameters that are no floating arrays, a
-            cost that is not finite.
+        TypeError, ValueError: arguments that do not fit the network or stand in another order, parameters that are no
+            floating arrays or not finite, a cost that is not finite.
+        Exception: whatever functions of one's own in the network raise themselves, as it is.
 
     >>> import jax, fnnets as fn
     >>> net = fn.feedforward([3, 2], objective=fn.objectives.softmax_log_likelihood)
@@ -73,7 +76,7 @@ def network(net: Network, params: PyTree, batch: Batch, *, key: Array | None = N
     >>> [row.statement for row in report.rows[:8]], report.verdict
     (['1', '1, mean', '2', '4, 6', '3, 5', '2', '4, 6', '3, 5'], 'pass')
     """
-    params = _checked(net, params)
+    params, batch = _checked(net, params, batch, key, x64)
     with precision.pinned():
         return run.run(_case(net, params, batch, key), x64)
 
@@ -88,7 +91,7 @@ def reference(
     Raises:
         TypeError, ValueError: as `network`.
     """
-    params = _checked(net, params)
+    params, batch = _checked(net, params, batch, key, x64)
     with precision.pinned():
         return run.reference(_case(net, params, batch, key), x64, is_quick)
 
@@ -104,9 +107,21 @@ def compared(net: Network, known: References) -> Report:
         return run.compared(_case(net, params, batch, key, is_known=True), known, is_quick=True)
 
 
-def _checked(net: Network, params: PyTree) -> PyTree:
-    validate.is_instance(net, Network, "verify.network: net", "make one with fnnets.network or fnnets.feedforward")
-    return arguments.floating(params, "params")
+def _checked(net: Network, params: PyTree, batch: Batch, key: Array | None, x64: bool) -> tuple[PyTree, Batch]:
+    """Parameters as JAX's arrays and the batch as arrays, after every check that needs no tracing."""
+    is_swapped = isinstance(params, Network) or isinstance(batch, Network)
+    made = f"write {ORDER}" if is_swapped else "make one with fnnets.network or fnnets.feedforward"
+    validate.is_instance(net, Network, "verify.network: net", made)
+    arguments.ordered("verify.network: params", params, ORDER)
+    validate.flag(x64, "verify.network: x64", arguments.DECIDES)
+    if key is not None:
+        validate.is_key(key, "verify.network: key")
+    validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), "params")
+    params, found = arguments.floating(params, "params"), batches.checked(net, batch)
+    listed = {
+        name: getattr(found, name) for name in Batch._fields[:3] if isinstance(getattr(batch, name), list | tuple)
+    }
+    return params, batch._replace(**listed) if listed else batch
 
 
 def _case(net: Network, params: PyTree, batch: Batch, key: Array | None, is_known: bool = False) -> Case:

@@ -64,8 +64,10 @@ def annotated(
 
 
 def _kind(where: str, ndim: int) -> str:
-    """How the axes of a leaf are to be called: "parameters", "sequence", "image" or "example"."""
+    """How the axes of a leaf are to be called: "parameters", "sequence", "image", "example" or "argument"."""
     last = where.split(" ")[-1]
+    if last.startswith("args["):
+        return "argument"
     if last.startswith((".", "[")) or last == "params":
         return "parameters"
     return {4: "image", 3: "sequence"}.get(ndim, "example")

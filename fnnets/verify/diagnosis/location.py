@@ -4,6 +4,7 @@
     sequence    (T, N, q) step, example, unit
     image       (N, H, W, C) example, row, column, channel
     example     (N, q) example, unit
+    otherwise   "element" of a vector, whose axis may be any; "axis 0", … of an argument of one's own
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -24,7 +25,7 @@ OF_WEIGHTS = {2: ("unit", "input"), 4: ("row", "column", "channel", "filter")}
 
 
 def axes(where: str, ndim: int, kind: str) -> tuple[str, ...]:
-    """The names of a leaf's axes; `kind` is "parameters", "sequence", "image" or "example".
+    """The names of a leaf's axes; `kind` is "parameters", "sequence", "image", "example" or "argument".
 
     >>> axes("layer 1 dense .weights", 2, "parameters"), axes("layer 0 lstm z_i", 3, "sequence")
     (('unit', 'input'), ('step', 'example', 'unit'))
@@ -32,8 +33,11 @@ def axes(where: str, ndim: int, kind: str) -> tuple[str, ...]:
     if kind == "parameters":
         if where.endswith("weights") and ndim in OF_WEIGHTS:
             return OF_WEIGHTS[ndim]
-        return ("unit",) if ndim == 1 else tuple(f"axis {i}" for i in range(ndim))
-    known = OF_VALUES[kind]
+        is_ours = where.endswith(("biases", "weights")) or not where.startswith("gradient")
+        return ("unit" if is_ours else "element",) if ndim == 1 else tuple(f"axis {i}" for i in range(ndim))
+    if kind != "sequence" and ndim == 1:
+        return ("element",)
+    known = OF_VALUES.get(kind, ())
     return known[:ndim] if ndim <= len(known) else tuple(f"axis {i}" for i in range(ndim))
 
 

@@ -138,9 +138,7 @@ def _checked(net: Network, params: BoltzmannParams) -> BoltzmannParams:
             remedy = "as all states are enumerated; check the same sampler in a smaller RBM"
             raise ValueError(f"sampler: net has {size} {side} units, expected at most {MOST}, {remedy}")
     validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), "sampler: params")
-    params = arguments.floating(params, "params")
-    for name, leaf in zip(BoltzmannParams._fields, params, strict=True):
-        validate.finite(leaf, f"sampler: params.{name}")
+    params = arguments.floating(params, "sampler: params")
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float32) if jnp.finfo(leaf.dtype).bits < 32 else leaf, params)
 
 

@@ -5,49 +5,92 @@ Each message names the argument, what came, what is expected and the remedy.
 
 from __future__ import annotations
 
+import dataclasses
+import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import jaxprs
-from fnnets.core.types import Context, Layer
-from fnnets.verify.reference.subject import problems, reason
+from fnnets.core import jaxprs, validate
+from fnnets.core.types import Batch, Context, Layer, Network, Objective
+from fnnets.verify.reference.subject import problems
 from fnnets.verify.tracing import precision
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
 
 TRACEABLE = "write it with jax.numpy, and without Python branches on the values of arrays"
+DECIDES = "True lets float64 decide, False the parameters' own precision"
+FOREIGN, PACKAGE = ("site-packages", "dist-packages", "<frozen", "contextlib.py"), str(Path(__file__).parents[2])
+UNTRACEABLE = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)
+"""Errors that JAX raises at code which it cannot trace; all others are the function's own, and come as they are."""
+NONE = (Network, Layer, Objective, Batch)
+"""Trees that are no parameters, and that a call with its arguments in another order gives in their place."""
 
 
-def functions(**named: object) -> None:
-    """Raise a TypeError unless each argument can be called."""
+def functions(check: str, remedies: dict[str, str], **named: object) -> None:
+    """Raise a TypeError unless each argument can be called; `remedies` say how one is made."""
     for name, function in named.items():
-        if not callable(function):
-            raise TypeError(f"{name} is {function!r}, expected a function (params, *args)")
+        validate.is_function(function, f"{check}: {name}", remedies[name])
+
+
+def ordered(name: str, value: PyTree, order: str) -> None:
+    """Raise a TypeError where a network, a layer or a batch stands in the place of parameters."""
+    if isinstance(value, NONE):
+        kind = type(value).__name__
+        raise TypeError(f"{name} is of type {kind}, expected parameters: arrays of floating numbers; write {order}")
 
 
 def floating(params: PyTree, name: str, may_be_empty: bool = False) -> PyTree:
-    """`params` with JAX arrays for leaves, all of a real floating dtype."""
+    """`params` with JAX arrays for leaves, all of a real floating dtype and finite."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
     if not leaves and not may_be_empty:
         raise ValueError(f"{name} holds no arrays, expected at least one to differentiate by; give the parameters")
     for path, leaf in leaves:
         where = f"{name}{jax.tree_util.keystr(path)}"
-        if not (is_array(leaf) or isinstance(leaf, float)) or not precision.is_floating(np.asarray(leaf)):
-            came = f"an array of dtype {leaf.dtype}" if hasattr(leaf, "dtype") else repr(leaf)
-            raise TypeError(f"{where} is {came}, expected floating numbers; pass what is no parameter as an argument")
-    return jax.tree.map(jnp.asarray, params)
+        if not (isinstance(leaf, float) or (is_array(leaf) and precision.is_floating(leaf))):
+            came = f"an array of dtype {leaf.dtype}" if hasattr(leaf, "dtype") else f"{leaf!r} of type {_type(leaf)}"
+            raise TypeError(f"{where} is {came}, expected floating numbers; {_remedy(leaf)}")
+        validate.array(leaf, where)  # none wider than JAX has them
+        if np.size(leaf) == 0:
+            raise ValueError(f"{where} holds no numbers, expected at least one; leave it out")
+        validate.finite(
+            leaf if is_array(leaf) else np.asarray(leaf), where, "give parameters at which the cost is finite"
+        )
+    # `jnp.asarray` compiles a program for NumPy's arrays, and more is to be checked
+    return jax.tree.map(lambda leaf: leaf if isinstance(leaf, jax.Array) else jax.device_put(leaf), params)
 
 
-def scalar(cost: Callable[..., PyTree], name: str, *args: PyTree) -> None:
-    """Raise unless `cost(*args)` is a scalar, of a floating dtype."""
+def _remedy(leaf: object) -> str:
+    """What to do with a leaf that holds no floating numbers."""
+    if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
+        return f"register its class: jax.tree_util.register_dataclass({_type(leaf)})"
+    if jax.dtypes.issubdtype(getattr(leaf, "dtype", None), np.complexfloating):
+        return "give real and imaginary parts as arrays of their own"
+    if not (hasattr(leaf, "dtype") or isinstance(leaf, int)) or isinstance(leaf, bool):
+        return "pass what is no parameter as an argument"
+    return "convert it to float32, or pass it as an argument if it is no parameter"
+
+
+def _type(value: object) -> str:
+    return type(value).__name__
+
+
+def scalar(cost: Callable[..., PyTree], name: str, *args: PyTree, like: PyTree = None) -> None:
+    """Raise unless `cost(*args)` is a scalar, of a floating dtype; `like` is the structure of a gradient."""
     value = traced(cost, name, *args)
+    if like is not None and getattr(value, "shape", None) != () and _is_like(value, like):
+        raise ValueError(
+            f"{name} returns arrays like params, as a gradient does, expected a scalar of shape (); give the cost "
+            "first and the gradient second, or reduce what it returns with jnp.mean"
+        )
     if not hasattr(value, "shape"):
-        raise TypeError(f"{name} returns {type(value).__name__}, expected a scalar array; return one number")
+        raise TypeError(
+            f"{name} returns {_came(value)}, expected a scalar array; return one number, and nothing beside it"
+        )
     if value.shape != ():
         raise ValueError(f"{name} returns shape {value.shape}, expected a scalar of shape (); reduce it with jnp.mean")
     if not precision.is_floating(value):
@@ -56,12 +99,22 @@ def scalar(cost: Callable[..., PyTree], name: str, *args: PyTree) -> None:
         )
 
 
+def _is_like(value: PyTree, like: PyTree) -> bool:
+    return not isinstance(problems(value, like), str) and not any(problems(value, like))
+
+
+def _came(value: PyTree) -> str:
+    """What a function returns, in words: of a forgotten `return` as well."""
+    return "None" if value is None else f"a {_type(value)} of {len(jax.tree.leaves(value))} arrays"
+
+
 def output(layer: Layer, params: PyTree, x: Array, context: Context) -> PyTree:
     """Shape and dtype of the layer's output, or of each where there are two."""
     shapes = traced(layer.forward, "layer.forward", params, x, context)
     is_pair = isinstance(shapes, tuple) and len(shapes) == 2
     if not (is_pair and all(hasattr(y, "shape") for y in (shapes[0] if isinstance(shapes[0], tuple) else shapes[:1]))):
-        raise TypeError(f"layer.forward returns {type(shapes).__name__}, expected the pair (y, trace), y an array")
+        came = type(shapes).__name__
+        raise TypeError(f"layer.forward returns {came}, expected the pair (y, trace), y an array; return y, trace")
     return shapes[0]
 
 
@@ -72,14 +125,6 @@ def finite(value: Array | float, name: str) -> None:
             f"{name} is {value} here, expected a finite number: at such a point no gradient can be judged; "
             "give other parameters or inputs"
         )
-
-
-def traceable(function: Callable[..., PyTree], name: str, *args: PyTree) -> None:
-    """Raise a TypeError unless JAX can trace the function."""
-    try:
-        jax.eval_shape(function, *args)
-    except Exception as error:
-        raise TypeError(f"{name} {reason(error)}; {TRACEABLE}") from error
 
 
 def alike(expected: PyTree, came: PyTree) -> None:
@@ -111,13 +156,38 @@ def _differ(one, other) -> bool:
 
 
 def traced(function: Callable[..., PyTree], name: str, *args: PyTree) -> PyTree:
-    """The shapes that `function` returns, or one clear line on why it cannot be traced."""
+    """The shapes that `function` returns.
+
+    Raises:
+        TypeError: it cannot be traced, or returns something else than arrays and numbers.
+        Exception: whatever the function itself raises, as it is.
+    """
+
+    def of_arrays(*args):
+        value = function(*args)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(value):
+            is_zero = getattr(leaf, "dtype", None) == jax.dtypes.float0  # JAX's own, of an integer's derivative
+            if not (is_array(leaf) or is_zero or isinstance(leaf, int | float | complex)):
+                place = f" at {jax.tree_util.keystr(path)}" if path else ""
+                raise TypeError(
+                    f"{name} returns {leaf!r} of type {_type(leaf)}{place}, expected arrays; return numbers alone"
+                )
+        return value
+
     try:
-        return jax.eval_shape(function, *args)
-    except ValueError as error:
-        raise ValueError(f"{name} {reason(error)}") from error
-    except Exception as error:
-        raise TypeError(f"{name} {reason(error)}; {TRACEABLE}") from error
+        return jax.eval_shape(of_arrays, *args)
+    except UNTRACEABLE as error:
+        first = str(error).partition("\n")[0].partition(" The error occurred")[0].rstrip(".")
+        raise TypeError(
+            f"{name} raised {_type(error)}: {first}{_line(error)}, expected a function that JAX can trace; {TRACEABLE}"
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    """The innermost line that is neither JAX's nor this package's, in parentheses."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [each for each in frames if not any(part in each.filename for part in (*FOREIGN, PACKAGE))]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
 
 
 def is_array(leaf: object) -> bool:

@@ -24,7 +24,7 @@ STATEMENT, WHERE, INDEX = 13, 32, 10
 def table(report: Findings) -> str:
     """The table, its notes below their rows, and the verdict with the first wrong row at the end."""
     columns = heads(report)
-    cells = [columns, *(_cut_cells(row) for row in report.rows)]
+    cells = _fitting([columns, *map(_cut_cells, report.rows)])
     widths = [max(len(line[column]) for line in cells) for column in range(len(columns))]
     lines = [_line(columns, widths), "-" * (sum(widths) + len(widths) - 1)]
     for row, line in zip(report.rows, cells[1:], strict=True):
@@ -49,7 +49,14 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def _cut_cells(row: Row) -> tuple[str, ...]:
     statement, where, *others, index, supports = cells(row)
-    return cut(statement, STATEMENT), cut(where, WHERE), *others, cut(index, INDEX), supports
+    return cut(statement, STATEMENT), where, *others, cut(index, INDEX), supports
+
+
+def _fitting(lines: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The lines with their names as wide as the other columns leave them room for, at least `WHERE`."""
+    others = [column for column in range(len(lines[0])) if column != 1]
+    taken = sum(1 + max(len(line[column]) for line in lines) for column in others)
+    return [(line[0], cut(line[1], max(WHERE, WIDTH - taken)), *line[2:]) for line in lines]
 
 
 def notes(row: Row) -> list[str]:
@@ -77,8 +84,9 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """The end of a path, which distinguishes it from others."""
-    return text if len(text) <= width else "…" + text[1 - width :]
+    """A name without its middle: the beginning says which layer it is, the end which of its numbers."""
+    head = (width - 1) // 3
+    return text if len(text) <= width else f"{text[:head]}…{text[head + 1 - width :]}"
 
 
 def _error(number: float) -> str:

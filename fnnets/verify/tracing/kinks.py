@@ -4,9 +4,10 @@
     abs(x), sign(x)         abs(x)
     argmax x, argmin x      the extreme number less the next one           the winner of a window
 
-Comparisons with an infinite number, and numbers that are equal because they are the same, count like all others; a
-smooth function that branches inside (a logarithm of a sum of exponentials) shows its branches as well. So the gap is
-a hint of how far a verdict at this point reaches, and never a verdict.
+Comparisons with an infinite number, and numbers that are equal because they are the same, count like all others. The
+branches within smooth functions of JAX count for nothing: softplus and its relatives, by name, and the magnitude of a
+sum of exponentials. One's own smooth function that branches inside shows its branches. So the gap is a hint of how far
+a verdict at this point reaches, and never a verdict.
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
 COMPARED, CENTRED = ("max", "min", "gt", "ge", "lt", "le"), ("abs", "sign")
 CHOOSING = {"argmax": 1, "argmin": -1}
 INLINED = (*jaxprs.INLINED, "custom_jvp_call")
+SMOOTH = ("logaddexp", "logaddexp2")
+"""Functions of JAX that compare numbers and are smooth: softplus is the first."""
+POSITIVE = ("exp", "exp2", "logistic")
+KEEPING = ("reduce_sum", "add", "mul", "convert_element_type", "broadcast_in_dim", "reshape", "squeeze", "transpose")
+"""What is positive where all that goes in is."""
 
 
 def gap(closed: core.ClosedJaxpr, args: PyTree) -> Array:
@@ -41,10 +48,15 @@ def gap(closed: core.ClosedJaxpr, args: PyTree) -> Array:
 
 def _evaluated(program: jaxprs.Body, args: Sequence[Array]) -> tuple[list[Array], Array]:
     gaps = [jnp.asarray(jnp.inf, jnp.float32)]
+    positive: set[int] = set()
 
     def at(equation, inputs):
         outs, here = _step(equation, inputs)
-        gaps.append(here)
+        name, is_positive = equation.primitive.name, [id(each) in positive for each in equation.invars]
+        if name in POSITIVE or (name in KEEPING and all(is_positive)):
+            positive.update(map(id, equation.outvars))
+        if not (name in CENTRED and all(is_positive)):
+            gaps.append(here)
         return outs
 
     outs = jaxprs.evaluate(program, args, at)
@@ -53,6 +65,8 @@ def _evaluated(program: jaxprs.Body, args: Sequence[Array]) -> tuple[list[Array]
 
 def _step(equation: core.JaxprEqn, inputs: list[Array]) -> tuple[list[Array], Array]:
     name = equation.primitive.name
+    if _is_smooth(equation):
+        return jaxprs.bind(equation, inputs), jnp.asarray(jnp.inf, jnp.float32)
     if name == "scan" and any(map(_compares, jaxprs.inner(equation))):
         outs, least = interpreter.looped(equation, inputs, None, lambda program, args, here: _evaluated(program, args))
         return outs, least.min()
@@ -82,4 +96,13 @@ def _compares(jaxpr: core.Jaxpr) -> bool:
     return any(
         equation.primitive.name in (*COMPARED, *CENTRED, *CHOOSING) or any(map(_compares, jaxprs.inner(equation)))
         for equation in jaxpr.eqns
+        if not _is_smooth(equation)
     )
+
+
+def _is_smooth(equation: core.JaxprEqn) -> bool:
+    if equation.primitive.name != "custom_jvp_call":
+        return False
+    about = getattr(jaxprs.body(equation).jaxpr, "debug_info", None)
+    name, _, place = str(getattr(about, "func_src_info", "")).partition(" at ")
+    return name in SMOOTH and "jax" in Path(place).parts

@@ -78,7 +78,9 @@ def parted(sites: Sequence[Site], value: Array, indices: tuple[int, ...]) -> lis
 def _paired(forward, backward, ahead, back) -> list[tuple[tuple[int, ...], tuple[int, ...]]] | str | None:
     """Pairs of sites, why there are none, or None where one side has more of them: that is no fault."""
     if not ahead:
-        return "as a delta, but the forward pass taps nothing of that name; write tap with the same name there"
+        names = list(dict.fromkeys(site.tag.name for site in forward if site.tag.kind == "tap"))
+        known = f" but {', '.join(map(repr, names[:6]))}" if names else ""
+        return f"as a delta, but the forward pass taps nothing of that name{known}; write tap with the same name there"
     shapes = [[_merged(side[i]) for i in indices] for side, indices in ((forward, ahead), (backward, back))]
     if shapes[0] == shapes[1]:
         return [((one,), (other,)) for one, other in zip(ahead, back, strict=True)]

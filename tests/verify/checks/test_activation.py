@@ -108,7 +108,7 @@ def test_points_of_ones_own(float64):
         ((TANH, jnp.arange(3)), TypeError, "z is an array of dtype int32"),
         ((fn.Activation(lambda z: z.sum(), jnp.ones_like),), ValueError, r"activation.value returns \(\) of float32"),
         ((fn.Activation(lambda z: z > 0, jnp.ones_like),), ValueError, "activation.value returns .* of bool"),
-        ((fn.Activation(lambda z: float(z), jnp.ones_like),), TypeError, "activation.value raised"),
+        ((fn.Activation(lambda z: float(z), jnp.ones_like),), TypeError, "scalar arrays"),
         ((fn.Activation(jnp.log, lambda z: 1 / z),), ValueError, "activation.value is nan here"),
     ],
 )

@@ -91,7 +91,9 @@ def test_labels_of_our_own_cannot_be_taken_for_statements(found):
 
 def test_all_families_at_once_and_none_of_another_name(found):
     assert equations.statements() == tuple(row for rows in found.values() for row in rows)
-    with pytest.raises(ValueError, match=r"family is 'transformer', expected one of feedforward, .*objectives"):
+    with pytest.raises(
+        ValueError, match=r"family is 'transformer', expected 'feedforward', .* or 'objectives'; choose one"
+    ):
         equations.statements("transformer")
 
 

@@ -209,13 +209,14 @@ PARAMS_ZERO = {"a": jnp.array([1.0, -2.0]), "b": jnp.array([1.0, 2.0])}
 @pytest.mark.parametrize(
     ("function", "kind", "message"),
     [
-        (lambda w: w, ValueError, r"cost returns shape \(2,\), expected a scalar"),
+        (lambda w: w, ValueError, "cost returns arrays like params, as a gradient does, expected a scalar"),
+        (lambda w: w[None], ValueError, r"cost returns shape \(1, 2\), expected a scalar"),
         (lambda w: jnp.sum(w > 0), TypeError, "cost returns dtype int32"),
-        (lambda w: (jnp.sum(w), 1), TypeError, "cost returns tuple"),
+        (lambda w: (jnp.sum(w), 1), TypeError, "cost returns a tuple of 2 arrays"),
         (lambda w: float(w[0]), TypeError, "cost raised ConcretizationTypeError"),
         (lambda w: jnp.log(jnp.sum(w) - 9), ValueError, "cost is nan here, expected a finite number"),
         (lambda w: jnp.sum(w) / 0, ValueError, "cost is inf here"),
-        (3, TypeError, "cost is 3, expected a function"),
+        (3, TypeError, "cost is 3 of type int, expected a function"),
     ],
 )
 def test_a_cost_that_is_none_is_refused_in_one_line(function, kind, message):
@@ -227,7 +228,7 @@ def test_a_cost_that_is_none_is_refused_in_one_line(function, kind, message):
 @pytest.mark.parametrize(
     ("params", "kind", "message"),
     [
-        ({"w": jnp.ones(2), "steps": 3}, TypeError, r"params\['steps'\] is 3, expected floating"),
+        ({"w": jnp.ones(2), "steps": 3}, TypeError, r"params\['steps'\] is 3 of type int, expected floating"),
         ({"w": jnp.arange(2)}, TypeError, r"params\['w'\] is an array of dtype int32"),
         ({}, ValueError, "params holds no arrays"),
     ],

@@ -62,7 +62,7 @@ def test_each_fault_is_named_by_its_statement_and_by_no_other(name):
         (lambda d, d_x, *_: (tuple(d), d_x), "another structure"),
         (
             lambda d, d_x, *_: (d, d_x, d_x),
-            "layer.backward raised TypeError: dense: backward returned a tuple of length 3, expected",
+            r"dense: backward returned a tuple of length 3,\s+expected",
         ),
         (lambda d, d_x, *_: d.weights, r"returned one array of shape \(3, 3\), expected\s+two"),
     ],
@@ -115,8 +115,12 @@ def test_chain_and_integer_inputs():
     ("args", "kind", "message"),
     [
         ((3, PARAMS, X), TypeError, "verify.layer: layer is 3"),
-        ((SQUARE, PARAMS, X[:, :2]), ValueError, r"layer.forward raised ValueError: dense: x has shape \(4, 2\)"),
-        ((SQUARE, PARAMS, X * jnp.nan), ValueError, "expected a finite number"),
+        ((SQUARE, PARAMS, X[:, :2]), ValueError, r"^dense: x has shape \(4, 2\)"),
+        (
+            (SQUARE, PARAMS, X * jnp.nan),
+            ValueError,
+            "verify.layer: x holds 12 values that are NaN .* expected finite numbers",
+        ),
         ((SQUARE, PARAMS, X, 3), TypeError, "verify.layer: context is 3"),
     ],
 )

@@ -121,8 +121,26 @@ def test_taylor_slopes_tell_a_gradient_from_what_is_none():
         (lambda w: jnp.sum(jnp.take_along_axis(w[None], jnp.argmin(w[None], axis=1)[:, None], axis=1)), 3.25),
         (lambda w: w[jnp.argmax(w[:1])], math.inf),
         (lambda w: jnp.sum(w**2), math.inf),
+        (lambda w: jnp.sum(jax.nn.softplus(w)), math.inf),
+        (lambda w: jnp.sum(jax.lax.scan(lambda c, x: (jnp.logaddexp(c, x), None), w[0], w)[0]), math.inf),
+        (lambda w: jax.nn.logsumexp(w), math.inf),
+        (lambda w: jnp.sum(jax.nn.softplus(w)) + jnp.maximum(w[0], 0), 0.25),
     ],
-    ids=["relu", "abs", "where", "max", "scan", "argmax", "argmin", "argmax of one", "none"],
+    ids=[
+        "relu",
+        "abs",
+        "where",
+        "max",
+        "scan",
+        "argmax",
+        "argmin",
+        "argmax of one",
+        "none",
+        "softplus",
+        "logaddexp in a scan",
+        "logsumexp",
+        "softplus and relu",
+    ],
 )
 def test_the_distance_to_the_nearest_kink(function, gap):
     w = jnp.array([0.25, 1.0, -3.0])

@@ -71,5 +71,5 @@ def test_table_keeps_to_its_width_whatever_the_names(verdict):
 
 def test_a_real_table_shows_the_values_of_the_worst_element():
     found = fn.verify.gradient(lambda w: jnp.sum(w**2), lambda w: 3 * w, jnp.array([1.0, 2.0]))
-    assert "explicit 6, automatic 4, central differences 4 at unit 1" in found.table()
+    assert "explicit 6, automatic 4, central differences 4 at element 1" in found.table()
     assert isinstance(jax.tree.leaves(found)[0], Report)
