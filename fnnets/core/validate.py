@@ -165,7 +165,7 @@ def on_host(value: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
     return np.asarray(value) if is_near and len(value.devices()) == 1 else value
 
 
-def finite(value: PyTree | np.ndarray, name: str) -> None:
+def finite(value: PyTree | np.ndarray, name: str, remedy: str = "drop or impute those examples") -> None:
     """Raise unless every element is finite; a traced array passes, its values are unknown."""
     if not (is_concrete(value) and jnp.issubdtype(value.dtype, jnp.inexact)):
         return
@@ -180,7 +180,7 @@ def finite(value: PyTree | np.ndarray, name: str) -> None:
         bad = int(good.size - good.sum())
         raise ValueError(
             f"{name} holds {bad} values that are NaN or infinite, the first {np.asarray(value)[where]} at {where}, "
-            "expected finite numbers; drop or impute those examples"
+            f"expected finite numbers; {remedy}"
         )
 
 
