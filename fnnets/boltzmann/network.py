@@ -167,8 +167,7 @@ def centring(sampler: Sampler, kinds: UnitKinds, rate: float) -> Sampler:
 
 def _kinds(visible_units, hidden_units) -> UnitKinds:
     for name, kind in (("visible_units", visible_units), ("hidden_units", hidden_units)):
-        if kind not in units.KINDS:
-            raise ValueError(f"rbm: {name} is {kind!r}, expected one of {', '.join(units.KINDS)}; choose one")
+        validate.choice(kind, tuple(units.KINDS), f"rbm: {name}")
     if visible_units == hidden_units == "gaussian":
         raise ValueError(
             "rbm: visible_units and hidden_units are both 'gaussian', expected at most one; such an RBM has "
@@ -194,14 +193,12 @@ def _activity(target, kinds):
 
 
 def _sampler(rule, kinds) -> Sampler:
-    if rule in (
-        sampling.contrastive_divergence,
-        sampling.persistent_contrastive_divergence,
-        sampling.parallel_tempering,
-    ):
+    rules = sampling.contrastive_divergence, sampling.persistent_contrastive_divergence, sampling.parallel_tempering
+    if any(rule is each for each in rules):
         raise TypeError(
             f"rbm: sampler is the function {rule.__name__} itself, expected what it makes; call it: {rule.__name__}()"
         )
-    made = rule(kinds) if callable(rule) else rule
-    validate.is_instance(made, Sampler, "rbm: sampler", "take one from fnnets.boltzmann.sampling")
+    made = rule(kinds) if callable(rule) and not isinstance(rule, type) else rule
+    remedy = "write fn.boltzmann.contrastive_divergence() or another of its samplers"
+    validate.is_instance(made, Sampler, "rbm: sampler", remedy)
     return made

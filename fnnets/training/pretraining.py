@@ -184,7 +184,7 @@ def _check_stack(rbms) -> None:
     if not isinstance(rbms, Sequence) or isinstance(rbms, Network) or len(rbms) == 0:
         came = repr(rbms) if isinstance(rbms, list | tuple) and not rbms else f"of type {type(rbms).__name__}"
         raise TypeError(f"pretrain: rbms is {came}, expected a list of RBMs; use rbm_stack(sizes)")
-    kinds = [energies.of(net, "pretrain") for net in rbms]
+    kinds = [energies.of(net, f"pretrain: rbms[{i}]") for i, net in enumerate(rbms)]
     for i, (below, above) in enumerate(itertools.pairwise(rbms)):
         if below.output_shape != above.input_shape:
             raise ValueError(

@@ -133,7 +133,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_trained(arguments, mess
     [
         ({"rbms": stack()[0]}, "rbms is of type Network, expected a list of RBMs"),
         ({"rbms": []}, r"rbms is \[\], expected a list of RBMs"),
-        ({"rbms": [fn.autoencoder([6, 2])]}, "pretrain: net is of chain, expected a Boltzmann machine"),
+        ({"rbms": [fn.autoencoder([6, 2])]}, r"pretrain: rbms\[0\] is a network of chain, expected an RBM"),
         ({"optimizers": [DESCENT, "sgd"]}, "optimizer is 'sgd'"),
         ({"key": 3}, "pretrain: key is 3"),
     ],
