@@ -57,6 +57,29 @@ class Offsets(NamedTuple):
     memory: PyTree
 
 
+class BoltzmannMachine(Network):
+    """A network that is an RBM, which prints its units in place of layers."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """A table: the units of either side, the weights between them, and the number of parameters of each."""
+        (p,), (q,) = self.input_shape, self.output_shape
+        kinds = self.family.visible.name, self.family.hidden.name
+        rows = [
+            ("", "size", "units", "parameters"),
+            ("visible", str(p), kinds[0], f"{p:,}"),
+            ("hidden", str(q), kinds[1], f"{q:,}"),
+            ("weights", f"({q}, {p})", "", f"{q * p:,}"),
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        penalty = f", λ = {self.l2:g}" if isinstance(self.l2, int | float) and self.l2 else ""
+        activity = "" if self.activity is None else f", {self.activity.name}"
+        total = f"{p * q + p + q:,} parameters, restricted Boltzmann machine{penalty}{activity}"
+        return "\n".join([*table, total])
+
+
 CONTRASTIVE_DIVERGENCE = sampling.contrastive_divergence()
 
 
@@ -123,7 +146,9 @@ def rbm(
         return energies.hidden_given_visible(net, params, inputs)
 
     chain = _sampler(sampler, kinds)
-    net = net._replace(family=kinds, sampler=chain if centred is None else centring(chain, kinds, centred))
+    net = BoltzmannMachine(*net)._replace(
+        family=kinds, sampler=chain if centred is None else centring(chain, kinds, centred)
+    )
     return net._replace(predict=predict)
 
 

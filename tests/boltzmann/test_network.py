@@ -215,3 +215,15 @@ def test_samples_are_drawn_in_training_and_not_given():
 def test_data_that_units_cannot_take_are_refused_before_training(units, v):
     with pytest.raises(ValueError, match=r"fit: train\.inputs holds"):
         fn.fit(fn.rbm(6, 4, visible_units=units), fn.training.momentum(0.1), fn.Batch(v), key=KEY)
+
+
+def test_it_prints_its_units():
+    expected = """\
+         size    units     parameters
+visible  4       gaussian  4
+hidden   3       binary    3
+weights  (3, 4)            12
+19 parameters, restricted Boltzmann machine, λ = 0.5, sparsity 0.1"""
+    rbm = fn.rbm(4, 3, visible_units="gaussian", l2=0.5, sparsity=0.1)
+    assert str(rbm) == repr(rbm) == expected
+    assert str(rbm._replace(l2=0.0)).endswith("machine, sparsity 0.1")
