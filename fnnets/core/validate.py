@@ -144,7 +144,7 @@ def keys(value: PyTree, name: str) -> int:
         came, remedy = f"a {type(value).__name__} of {len(value)} keys", f"write jnp.stack({name.split()[-1]})"
         if len({key.dtype for key in value}) > 1:
             came, remedy = f"{came} of several kinds", "make all with jax.random.key"
-    raise TypeError(f"{name} is {came}, expected an array of K >= 1 PRNG keys; {remedy}")
+    raise TypeError(f"{name} is {came}, expected (K,) PRNG keys with K >= 1; {remedy}")
 
 
 def _keys_shape(value: PyTree) -> tuple[int, ...] | None:

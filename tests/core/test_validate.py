@@ -49,14 +49,14 @@ def test_several_keys_are_counted():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        (TYPED, "expected an array of K >= 1 PRNG keys; split one with jax.random.split(key, K)"),
-        (RAW, "of shape (2,), uint32, expected an array of K >= 1 PRNG keys; split one"),
-        (jax.random.split(TYPED, 3)[:0], "of shape (0,), key<fry>, expected an array of K >= 1 PRNG keys; split one"),
-        (jax.random.split(TYPED, (2, 3)), "of shape (2, 3), key<fry>, expected an array"),
-        (jnp.zeros((2, 3), jnp.uint32), "of shape (2, 3), uint32, expected an array of K >= 1 PRNG keys; split one"),
-        ([TYPED, TYPED], "f: keys is a list of 2 keys, expected an array of K >= 1 PRNG keys; write jnp.stack(keys)"),
-        ([TYPED, RAW], "f: keys is a list of 2 keys of several kinds, expected an array of K >= 1 PRNG keys; make all"),
-        ([0, 1], "f: keys is [0, 1], expected an array of K >= 1 PRNG keys; split one with jax.random.split(key, K)"),
+        (TYPED, "expected (K,) PRNG keys with K >= 1; split one with jax.random.split(key, K)"),
+        (RAW, "of shape (2,), uint32, expected (K,) PRNG keys with K >= 1; split one"),
+        (jax.random.split(TYPED, 3)[:0], "of shape (0,), key<fry>, expected (K,) PRNG keys with K >= 1; split one"),
+        (jax.random.split(TYPED, (2, 3)), "of shape (2, 3), key<fry>, expected (K,)"),
+        (jnp.zeros((2, 3), jnp.uint32), "of shape (2, 3), uint32, expected (K,) PRNG keys with K >= 1; split one"),
+        ([TYPED, TYPED], "f: keys is a list of 2 keys, expected (K,) PRNG keys with K >= 1; write jnp.stack(keys)"),
+        ([TYPED, RAW], "f: keys is a list of 2 keys of several kinds, expected (K,) PRNG keys with K >= 1; make all"),
+        ([0, 1], "f: keys is [0, 1], expected (K,) PRNG keys with K >= 1; split one with jax.random.split(key, K)"),
     ],
 )
 def test_what_is_no_array_of_keys_is_refused(keys, message):
