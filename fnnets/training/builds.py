@@ -35,8 +35,8 @@ def check_arguments(build: object, names: Sequence[str], user: str, source: str)
 
     >>> check_arguments(lambda rate: rate, ["rates"], "search", "candidates[0]")
     Traceback (most recent call last):
-    TypeError: search: build takes (rate), but candidates[0] give ('rates',): missing a required argument: 'rate', \
-expected the same names; give each argument of build, and no others
+    TypeError: search: build takes (rate), but candidates[0] give ('rates',), expected the same \
+names; give each argument of build, and no others
     """
     remedy = "give a function of the hyperparameters that returns network, optimizer"
     validate.is_function(build, f"{user}: build", remedy)
@@ -46,9 +46,9 @@ expected the same names; give each argument of build, and no others
         return
     try:
         signature.bind(**dict.fromkeys(names))
-    except TypeError as error:
+    except TypeError:
         raise TypeError(
-            f"{user}: build takes {signature}, but {source} give {tuple(names)}: {error}, expected the same names; "
+            f"{user}: build takes {signature}, but {source} give {tuple(names)}, expected the same names; "
             "give each argument of build, and no others"
         ) from None
 
