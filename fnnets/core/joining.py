@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fnnets.core import sequences
 from fnnets.core.types import Batch, Time
@@ -55,7 +56,7 @@ def join(time: Time, first: Batch, second: Batch, name: str = "second") -> Batch
 
 def check(first: Batch, second: Batch, name: str) -> None:
     """Raise a ValueError unless the targets of two batches that fit one network are of one kind."""
-    kinds = ["None" if y is None else f"of {jnp.ndim(y)} axes" for y in (first.targets, second.targets)]
+    kinds = ["None" if y is None else f"of {np.ndim(y)} axes" for y in (first.targets, second.targets)]
     if kinds[0] != kinds[1]:
         raise ValueError(
             f"{name}.targets are {kinds[1]}, expected {kinds[0]} as those that they follow; give both labels, or both "

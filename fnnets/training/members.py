@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import jax
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 def numbers(build, keys, hyperparameters) -> tuple[int, dict[str, np.ndarray]]:
     """K, and for each argument of `build` K numbers, in the dtype that JAX gives them."""
     members = validate.keys(keys, "fit_many: keys")
+    if not validate.is_concrete(keys):
+        raise TypeError(
+            "fit_many: keys are traced, expected keys with values; call fit_many outside of jit, vmap and grad"
+        )
     given = {} if hyperparameters is None else hyperparameters
     remedy = "write {'rate': [0.1, 0.3, 1.0]}, K numbers for each argument of build"
     if not isinstance(given, Mapping):
@@ -33,7 +37,7 @@ def numbers(build, keys, hyperparameters) -> tuple[int, dict[str, np.ndarray]]:
 
 
 def _column(values, members: int, name: str) -> np.ndarray:
-    values = validate.array(values, name)
+    values = validate.array(list(values) if isinstance(values, Iterator) else values, name)
     if values.dtype == bool:
         raise TypeError(f"{name} holds True and False, expected numbers; train one after the other what is no number")
     if values.shape != (members,):

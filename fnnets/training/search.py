@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -21,6 +22,7 @@ from fnnets.storage.progress import Progress
 from fnnets.training import builds
 from fnnets.training.builds import Build
 from fnnets.training.candidates import Candidate
+from fnnets.training.epoch import start
 from fnnets.training.fit import fit
 from fnnets.training.inputs import check_gradient, check_selection, prepare
 from fnnets.training.many import fit_many
@@ -73,7 +75,7 @@ def search(
 
     Args:
         build: `(**candidate) -> (network, optimizer)`; called once for each candidate before anything is trained.
-            Floats of a candidate may arrive as traced numbers.
+            Floats of a candidate may arrive as traced numbers; where it needs their values, it trains apart.
         candidates: dictionaries of `build`'s arguments, from `grid`, `sample` or by hand.
         train, validation, test: the three parts of the data; `fn.data.split` makes them. Sequences of training and
             validation data may be of other lengths.
@@ -110,10 +112,13 @@ def search(
     validate.choice(monitor, ("cost", "accuracy"), "search: monitor")
     validate.choice(score_at, ("best", "last"), "search: score_at")
     validate.choice(progress, (True, False, "auto"), "search: progress")
-    _check_data(_networks(build, candidates), train, validation, test, batch_size, monitor)
+    networks = [
+        builds.built(build, one, "search", f"candidates[{i}]", scaled=True)[0] for i, one in enumerate(candidates)
+    ]
+    _check_data(networks, train, validation, test, batch_size, monitor)
     settings: Candidate = {"batch_size": batch_size, "gradient": gradient, "progress": progress}
     scores, best_epochs = np.full(len(candidates), np.nan), np.zeros(len(candidates), int)
-    for positions in _groups(candidates):
+    for positions in _trained_together(build, candidates, networks, key):
         members = [candidates[i] for i in positions]
         every, diverged = _scores(build, members, train, validation, key, monitor, epochs=epochs, **settings)
         scores[positions], best_epochs[positions] = _at(every, diverged, monitor, score_at)
@@ -129,8 +134,8 @@ def search(
 
 def _scores(build, members, train, validation, key, monitor, **settings) -> tuple[np.ndarray, np.ndarray]:
     """Validation scores after each epoch, (E, members), of candidates that differ in floats alone; who diverged."""
-    fixed: Candidate = {name: value for name, value in members[0].items() if not isinstance(value, float)}
-    numbers = {name: [one[name] for one in members] for name in members[0] if name not in fixed}
+    fixed, names = _parts(members)
+    numbers = {name: [one[name] for one in members] for name in names}
     result = fit_many(
         lambda **values: build(**fixed, **values),
         train,
@@ -168,6 +173,34 @@ def _groups(candidates: Sequence[Candidate]) -> list[list[int]]:
     return list(groups.values())
 
 
+def _parts(members: Sequence[Candidate]) -> tuple[Candidate, list[str]]:
+    """What the members have in common, and the names of the floats in which they differ; one alone differs in none."""
+    names = [name for name, value in members[0].items() if len(members) > 1 and isinstance(value, float)]
+    return {name: value for name, value in members[0].items() if name not in names}, names
+
+
+def _trained_together(build: Build, candidates: list[Candidate], networks: list[Network], key) -> list[list[int]]:
+    """The groups, of which those are taken apart whose networks differ in shape, or need the values of their floats."""
+    parts = []
+    for positions in _groups(candidates):
+        shapes = [jax.eval_shape(networks[i].init, key) for i in positions]
+        is_one = all(each == shapes[0] for each in shapes) and _is_traceable(
+            build, [candidates[i] for i in positions], key
+        )
+        parts.extend([positions] if is_one else [[i] for i in positions])
+    return parts
+
+
+def _is_traceable(build: Build, members: list[Candidate], key) -> bool:
+    fixed, names = _parts(members)
+    numbers = {name: jax.ShapeDtypeStruct((), jnp.result_type(float)) for name in names}
+    try:
+        builds.check_traced(lambda numbers: start(*build(**fixed, **numbers), key=key), numbers, user="search")
+    except TypeError:
+        return False
+    return True
+
+
 def _same(value: object) -> Hashable:
     """What is equal for values that build the same; texts of objects may be equal where they are not."""
     try:
@@ -199,16 +232,6 @@ def _checked(candidates, build) -> list[Candidate]:
     return [dict(one) for one in candidates]
 
 
-def _networks(build, candidates: list[Candidate]) -> list[Network]:
-    """A network of each kind that the candidates have: of those kinds that read data alike, the first."""
-    kinds: dict[Hashable, Network] = {}
-    for i, one in enumerate(candidates):
-        net, _ = builds.built(build, one, "search", f"candidates[{i}]", scaled=True)
-        reads = net.input_shape, net.output_shape, net.objective, net.targets, net.domain, net.layer.time
-        kinds.setdefault(reads, net)
-    return list(kinds.values())
-
-
 def _as_arrays(batch: Batch) -> Batch:
     """The batch with arrays in place of lists."""
     fields: PyTree = (batch.inputs, batch.targets, batch.mask)
@@ -218,8 +241,12 @@ def _as_arrays(batch: Batch) -> Batch:
 
 def _check_data(networks: list[Network], train, validation, test, batch_size: int, monitor: str) -> None:
     """Raise unless all parts of the data fit all networks, before any is trained."""
-    named = {"train": train, "validation": validation} | ({} if test is None else {"test": test})
+    kinds: dict[Hashable, Network] = {}  # of those that read data alike, one
     for net in networks:
+        reads = net.input_shape, net.output_shape, net.objective, net.targets, net.domain, net.layer.time
+        kinds.setdefault(reads, net)
+    named = {"train": train, "validation": validation} | ({} if test is None else {"test": test})
+    for net in kinds.values():
         for name, part in named.items():
             batches.checked(net, part, f"search: {name}")
         _, monitored = prepare(net, train, validation, batch_size, False)

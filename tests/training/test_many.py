@@ -299,3 +299,13 @@ def test_networks_of_several_shapes_are_refused():
 def test_values_that_are_no_numbers_are_refused(values):
     with pytest.raises((TypeError, ValueError), match=r"fit_many: hyperparameters\['rate'\] .*expected"):
         fitted(lambda rate: (NET, fn.training.momentum(rate)), values)
+
+
+def test_traced_keys_are_refused_and_generators_of_numbers_taken():
+    def build(rate):
+        return NET, fn.training.momentum(rate)
+
+    with pytest.raises(TypeError, match="fit_many: keys are traced, expected keys with values; call fit_many outside"):
+        jax.jit(lambda keys: fn.training.fit_many(lambda: build(0.1), blobs(20), keys=keys, **QUIET))(KEYS)
+    with pytest.raises(ValueError, match=r"hyperparameters\['rate'\] has shape \(2,\), expected \(3,\)"):
+        fitted(build, (rate for rate in (0.1, 0.2)))

@@ -257,3 +257,29 @@ def test_draws_stay_within_their_ends():
     """0.1 in float32 is more than 0.1."""
     assert fn.training.uniform(0.1, 0.1)(KEY) == 0.1
     assert 0.1 <= fn.training.log_uniform(0.1, 0.1)(KEY) <= 0.1
+
+
+def test_floats_whose_values_shape_the_network_or_are_branched_on_train_apart():
+    def built(width, dropout):
+        net = fn.feedforward(
+            [4, int(width), 3],
+            objective=fn.objectives.softmax_log_likelihood,
+            dropout=dropout if dropout > 0.1 else None,
+        )
+        return net, fn.training.momentum(0.1)
+
+    candidates = fn.training.grid(width=[3.0, 4.0], dropout=[0.0, 0.5])
+    result = fn.training.search(built, candidates, TRAIN, OTHER, key=KEY, epochs=1)
+    costs = [
+        fn.fit(*built(**one), TRAIN, validation=OTHER, key=KEY, epochs=1, progress=False).history.validation_cost[0]
+        for one in candidates
+    ]
+    np.testing.assert_allclose(result.scores, costs, rtol=1e-4)
+
+
+def test_lists_are_taken_for_data():
+    lists = [fn.Batch(np.asarray(part.inputs).tolist(), np.asarray(part.targets).tolist()) for part in (TRAIN, OTHER)]
+    found, expected = (
+        fn.training.search(build, [{"rate": 0.1}], *parts, **SETTINGS) for parts in (lists, (TRAIN, OTHER))
+    )
+    np.testing.assert_array_equal(found.params[0].weights, expected.params[0].weights)
