@@ -142,8 +142,9 @@ def rbm(
 
     def predict(params, inputs, mask=None):
         if mask is not None:
-            raise ValueError("predict: mask is given, but an RBM reads no sequences; leave mask=None")
-        return energies.hidden_given_visible(net, params, inputs)
+            raise ValueError("predict: mask is given, but an RBM reads no sequences, expected None; leave mask=None")
+        inputs = energies.visible_states(net, params, inputs, "predict: inputs")
+        return kinds.hidden.mean(energies.hidden_inputs(params, inputs))
 
     chain = _sampler(sampler, kinds)
     net = BoltzmannMachine(*net)._replace(
@@ -187,7 +188,7 @@ def centring(sampler: Sampler, kinds: UnitKinds, rate: float) -> Sampler:
         d_weights = d_weights - jnp.outer(memory.hidden, d_visible) - jnp.outer(d_hidden, memory.visible)
         return BoltzmannParams(d_weights, d_visible - memory.hidden @ d_weights, d_hidden - d_weights @ memory.visible)
 
-    return Sampler(start, draw, transform_gradient)
+    return Sampler(start, sampling.of_kinds(draw, kinds), transform_gradient)
 
 
 def _kinds(visible_units, hidden_units) -> UnitKinds:
@@ -226,4 +227,10 @@ def _sampler(rule, kinds) -> Sampler:
     made = rule(kinds) if callable(rule) and not isinstance(rule, type) else rule
     remedy = "write fn.boltzmann.contrastive_divergence() or another of its samplers"
     validate.is_instance(made, Sampler, "rbm: sampler", remedy)
+    own = getattr(made.draw, "kinds", kinds)
+    if own != kinds:
+        came, wanted = ((each.visible.name, each.hidden.name) for each in (own, kinds))
+        raise ValueError(
+            f"rbm: sampler is that of an RBM with {came} units, visible and hidden, expected {wanted}; {remedy}"
+        )
     return made

@@ -295,6 +295,6 @@ def _betas(temperatures, dtype, name):
     validate.finite(betas, name)
     if validate.is_concrete(betas):
         values = np.asarray(betas)
-        if values[0] != 0 or values[-1] != 1 or (np.diff(values) <= 0).any():
+        if values[0] != 0 or values[-1] != 1 or (np.diff(values.astype(dtype)) <= 0).any():
             raise ValueError(f"{name} begins with {values[:3].tolist()} and ends with {values[-1]:g}, {remedy}")
     return jnp.asarray(betas, dtype)

@@ -71,8 +71,7 @@ def gibbs_step(net: Network, params: BoltzmannParams, v: ArrayLike, *, key: Arra
     ((4, 2), (4, 3))
     """
     validate.is_key(key, "gibbs_step: key")
-    v = energies.visible_states(net, params, v, "gibbs_step: v")
-    return _step(net.family, params, v, key)
+    return _step(net.family, params, energies.visible_states(net, params, v, "gibbs_step: v"), key)
 
 
 def sample(
@@ -149,7 +148,7 @@ def contrastive_divergence(k: int = 1, *, means: bool = False) -> Rule:
                 drawn = kinds.visible.mean(energies.visible_inputs(params, h))
             return batch._replace(targets=drawn), memory
 
-        return Sampler(lambda params, key: (), draw)
+        return Sampler(lambda params, key: (), of_kinds(draw, kinds))
 
     return rule
 
@@ -183,7 +182,7 @@ def persistent_contrastive_divergence(k: int = 1, *, chains: int = 100) -> Rule:
             v = _run(kinds, params, memory, key, k)
             return batch._replace(targets=v), v
 
-        return Sampler(start, draw)
+        return Sampler(start, of_kinds(draw, kinds))
 
     return rule
 
@@ -227,9 +226,15 @@ def parallel_tempering(k: int = 1, *, chains: int = 100, temperatures: int = 10)
             v = exchange(kinds, params, base, betas, _repeated(step, v, k), jax.random.fold_in(key, k))
             return batch._replace(targets=v[-1]), Tempered(v, base)
 
-        return Sampler(start, draw)
+        return Sampler(start, of_kinds(draw, kinds))
 
     return rule
+
+
+def of_kinds(draw: Callable, kinds: UnitKinds) -> Callable:
+    """The function, with a note of the kinds of units that it draws."""
+    draw.kinds = kinds  # type: ignore[attr-defined]
+    return draw
 
 
 def exchange(kinds: UnitKinds, params: BoltzmannParams, base, betas, v: Float[Array, "k m p"], key):

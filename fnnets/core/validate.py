@@ -169,6 +169,8 @@ def array(value: PyTree, name: str) -> PyTree:
     """
     if value is None:
         raise TypeError(f"{name} is None, expected an array; give one")
+    if hasattr(value, "dataset_size") and hasattr(value, "inputs"):
+        raise TypeError(f"{name} is a {type(value).__name__}, expected an array; give its field inputs")
     if not isinstance(value, jax.Array | np.ndarray):
         try:
             value = np.asarray(value)

@@ -145,7 +145,9 @@ def rbm_stack(
     [(784, 500, 'binary'), (500, 30, 'gaussian')]
     """
     if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 2:
-        raise ValueError(f"rbm_stack: sizes is {sizes!r}, expected at least two sizes; write [inputs, …, code]")
+        raise ValueError(
+            f"rbm_stack: sizes is {sizes!r}, expected a list of two sizes or more; write [inputs, …, code]"
+        )
     if code_units not in CODES:
         raise ValueError(f"rbm_stack: code_units is {code_units!r}, expected one of {', '.join(CODES)}; choose one")
     sizes = validate.shape(tuple(sizes), "rbm_stack: sizes")

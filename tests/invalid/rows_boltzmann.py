@@ -100,7 +100,10 @@ ROWS = [
         key=key(),
         chains=count(4, least=2),
         temperatures=count(5, least=2).also(
-            array=np.array([0.0, 0.5]), falling=np.array([1.0, 0.5, 0.0]), nan_array=np.array([0.0, np.nan, 1.0])
+            array=np.array([0.0, 0.5]),
+            falling=np.array([1.0, 0.5, 0.0]),
+            nan_array=np.array([0.0, np.nan, 1.0]),
+            equal=np.array([0.0, 1e-60, 1.0]),
         ),
         base=array(np.zeros(3)).but("none"),
         reverse=binary.but("none").also(one=V[:1]),
