@@ -28,7 +28,7 @@ def check_arguments(build: object, names: Sequence[str], user: str, source: str)
         build: the function.
         names: the names.
         user: whose argument `build` is.
-        source: where the names come from, as "candidates[3]".
+        source: where the names come from, as "candidates[3]"; "" where there are none.
 
     Raises:
         TypeError: it is no function, lacks an argument or has one too many.
@@ -47,6 +47,11 @@ names; give each argument of build, and no others
     try:
         signature.bind(**dict.fromkeys(names))
     except TypeError:
+        if not source:
+            raise TypeError(
+                f"{user}: build takes {signature}, expected no arguments, as it is called without; "
+                "write lambda: build(…) with their values"
+            ) from None
         raise TypeError(
             f"{user}: build takes {signature}, but {source} give {tuple(names)}, expected the same names; "
             "give each argument of build, and no others"

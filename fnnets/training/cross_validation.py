@@ -107,7 +107,7 @@ def cross_validate(
     >>> result.scores.accuracy.shape, bool(result.mean.accuracy > 0.9), bool(result.standard_error.accuracy < 0.1)
     ((5,), True, True)
     """
-    builds.check_arguments(build, (), "cross_validate", "folds")
+    builds.check_arguments(build, (), "cross_validate", "")
     net, optimizer = builds.built(build, {}, "cross_validate", "", scaled=True)
     check_settings(net, optimizer, epochs, batch_size, None, "cost")
     validate.count(epochs, "cross_validate: epochs", "give the number of passes through the data")
@@ -169,11 +169,12 @@ def _pairs(net: Network, data, folds, order, stratify) -> Iterator[Pair]:
 def _checked(net: Network, whole: Batch | None, pair, name: str) -> Pair:
     is_pair = isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(part, Batch) for part in pair)
     if not is_pair:
-        size = f" of {len(pair)}" if isinstance(pair, tuple | list) and not isinstance(pair, Batch) else ""
-        raise TypeError(
-            f"{name} is a {type(pair).__name__}{size}, expected two batches (train, validation); "
-            "write [(train, validation)] for a single fold"
-        )
+        is_sized = isinstance(pair, tuple | list) and not isinstance(pair, Batch)
+        given = f"{type(pair).__name__} of {len(pair)}" if is_sized else type(pair).__name__
+        remedy = "write [(train, validation)] for a single fold"
+        if is_sized and any(hasattr(part, "dtype") for part in pair):
+            remedy = "make batches of arrays and indices, as fn.Batch(inputs[rows], targets[rows])"
+        raise TypeError(f"{name} is a {given}, expected two batches (train, validation); {remedy}")
     for part, of in zip(pair, ("train", "validation"), strict=True):
         batches.checked(net, part, f"{name} {of}")
         came = sequences.count(net.layer.time, part)

@@ -199,3 +199,21 @@ def test_folds_at_hand_are_all_checked_before_one_is_trained(monkeypatch):
     small = fn.Batch(good.inputs[:2], good.targets[:2])
     with pytest.raises(ValueError, match=r"batch_size is 3, expected at most the 2 training examples of folds\[1\]"):
         run((good, good), (small, good))
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ((np.arange(3), np.arange(3, 6)), r"folds\[0\] is a tuple of 2, .*; make batches of arrays and indices"),
+        (3, r"folds\[0\] is a int, expected two batches .*; write"),
+    ],
+)
+def test_folds_of_indices_are_told_the_remedy(pair, message):
+    net = fn.feedforward([4, 3], objective=fn.objectives.softmax_log_likelihood)
+    with pytest.raises(TypeError, match=message):
+        fn.training.cross_validate(lambda: (net, fn.training.momentum(0.1)), None, [pair], key=jax.random.key(0))
+
+
+def test_a_build_with_arguments_is_refused():
+    with pytest.raises(TypeError, match=r"build takes \(rate\), expected no arguments, .*; write lambda: build"):
+        fn.training.cross_validate(lambda rate: None, None, [], key=jax.random.key(0))

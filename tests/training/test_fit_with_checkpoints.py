@@ -246,6 +246,10 @@ def test_a_directory_that_cannot_be_is_refused_before_the_data_are_looked_at(tmp
             fit(fn.Batch("no data"), tmp_path / path)
     with pytest.raises(fn.training.CheckpointError, match="null character"):
         fit(fn.Batch("no data"), f"{tmp_path}/a\0b")
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    for name, message in (("link/run", "lies below the link to nothing"), ("x" * 300, "cannot be looked at .*; give")):
+        with pytest.raises(fn.training.CheckpointError, match=message):
+            fit(fn.Batch("no data"), tmp_path / name)
     monkeypatch.setattr("os.access", lambda path, mode: False)  # a superuser may write anywhere
     with pytest.raises(fn.training.CheckpointError, match=r"runs/a cannot be written, as .* is read-only to this user"):
         fit(fn.Batch("no data"), tmp_path / "runs" / "a")

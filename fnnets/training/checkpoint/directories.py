@@ -94,9 +94,18 @@ def check_place(directory: Path, name: str) -> None:
     """
     if "\0" in str(directory):
         raise CheckpointError(f"{name} is {str(directory)!r}, expected a path without a null character; give another")
+    try:
+        os.lstat(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise CheckpointError(
+            f"{name} {directory} cannot be looked at ({error.strerror}), expected a path of this disk; give another"
+        ) from None
     there = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
     if not there.is_dir():
-        what = "is a file" if there == directory else f"lies below the file {there}"
+        kind = "file" if there.exists() else "link to nothing"
+        what = f"is a {kind}" if there == directory else f"lies below the {kind} {there}"
         raise CheckpointError(f"{name} {directory} {what}, expected a directory; give another path")
     if not os.access(there, os.W_OK | os.X_OK):
         raise CheckpointError(
