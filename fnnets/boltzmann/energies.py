@@ -53,7 +53,8 @@ def energy(net: Network, params: BoltzmannParams, v: ArrayLike, h: ArrayLike) ->
         h: (N, q) hidden states.
 
     Raises:
-        TypeError, ValueError: no RBM; states of other shapes, out of the units' range, or NaN.
+        TypeError, ValueError: no RBM; parameters of another RBM, or NaN; states of other shapes, out of the units'
+            range, or NaN.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> rbm = fn.rbm(3, 2)
@@ -143,7 +144,7 @@ def statistics(net: Network, params: BoltzmannParams, v: ArrayLike) -> Boltzmann
     >>> statistics(rbm, params, v).visible_biases.tolist()
     [0.5, 0.0, 1.0]
     """
-    v = visible_states(net, params, v, "statistics: v")
+    v = visible_states(net, params, v, "statistics: v", least=1)
     h = net.family.hidden.mean(hidden_inputs(params, v))
     return BoltzmannParams(h.T @ v / len(v), jnp.mean(v, axis=0), jnp.mean(h, axis=0))
 
@@ -168,8 +169,8 @@ def free_energy_gap(net: Network, params: BoltzmannParams, train: ArrayLike, val
     0.0
     """
     means = []
-    for v in (train, validation):
-        v = visible_states(net, params, v, "free_energy_gap: train, validation")
+    for name, v in (("train", train), ("validation", validation)):
+        v = visible_states(net, params, v, f"free_energy_gap: {name}", least=1)
         parts = [net.layer.forward(params, v[i : i + CHUNK], Context())[0][..., 0] for i in range(0, len(v), CHUNK)]
         means.append(jnp.mean(jnp.concatenate(parts)))
     return means[1] - means[0]
@@ -185,27 +186,42 @@ def visible_inputs(params: BoltzmannParams, h: Float[Array, "*n q"]) -> Float[Ar
     return h @ params.weights + params.visible_biases
 
 
-def of(net: Network, user: str) -> UnitKinds:
-    """The RBM of a network that is one."""
-    validate.is_instance(net, Network, f"{user}: net", "make one with fnnets.boltzmann")
+def of(net: Network, name: str) -> UnitKinds:
+    """The kinds of the units of a network that is an RBM; `name` is what messages call it."""
+    validate.is_instance(net, Network, name, "make one with fn.rbm")
     if not isinstance(net.family, UnitKinds):
-        raise TypeError(f"{user}: net is of {net.layer.name}, expected a Boltzmann machine; make it with fn.boltzmann")
+        raise TypeError(f"{name} is a network of {net.layer.name}, expected an RBM; make one with fn.rbm")
     return net.family
 
 
-def visible_states(net: Network, params: PyTree, v: ArrayLike, name: str) -> Array:
-    """`v` as (N, p) states of an RBM's visible units, in the dtype of its parameters, which are checked too."""
-    return _states(net, params, v, net.input_shape, of(net, name.split(":")[0]).visible, name)
+def of_params(net: Network, params: PyTree, user: str) -> UnitKinds:
+    """The kinds of an RBM's units, once the RBM and its parameters are checked."""
+    kinds = of(net, f"{user}: net")
+    validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), f"{user}: params")
+    for name, leaf in zip(params._fields, params, strict=True):
+        leaf = validate.array(leaf, f"{user}: params.{name}")
+        # Bernoulli units would take a probability of NaN for 0.
+        validate.finite(leaf, f"{user}: params.{name}", "take the last parameters before training diverged")
+    return kinds
+
+
+def visible_states(net: Network, params: PyTree, v: ArrayLike, name: str, least: int = 0) -> Array:
+    """`v` as (N, p) states of an RBM's visible units, in the dtype of its parameters; all three are checked."""
+    kinds = of_params(net, params, name.split(":")[0])
+    return batches.cast(checked_states(v, net.input_shape, kinds.visible, name, least), params)
 
 
 def hidden_states(net: Network, params: PyTree, h: ArrayLike, name: str) -> Array:
-    """`h` as (N, q) states of an RBM's hidden units, in the dtype of its parameters, which are checked too."""
-    return _states(net, params, h, net.output_shape, of(net, name.split(":")[0]).hidden, name)
+    """`h` as (N, q) states of an RBM's hidden units, in the dtype of its parameters; all three are checked."""
+    kinds = of_params(net, params, name.split(":")[0])
+    return batches.cast(checked_states(h, net.output_shape, kinds.hidden, name), params)
 
 
-def _states(net, params, x, shape, kind, name):
-    validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), name.split(":")[0] + ": params")
-    x = arrays.inputs(x, shape, name)
+def checked_states(x: ArrayLike, shape: tuple[int, ...], kind: units.Units, name: str, least: int = 0) -> PyTree:
+    """`x` as states of units of a kind, at least so many of them."""
+    states: PyTree = arrays.inputs(x, shape, name)
     if kind.domain is not None:
-        arrays.in_domain(x, kind.domain, name)
-    return batches.cast(x, params)
+        arrays.in_domain(states, kind.domain, name)
+    if len(states) < least:
+        raise ValueError(f"{name} holds no states, expected at least one; the mean of none is undefined")
+    return states

@@ -29,7 +29,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from fnnets.boltzmann import energies, tempering
-from fnnets.core import validate
+from fnnets.core import batches, validate
 from fnnets.core.types import Network
 from fnnets.layers.free_energy import BoltzmannParams
 
@@ -66,6 +66,7 @@ def log_likelihood(net: Network, params: BoltzmannParams, v: ArrayLike, log_part
     log_z = validate.array(log_partition, "log_likelihood: log_partition")
     if log_z.shape != ():
         raise ValueError(f"log_likelihood: log_partition has shape {log_z.shape}, expected one number; give log Z")
+    validate.number(log_z, "log_likelihood: log_partition", "give log Z")
     validate.finite(log_z, "log_likelihood: log_partition")
     return _log_likelihood(net.family, params, v, jnp.asarray(log_z, v.dtype))
 
@@ -110,25 +111,24 @@ def pseudo_log_likelihood(
 
 def checked(net: Network, params: PyTree, user: str) -> BoltzmannParams:
     """The parameters of an RBM in float32 at least: log Z has more digits than bfloat16."""
-    energies.of(net, user)
-    validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), f"{user}: params")
-    for name, leaf in zip(params._fields, params, strict=True):
-        validate.finite(leaf, f"{user}: params.{name}")
+    energies.of_params(net, params, user)
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32 if leaf.dtype.itemsize < 4 else None), params)
 
 
 def states(net: Network, params: BoltzmannParams, v: ArrayLike, name: str) -> Array:
     """`v` as (N, p) states of the visible units, which are 0 or 1 where the units are binary."""
-    v = energies.visible_states(net, params, v, name)
-    if energies.of(net, name).visible.domain is not None and validate.is_concrete(v):
-        between = np.argwhere((np.asarray(v) != 0) & (np.asarray(v) != 1))
+    kinds = energies.of_params(net, params, name.split(":")[0])
+    v = energies.checked_states(v, net.input_shape, kinds.visible, name)
+    if kinds.visible.domain is not None and validate.is_concrete(v):
+        values = np.asarray(v)
+        between = np.argwhere((values != 0) & (values != 1))
         if len(between):
             where = tuple(between[0].tolist())
             raise ValueError(
-                f"{name} holds {len(between)} values between 0 and 1, the first {v[where]:g} at {where}, expected "
+                f"{name} holds {len(between)} values between 0 and 1, the first {values[where]:g} at {where}, expected "
                 "states, 0 or 1, as only these have a probability; binarise with v > 0.5, or draw states from v"
             )
-    return v
+    return batches.cast(v, params)
 
 
 @partial(jax.jit, static_argnames="kinds")

@@ -57,6 +57,29 @@ class Offsets(NamedTuple):
     memory: PyTree
 
 
+class BoltzmannMachine(Network):
+    """A network that is an RBM, which prints its units in place of layers."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """A table: the units of either side, the weights between them, and the number of parameters of each."""
+        (p,), (q,) = self.input_shape, self.output_shape
+        kinds = self.family.visible.name, self.family.hidden.name
+        rows = [
+            ("", "size", "units", "parameters"),
+            ("visible", str(p), kinds[0], f"{p:,}"),
+            ("hidden", str(q), kinds[1], f"{q:,}"),
+            ("weights", f"({q}, {p})", "", f"{q * p:,}"),
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        penalty = f", λ = {self.l2:g}" if isinstance(self.l2, int | float) and self.l2 else ""
+        activity = "" if self.activity is None else f", {self.activity.name}"
+        total = f"{p * q + p + q:,} parameters, restricted Boltzmann machine{penalty}{activity}"
+        return "\n".join([*table, total])
+
+
 CONTRASTIVE_DIVERGENCE = sampling.contrastive_divergence()
 
 
@@ -119,11 +142,14 @@ def rbm(
 
     def predict(params, inputs, mask=None):
         if mask is not None:
-            raise ValueError("predict: mask is given, but an RBM reads no sequences; leave mask=None")
-        return energies.hidden_given_visible(net, params, inputs)
+            raise ValueError("predict: mask is given, but an RBM reads no sequences, expected None; leave mask=None")
+        inputs = energies.visible_states(net, params, inputs, "predict: inputs")
+        return kinds.hidden.mean(energies.hidden_inputs(params, inputs))
 
     chain = _sampler(sampler, kinds)
-    net = net._replace(family=kinds, sampler=chain if centred is None else centring(chain, kinds, centred))
+    net = BoltzmannMachine(*net)._replace(
+        family=kinds, sampler=chain if centred is None else centring(chain, kinds, centred)
+    )
     return net._replace(predict=predict)
 
 
@@ -162,13 +188,12 @@ def centring(sampler: Sampler, kinds: UnitKinds, rate: float) -> Sampler:
         d_weights = d_weights - jnp.outer(memory.hidden, d_visible) - jnp.outer(d_hidden, memory.visible)
         return BoltzmannParams(d_weights, d_visible - memory.hidden @ d_weights, d_hidden - d_weights @ memory.visible)
 
-    return Sampler(start, draw, transform_gradient)
+    return Sampler(start, sampling.of_kinds(draw, kinds), transform_gradient)
 
 
 def _kinds(visible_units, hidden_units) -> UnitKinds:
     for name, kind in (("visible_units", visible_units), ("hidden_units", hidden_units)):
-        if kind not in units.KINDS:
-            raise ValueError(f"rbm: {name} is {kind!r}, expected one of {', '.join(units.KINDS)}; choose one")
+        validate.choice(kind, tuple(units.KINDS), f"rbm: {name}")
     if visible_units == hidden_units == "gaussian":
         raise ValueError(
             "rbm: visible_units and hidden_units are both 'gaussian', expected at most one; such an RBM has "
@@ -194,14 +219,18 @@ def _activity(target, kinds):
 
 
 def _sampler(rule, kinds) -> Sampler:
-    if rule in (
-        sampling.contrastive_divergence,
-        sampling.persistent_contrastive_divergence,
-        sampling.parallel_tempering,
-    ):
+    rules = sampling.contrastive_divergence, sampling.persistent_contrastive_divergence, sampling.parallel_tempering
+    if any(rule is each for each in rules):
         raise TypeError(
             f"rbm: sampler is the function {rule.__name__} itself, expected what it makes; call it: {rule.__name__}()"
         )
-    made = rule(kinds) if callable(rule) else rule
-    validate.is_instance(made, Sampler, "rbm: sampler", "take one from fnnets.boltzmann.sampling")
+    made = rule(kinds) if callable(rule) and not isinstance(rule, type) else rule
+    remedy = "write fn.boltzmann.contrastive_divergence() or another of its samplers"
+    validate.is_instance(made, Sampler, "rbm: sampler", remedy)
+    own = getattr(made.draw, "kinds", kinds)
+    if own != kinds:
+        came, wanted = ((each.visible.name, each.hidden.name) for each in (own, kinds))
+        raise ValueError(
+            f"rbm: sampler is that of an RBM with {came} units, visible and hidden, expected {wanted}; {remedy}"
+        )
     return made

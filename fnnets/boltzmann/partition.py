@@ -164,15 +164,16 @@ def annealed_importance_sampling(
     user = "annealed_importance_sampling"
     params, kinds = checked(net, params, user), net.family
     validate.is_key(key, f"{user}: key")
-    betas = _betas(temperatures, params.weights.dtype, f"{user}: temperatures")
-    if base is not None:
-        validate.like(base, params.visible_biases, f"{user}: base", "give a bias for each visible unit")
-        validate.finite(validate.array(base, f"{user}: base"), f"{user}: base")
-    base = jnp.asarray(params.visible_biases if base is None else base, params.weights.dtype)
+    chains = validate.count(chains, f"{user}: chains", "a standard error needs two", least=2)
     if reverse is not None:
         reverse = states(net, params, reverse, f"{user}: reverse")
-    argument, chains = ("chains", chains) if reverse is None else ("number of samples in reverse", len(reverse))
-    validate.count(chains, f"{user}: {argument}", "a standard error needs two", least=2)
+        chains = validate.count(len(reverse), f"{user}: number of samples in reverse", "an error needs two", least=2)
+    if base is not None:
+        base = validate.array(base, f"{user}: base")
+        validate.like(base, params.visible_biases, f"{user}: base", "give a bias for each visible unit")
+        validate.finite(base, f"{user}: base")
+    betas = _betas(temperatures, params.weights.dtype, f"{user}: temperatures")
+    base = jnp.asarray(params.visible_biases if base is None else base, params.weights.dtype)
     return _anneal(kinds, params, base, betas, key, reverse, chains)
 
 
@@ -294,6 +295,6 @@ def _betas(temperatures, dtype, name):
     validate.finite(betas, name)
     if validate.is_concrete(betas):
         values = np.asarray(betas)
-        if values[0] != 0 or values[-1] != 1 or (np.diff(values) <= 0).any():
+        if values[0] != 0 or values[-1] != 1 or (np.diff(values.astype(dtype)) <= 0).any():
             raise ValueError(f"{name} begins with {values[:3].tolist()} and ends with {values[-1]:g}, {remedy}")
     return jnp.asarray(betas, dtype)

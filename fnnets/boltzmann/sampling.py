@@ -61,7 +61,8 @@ def gibbs_step(net: Network, params: BoltzmannParams, v: ArrayLike, *, key: Arra
         key: PRNG key.
 
     Raises:
-        TypeError, ValueError: no RBM, no key; states of another shape, out of the units' range, or NaN.
+        TypeError, ValueError: no RBM, no key; parameters of another RBM, or NaN; states of another shape, out of the
+            units' range, or NaN.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> rbm = fn.rbm(3, 2)
@@ -69,10 +70,8 @@ def gibbs_step(net: Network, params: BoltzmannParams, v: ArrayLike, *, key: Arra
     >>> h.shape, v.shape
     ((4, 2), (4, 3))
     """
-    kinds = energies.of(net, "gibbs_step")
     validate.is_key(key, "gibbs_step: key")
-    v = energies.visible_states(net, params, v, "gibbs_step: v")
-    return _step(kinds, params, v, key)
+    return _step(net.family, params, energies.visible_states(net, params, v, "gibbs_step: v"), key)
 
 
 def sample(
@@ -99,26 +98,27 @@ def sample(
         means: give E[v | h] of the last step instead of samples, as pictures have it.
 
     Raises:
-        TypeError, ValueError: no RBM, no key, numbers that are no ints ≥ 1, a start that does not fit.
+        TypeError, ValueError: no RBM, no key, parameters of another RBM or NaN, numbers that are no ints ≥ 1, flags
+            that are none, a start that does not fit.
 
     >>> import jax, fnnets as fn
     >>> rbm = fn.rbm(3, 2)
     >>> sample(rbm, rbm.init(jax.random.key(0)), key=jax.random.key(1), chains=5, steps=10).shape
     (5, 3)
     """
-    kinds = energies.of(net, "sample")
-    validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), "sample: params")
+    kinds = energies.of_params(net, params, "sample")
     validate.is_key(key, "sample: key")
-    validate.count(chains, "sample: chains", "give the number of chains")
-    validate.count(steps, "sample: steps", "give the number of Gibbs steps")
+    chains = validate.count(chains, "sample: chains", "give the number of chains")
+    steps = validate.count(steps, "sample: steps", "give the number of Gibbs steps")
+    validate.flag(annealed, "sample: annealed", "True raises β from 0 to 1")
+    validate.flag(means, "sample: means", "True gives means instead of samples")
+    if start is not None:
+        start = energies.visible_states(net, params, start, "sample: start")
+        if len(start) != chains:
+            raise ValueError(f"sample: start holds {len(start)} states, expected chains = {chains}; give one for each")
     begin_key, run_key = jax.random.split(key)
-    if start is None:
-        v = tempering.draw_base(kinds, params.visible_biases, begin_key, chains)
-    else:
-        v = energies.visible_states(net, params, start, "sample: start")
-        if len(v) != chains:
-            raise ValueError(f"sample: start holds {len(v)} states, expected chains = {chains}; give one for each")
-    return _fantasies(kinds, params, v, run_key, steps, annealed, means)
+    v = tempering.draw_base(kinds, params.visible_biases, begin_key, chains) if start is None else start
+    return _fantasies(kinds, params, v, run_key, steps, bool(annealed), bool(means))
 
 
 @constructor
@@ -130,13 +130,14 @@ def contrastive_divergence(k: int = 1, *, means: bool = False) -> Rule:
         means: leave the last reconstruction at E[v | h] instead of a sample.
 
     Raises:
-        TypeError, ValueError: k is no int ≥ 1.
+        TypeError, ValueError: k is no int ≥ 1, means neither True nor False.
 
     >>> import fnnets as fn
     >>> fn.rbm(3, 2, sampler=contrastive_divergence(5)).targets
     'samples'
     """
     k = validate.count(k, "contrastive_divergence: k", "give the number of Gibbs steps")
+    validate.flag(means, "contrastive_divergence: means", "True leaves the last reconstruction at its means")
 
     def rule(kinds: UnitKinds) -> Sampler:
         def draw(params, memory, batch, key):
@@ -147,7 +148,7 @@ def contrastive_divergence(k: int = 1, *, means: bool = False) -> Rule:
                 drawn = kinds.visible.mean(energies.visible_inputs(params, h))
             return batch._replace(targets=drawn), memory
 
-        return Sampler(lambda params, key: (), draw)
+        return Sampler(lambda params, key: (), of_kinds(draw, kinds))
 
     return rule
 
@@ -170,8 +171,8 @@ def persistent_contrastive_divergence(k: int = 1, *, chains: int = 100) -> Rule:
     >>> rbm.sampler.start(rbm.init(jax.random.key(0)), jax.random.key(1)).shape
     (7, 3)
     """
-    k = validate.count(k, "persistent: k", "give the number of Gibbs steps")
-    chains = validate.count(chains, "persistent: chains", "give the number of chains")
+    k = validate.count(k, "persistent_contrastive_divergence: k", "give the number of Gibbs steps")
+    chains = validate.count(chains, "persistent_contrastive_divergence: chains", "give the number of chains")
 
     def rule(kinds: UnitKinds) -> Sampler:
         def start(params, key):
@@ -181,7 +182,7 @@ def persistent_contrastive_divergence(k: int = 1, *, chains: int = 100) -> Rule:
             v = _run(kinds, params, memory, key, k)
             return batch._replace(targets=v), v
 
-        return Sampler(start, draw)
+        return Sampler(start, of_kinds(draw, kinds))
 
     return rule
 
@@ -205,9 +206,9 @@ def parallel_tempering(k: int = 1, *, chains: int = 100, temperatures: int = 10)
     >>> rbm.sampler.start(rbm.init(jax.random.key(0)), jax.random.key(1)).chains.shape
     (4, 7, 3)
     """
-    k = validate.count(k, "tempered: k", "give the number of Gibbs steps")
-    chains = validate.count(chains, "tempered: chains", "give the number of chains at each temperature")
-    count = validate.count(temperatures, "tempered: temperatures", "two are β = 0 and β = 1", least=2)
+    k = validate.count(k, "parallel_tempering: k", "give the number of Gibbs steps")
+    chains = validate.count(chains, "parallel_tempering: chains", "give the number of chains at each temperature")
+    count = validate.count(temperatures, "parallel_tempering: temperatures", "two are β = 0 and β = 1", least=2)
 
     def rule(kinds: UnitKinds) -> Sampler:
         def start(params, key):
@@ -225,9 +226,15 @@ def parallel_tempering(k: int = 1, *, chains: int = 100, temperatures: int = 10)
             v = exchange(kinds, params, base, betas, _repeated(step, v, k), jax.random.fold_in(key, k))
             return batch._replace(targets=v[-1]), Tempered(v, base)
 
-        return Sampler(start, draw)
+        return Sampler(start, of_kinds(draw, kinds))
 
     return rule
+
+
+def of_kinds(draw: Callable, kinds: UnitKinds) -> Callable:
+    """The function, with a note of the kinds of units that it draws."""
+    draw.kinds = kinds  # type: ignore[attr-defined]
+    return draw
 
 
 def exchange(kinds: UnitKinds, params: BoltzmannParams, base, betas, v: Float[Array, "k m p"], key):

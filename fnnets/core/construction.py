@@ -58,7 +58,7 @@ def constructor(function: Callable[P, R]) -> Callable[P, R]:
         try:
             arguments = signature.bind(*args, **kwargs)
             arguments.apply_defaults()
-            call = _Call((jax.config.jax_enable_x64, _key(tuple(arguments.arguments.values()))), arguments)  # type: ignore[attr-defined]
+            call = _Call((jax.config.jax_enable_x64, key(tuple(arguments.arguments.values()))), arguments)  # type: ignore[attr-defined]
             hash(call)
         except TypeError:  # an argument too many, or one that cannot be hashed: the function's own answer
             return function(*args, **kwargs)
@@ -74,15 +74,19 @@ def forget() -> None:
         clear()
 
 
-def _key(value: object) -> Hashable:
-    """A value that is the same for equal arguments; a TypeError for a traced array."""
+def key(value: object) -> Hashable:
+    """A value that is the same for equal arguments; a TypeError for a traced array.
+
+    >>> key([1, 2]) == key([1, 2]), key(1) == key(1.0)
+    (True, False)
+    """
     if isinstance(value, jax.core.Tracer):
         raise TypeError("a traced array has no value")
     if isinstance(value, jax.Array | np.ndarray):
         array = np.asarray(value)
         return type(value), array.dtype.str, array.shape, array.tobytes()
     if isinstance(value, tuple | list):
-        return tuple if isinstance(value, list) else type(value), tuple(map(_key, value))
+        return tuple if isinstance(value, list) else type(value), tuple(map(key, value))
     if isinstance(value, dict):
-        return dict, tuple((_key(name), _key(part)) for name, part in value.items())
+        return dict, tuple((key(name), key(part)) for name, part in value.items())
     return type(value), value

@@ -7,6 +7,7 @@ Shapes and dtypes are static, so they are checked even while JAX traces, before 
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -134,12 +135,40 @@ def shape(value: object, name: str) -> tuple[int, ...]:
 
 def is_key(value: PyTree, name: str) -> None:
     """Raise a TypeError unless `value` is one PRNG key, typed or of the older uint32 kind."""
-    if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key) and value.shape == ():
+    if _keys_shape(value) == ():
         return
-    if isinstance(value, jax.Array) and value.dtype == jnp.uint32 and value.ndim == 1:
-        return
+    one = f"one of them, {name.split()[-1]}[0]" if _keys_shape(value) else "one with jax.random.key(0)"
     came = f"an array of shape {value.shape}, {value.dtype}" if hasattr(value, "dtype") else repr(value)
-    raise TypeError(f"{name} is {came}, expected one PRNG key; make one with jax.random.key(0)")
+    raise TypeError(f"{name} is {came}, expected one PRNG key; {'take' if _keys_shape(value) else 'make'} {one}")
+
+
+def keys(value: PyTree, name: str) -> int:
+    """The number K of PRNG keys in an array of them, (K,) typed or (K, size of a key) of the older uint32 kind."""
+    shape = _keys_shape(value)
+    if shape is not None and len(shape) == 1 and shape[0] > 0:
+        return shape[0]
+    came = f"an array of shape {value.shape}, {value.dtype}" if hasattr(value, "dtype") else repr(value)
+    remedy = "split one with jax.random.split(key, K)"
+    if isinstance(value, list | tuple) and value and all(_keys_shape(key) == () for key in value):
+        came, remedy = f"a {type(value).__name__} of {len(value)} keys", f"write jnp.stack({name.split()[-1]})"
+        if len({key.dtype for key in value}) > 1:
+            came, remedy = f"{came} of several kinds", "make all with jax.random.key"
+    raise TypeError(f"{name} is {came}, expected (K,) PRNG keys with K >= 1; {remedy}")
+
+
+def _keys_shape(value: PyTree) -> tuple[int, ...] | None:
+    """The shape of an array of PRNG keys, without the axis of a key's own numbers; None for what holds no keys."""
+    if not isinstance(value, jax.Array):
+        return None
+    if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        return value.shape
+    is_raw = value.dtype == jnp.uint32 and value.shape[-1:] == _raw_key_shape(jax.config.jax_default_prng_impl)  # type: ignore[attr-defined]
+    return value.shape[:-1] if is_raw else None
+
+
+@functools.cache
+def _raw_key_shape(kind: str) -> tuple[int, ...]:
+    return jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0, impl=kind))).shape
 
 
 def array(value: PyTree, name: str) -> PyTree:
@@ -149,6 +178,8 @@ def array(value: PyTree, name: str) -> PyTree:
     """
     if value is None:
         raise TypeError(f"{name} is None, expected an array; give one")
+    if hasattr(value, "dataset_size") and hasattr(value, "inputs"):
+        raise TypeError(f"{name} is a {type(value).__name__}, expected an array; give its field inputs")
     if not isinstance(value, jax.Array | np.ndarray):
         try:
             value = np.asarray(value)

@@ -1,5 +1,6 @@
 """Training: minibatch descent in one jitted scan, early stopping, checkpoints, model selection."""
 
+from fnnets.training.candidates import grid, log_uniform, sample, uniform
 from fnnets.training.checkpoint.manager import Checkpoint
 from fnnets.training.checkpoint.serialisation import CheckpointError
 from fnnets.training.cross_validation import CrossValidation, Scores, cross_validate
@@ -10,7 +11,7 @@ from fnnets.training.many import ManyResult, fit_many
 from fnnets.training.metrics import History, Metrics, evaluate
 from fnnets.training.optimizers import momentum
 from fnnets.training.pretraining import Pretrained, pretrain, rbm_stack
-from fnnets.training.search import SearchResult, grid, log_uniform, sample, search, uniform
+from fnnets.training.search import SearchResult, search
 
 __all__ = [
     "Checkpoint",

@@ -32,8 +32,9 @@ from fnnets.core import batches, sequences, validate
 from fnnets.core.types import Batch, Network
 from fnnets.data.splits import k_fold
 from fnnets.storage.progress import Progress
+from fnnets.training import builds
 from fnnets.training.fit import fit
-from fnnets.training.inputs import check_settings
+from fnnets.training.inputs import check_gradient, check_settings
 from fnnets.training.metrics import History
 
 if TYPE_CHECKING:
@@ -106,10 +107,16 @@ def cross_validate(
     >>> result.scores.accuracy.shape, bool(result.mean.accuracy > 0.9), bool(result.standard_error.accuracy < 0.1)
     ((5,), True, True)
     """
-    net, optimizer = _built(build)
+    builds.check_arguments(build, (), "cross_validate", "")
+    net, optimizer = builds.built(build, {}, "cross_validate", "", scaled=True)
     check_settings(net, optimizer, epochs, batch_size, None, "cost")
     validate.count(epochs, "cross_validate: epochs", "give the number of passes through the data")
+    validate.count(batch_size, "cross_validate: batch_size", "give the number of examples in a minibatch")
     validate.is_key(key, "cross_validate: key")
+    check_gradient(gradient)
+    validate.flag(stratify, "cross_validate: stratify", "True holds the classes in the same proportions")
+    validate.choice(progress, (True, False, "auto"), "cross_validate: progress")
+    _check_folds(net, data, folds, batch_size)
     order, run = jax.random.split(key)
     settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "gradient": gradient, "progress": progress}
     histories, scores = [], []
@@ -125,19 +132,18 @@ def cross_validate(
     return _summary(scores, histories)
 
 
-def _built(build) -> tuple[Network, optax.GradientTransformation]:
-    if not callable(build):
-        raise TypeError(
-            f"cross_validate: build is of type {type(build).__name__}, expected a function; "
-            "write lambda: (network, optimizer)"
-        )
-    net, optimizer = build()
-    if getattr(net, "targets", None) == batches.SAMPLES:
-        raise ValueError(
-            "cross_validate: build gives an RBM, expected a network whose cost has a scale; "
-            "compare log-likelihoods, fn.boltzmann"
-        )
-    return net, optimizer
+def _check_folds(net: Network, data, folds, batch_size: int) -> None:
+    """Raise unless folds that are all at hand fit the network; those of an iterator are checked as they are read."""
+    if isinstance(folds, tuple | list) and not isinstance(folds, Batch):
+        whole = None if data is None else batches.checked(net, data, "cross_validate: data")
+        for i, pair in enumerate(folds):
+            train, _ = _checked(net, whole, pair, f"cross_validate: folds[{i}]")
+            examples = sequences.count(net.layer.time, train)
+            if batch_size > examples:
+                raise ValueError(
+                    f"cross_validate: batch_size is {batch_size}, expected at most the {examples} training examples "
+                    f"of folds[{i}]; give fewer, or larger folds"
+                )
 
 
 def _pairs(net: Network, data, folds, order, stratify) -> Iterator[Pair]:
@@ -163,11 +169,12 @@ def _pairs(net: Network, data, folds, order, stratify) -> Iterator[Pair]:
 def _checked(net: Network, whole: Batch | None, pair, name: str) -> Pair:
     is_pair = isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(part, Batch) for part in pair)
     if not is_pair:
-        size = f" of {len(pair)}" if isinstance(pair, tuple | list) and not isinstance(pair, Batch) else ""
-        raise TypeError(
-            f"{name} is a {type(pair).__name__}{size}, expected two batches (train, validation); "
-            "write [(train, validation)] for a single fold"
-        )
+        is_sized = isinstance(pair, tuple | list) and not isinstance(pair, Batch)
+        given = f"{type(pair).__name__} of {len(pair)}" if is_sized else type(pair).__name__
+        remedy = "write [(train, validation)] for a single fold"
+        if is_sized and any(hasattr(part, "dtype") for part in pair):
+            remedy = "make batches of arrays and indices, as fn.Batch(inputs[rows], targets[rows])"
+        raise TypeError(f"{name} is a {given}, expected two batches (train, validation); {remedy}")
     for part, of in zip(pair, ("train", "validation"), strict=True):
         batches.checked(net, part, f"{name} {of}")
         came = sequences.count(net.layer.time, part)

@@ -128,7 +128,8 @@ def fit(
         wide: on a mesh with an axis "model" too, the rows from which a weight matrix is cut over it.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong kind, shape or range; NaN in the data; processes that disagree.
+        TypeError, ValueError: an argument of the wrong kind, shape or range; NaN in the data; processes that disagree;
+            a checkpoint's run that has come further than `epochs`.
         DataError: a stream that cannot be read.
         CheckpointError: a checkpoint of another run, damaged, or that cannot be written.
 
@@ -224,6 +225,8 @@ def _managed(settings: Checkpoint | None, identity, state) -> Iterator[Checkpoin
 def _loop(run: program.Run, state, manager: CheckpointManager | None, over, end, kind):
     """From the state, or where the directory's run has come to, until it is over; (state, reports, why it ended)."""
     saved = None if manager is None else manager.restore()
+    if saved is not None:
+        _check_end(saved.state, int(state.epoch), end)
     state, reports = (state, []) if saved is None else (saved.state, list(saved.reports))
     shown: Progress = kind if processes.is_first() else False
     if saved is not None and shown is not False:
@@ -255,6 +258,17 @@ def _loop(run: program.Run, state, manager: CheckpointManager | None, over, end,
     if manager is not None:
         manager.save(state, reports)
     return state, reports, stopped
+
+
+def _check_end(saved: TrainingState, begin: int, end: int) -> None:
+    """Raise where a directory's run has come further than is asked for: its parameters are not those of that epoch."""
+    position = int(saved.epoch), int(saved.position)
+    if position > (end, 0):
+        least = position[0] - begin + (position[1] > 0)
+        raise ValueError(
+            f"fit: epochs is {end - begin}, but checkpoint.directory holds a run that has come to {_place(saved)}, "
+            f"expected at least {least}; give epochs={least} to end there, or another directory to train afresh"
+        )
 
 
 def _over(state, end: int, epochs: int, patience: int | None, min_delta: float) -> str | None:

@@ -128,7 +128,10 @@ def check_selection(monitored: Mapping[str, Batch | Source], patience, monitor) 
         and "validation" in monitored
         and not are_classes(monitored["validation"].targets, monitored["validation"].mask)
     ):
-        raise ValueError("fit: monitor is 'accuracy', but the validation targets name no classes; use monitor='cost'")
+        raise ValueError(
+            "fit: monitor is 'accuracy', but the validation targets name no classes, expected labels of classes; "
+            "use monitor='cost'"
+        )
 
 
 def are_classes(targets, mask=None) -> bool:
@@ -202,6 +205,22 @@ def _as_params(gradient: Callable[..., PyTree], name: str) -> Callable[..., PyTr
     return checked
 
 
+def check_gradient(gradient: object) -> None:
+    """Raise unless `gradient` is one of the two words, or a function of parameters, batch and key."""
+    remedy = "give a function (params, batch, *, key) -> d_params, or one of the two words"
+    if not callable(gradient):
+        validate.choice(gradient, ("explicit", "automatic"), "fit: gradient", remedy)
+        return
+    try:
+        inspect.signature(gradient).bind(None, None, key=None)
+    except ValueError:  # a function that has no signature to read
+        return
+    except TypeError as error:
+        raise TypeError(
+            f"fit: gradient is a function of other arguments ({error}), expected (params, batch, *, key); {remedy}"
+        ) from None
+
+
 def _head(net: Network, source: Source) -> Batch:
     """The first examples of a source, as the network takes them."""
     head = sources.head(source, sequences.axes_of_fields(net.layer.time), HEAD)
@@ -253,7 +272,9 @@ def _check_size(batch_size: int, examples: int) -> None:
 def _checked(net, batch, name) -> Batch:
     arrays.is_batch(batch, name)
     if net.targets == batches.SAMPLES and batch.targets is not None:
-        raise ValueError(f"{name}.targets are given, but an RBM draws its samples itself; leave targets=None")
+        raise ValueError(
+            f"{name}.targets are given, but an RBM draws its samples itself, expected None; leave targets=None"
+        )
     targets = batch.targets
     batch = batches.checked(net, batch, name)
     return batch._replace(

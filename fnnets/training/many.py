@@ -24,24 +24,23 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
-from fnnets.core import validate
-from fnnets.core.types import Batch, Network
+from fnnets.core.types import Batch
 from fnnets.storage.progress import Progress
 from fnnets.storage.progress import progress as show_progress
+from fnnets.training import builds, members
+from fnnets.training.builds import Build
 from fnnets.training.distributed import sharding
 from fnnets.training.epoch import EpochReport, TrainingState, advance, start
-from fnnets.training.inputs import check_selection, check_settings, class_flags, derive, prepare
+from fnnets.training.inputs import check_selection, class_flags, derive, prepare
 from fnnets.training.interrupt import interruptible
 from fnnets.training.metrics import History, history
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
 
-Build = Callable[..., tuple[Network, optax.GradientTransformation]]
 Step = Callable[..., tuple[TrainingState, EpochReport]]
 MEMBERS = "members"  # the axis of a mesh
 CACHE = 1 << 20  # bytes of a group's states that a core keeps near, half of what it mostly has
@@ -85,18 +84,20 @@ def fit_many(
     `fn.ensembles` has the members' mean prediction and their vote.
 
     Args:
-        build: `(**hyperparameters) -> (network, optimizer)`; called while JAX traces, with one member's numbers,
-            so they may enter arithmetic (learning rate, momentum, λ) but no shape.
+        build: `(**hyperparameters) -> (network, optimizer)`; called once with each member's numbers, which checks
+            them, and then while JAX traces, so they may enter arithmetic (learning rate, momentum, λ) but no shape.
         train: the examples, shared by all members.
-        keys: (K,) PRNG keys, one a member: `jax.random.split(key, K)`.
+        keys: (K,) PRNG keys, one a member: `jax.random.split(key, K)`; of the older kind too.
         hyperparameters: for each argument of `build`, K numbers.
         epochs, batch_size, validation, gradient, monitor, evaluate_training, progress: as for `fit`.
         mesh: devices that share the members, one axis "members" of them, which divides K; None is one device.
         devices: "all" makes a mesh of all devices.
 
     Raises:
-        TypeError, ValueError: as for `fit`; hyperparameters that are not K numbers each; a mesh with other axes, with
-            devices of other processes, or with a number of devices that does not divide K.
+        TypeError, ValueError: as for `fit`; hyperparameters that are not K numbers each, or not the arguments of
+            `build`; a `build` that gives anything else than a network and an optimizer, networks of several shapes, or
+            that needs the values of traced numbers; a mesh with other axes, with devices of other processes, or with a
+            number of devices that does not divide K.
 
     >>> import jax, optax, fnnets as fn
     >>> x = jax.random.normal(jax.random.key(0), (40, 2))
@@ -108,10 +109,10 @@ def fit_many(
     >>> sweep.history.cost.shape
     (2, 3)
     """
-    columns = _columns(keys, hyperparameters or {})
-    placed = _placed(mesh, devices, len(keys))
-    net, optimizer = build(**{name: column[0] for name, column in columns.items()})
-    check_settings(net, optimizer, epochs, batch_size, None, monitor)
+    count, columns = members.numbers(build, keys, hyperparameters)
+    members.check_settings(batch_size, gradient, evaluate_training, progress)
+    placed = _placed(mesh, devices, count)
+    net = members.network(build, columns, epochs, batch_size, monitor)
     train, monitored = prepare(net, train, validation, batch_size, evaluate_training)
     check_selection(monitored, None, monitor)
     classes = dict(class_flags(net, monitored))
@@ -120,10 +121,15 @@ def fit_many(
         net, optimizer = build(**numbers)
         return advance(net, optimizer, derive(net, gradient), batch_size, classes, monitor)(state, train, monitored)
 
-    state = jax.vmap(lambda numbers, key: start(*build(**numbers), key=key))(columns, keys)
-    run, states = _grouped(step, placed, columns, state, train, monitored)
+    def begin(numbers, key):
+        return start(*build(**numbers), key=key)
+
+    numbers = {name: jnp.asarray(column) for name, column in columns.items()}
+    builds.check_traced(jax.vmap(begin), numbers, keys, user="fit_many")
+    state = jax.vmap(begin)(numbers, keys)
+    run, states = _grouped(step, placed, numbers, state, train, monitored)
     state, reports = _loop(run, states, epochs, progress)
-    diverged = ~np.all([np.ones(len(keys), bool)] + [report.finite for report in reports], axis=0)
+    diverged = ~np.all([np.ones(count, bool)] + [report.finite for report in reports], axis=0)
     return ManyResult(state.params, history(reports), state, diverged)
 
 
@@ -238,22 +244,6 @@ def _placed(mesh: Mesh | None, devices: str | None, members: int) -> Mesh | None
             f"give {members + -members % mesh.size} keys, or a mesh of {np.gcd(members, mesh.size)} devices"
         )
     return mesh
-
-
-def _columns(keys, hyperparameters) -> dict[str, Array]:
-    if not (isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) and keys.ndim == 1):
-        raise TypeError(f"fit_many: keys is {keys!r}, expected (K,) PRNG keys; use jax.random.split(key, K)")
-    columns = {}
-    for name, values in hyperparameters.items():
-        column = jnp.asarray(validate.array(values, f"fit_many: hyperparameters[{name!r}]"), jnp.result_type(float))
-        if column.shape != keys.shape:
-            raise ValueError(
-                f"fit_many: hyperparameters[{name!r}] has shape {column.shape}, expected {keys.shape}; "
-                "give each member one number"
-            )
-        validate.finite(column, f"fit_many: hyperparameters[{name!r}]")
-        columns[name] = column
-    return columns
 
 
 def _line(epoch, report) -> str:

@@ -38,7 +38,7 @@ def momentum(
         nesterov: look ahead, in the form of [Sutskever2013] as optax has it.
 
     Raises:
-        TypeError, ValueError: η ≤ 0, or μ outside [0, 1).
+        TypeError, ValueError: η ≤ 0, μ outside [0, 1), or `nesterov` neither True nor False.
 
     Source: [Rauber], section 4; [Polyak1964]; with a schedule, η and μ are those of the step in which ∂C enters v.
 
@@ -50,6 +50,7 @@ def momentum(
     >>> round(float(v), 6)
     -0.4
     """
+    validate.flag(nesterov, "momentum: nesterov", "True looks ahead")
     if not callable(learning_rate):
         validate.above(learning_rate, 0.0, "momentum: learning_rate", "0.1 is a common beginning")
     descent = optax.scale_by_learning_rate(learning_rate)

@@ -32,7 +32,7 @@ from fnnets.core.types import Batch, Network
 from fnnets.layers.free_energy import BoltzmannParams
 from fnnets.storage.progress import Progress
 from fnnets.training.fit import Result, fit
-from fnnets.training.inputs import check_settings, prepare
+from fnnets.training.inputs import check_gradient, check_settings, prepare
 from fnnets.training.metrics import History
 
 if TYPE_CHECKING:
@@ -97,8 +97,11 @@ def pretrain(
     validate.is_key(key, "pretrain: key")
     given = ("optimizers", optimizers), ("epochs", epochs), ("batch_size", batch_size)
     settings = list(zip(*(_each(value, len(rbms), name) for name, value in given), strict=True))
-    for net, (optimizer, own_epochs, size) in zip(rbms, settings, strict=True):
-        check_settings(net, optimizer, own_epochs, size, None, "cost")
+    for i, (net, each) in enumerate(zip(rbms, settings, strict=True)):
+        _check_each(net, each, f"of rbms[{i}]")
+    check_gradient(gradient)
+    validate.flag(evaluate_training, "pretrain: evaluate_training", "True costs a forward pass through the data")
+    validate.choice(progress, (True, False, "auto"), "pretrain: progress")
     data, monitored = prepare(rbms[0], train, validation, max(size for *_, size in settings), False)
     results: list[Result] = []
     for i, (net, (optimizer, own_epochs, size)) in enumerate(zip(rbms, settings, strict=True)):
@@ -142,7 +145,9 @@ def rbm_stack(
     [(784, 500, 'binary'), (500, 30, 'gaussian')]
     """
     if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 2:
-        raise ValueError(f"rbm_stack: sizes is {sizes!r}, expected at least two sizes; write [inputs, …, code]")
+        raise ValueError(
+            f"rbm_stack: sizes is {sizes!r}, expected a list of two sizes or more; write [inputs, …, code]"
+        )
     if code_units not in CODES:
         raise ValueError(f"rbm_stack: code_units is {code_units!r}, expected one of {', '.join(CODES)}; choose one")
     sizes = validate.shape(tuple(sizes), "rbm_stack: sizes")
@@ -180,11 +185,24 @@ def _each(value, count, name) -> Sequence[PyTree]:
     return value
 
 
+def _check_each(net, settings, which: str) -> None:
+    """Raise unless optimizer, epochs and batch size of one RBM are of their kinds."""
+    optimizer, epochs, batch_size = settings
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise TypeError(
+            f"pretrain: optimizers {which} is {optimizer!r}, expected an optax transformation; "
+            "try fn.training.momentum(0.1), or a list of one for each RBM"
+        )
+    validate.count(epochs, f"pretrain: epochs {which}", "give the number of passes through the data", least=0)
+    validate.count(batch_size, f"pretrain: batch_size {which}", "give the number of examples in a minibatch")
+    check_settings(net, optimizer, epochs, batch_size, None, "cost")
+
+
 def _check_stack(rbms) -> None:
     if not isinstance(rbms, Sequence) or isinstance(rbms, Network) or len(rbms) == 0:
         came = repr(rbms) if isinstance(rbms, list | tuple) and not rbms else f"of type {type(rbms).__name__}"
         raise TypeError(f"pretrain: rbms is {came}, expected a list of RBMs; use rbm_stack(sizes)")
-    kinds = [energies.of(net, "pretrain") for net in rbms]
+    kinds = [energies.of(net, f"pretrain: rbms[{i}]") for i, net in enumerate(rbms)]
     for i, (below, above) in enumerate(itertools.pairwise(rbms)):
         if below.output_shape != above.input_shape:
             raise ValueError(

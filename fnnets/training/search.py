@@ -8,26 +8,28 @@ Candidates that differ in numbers alone have networks of equal shapes and train 
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import batches, construction, joining, validate
 from fnnets.core.types import Batch, Network
 from fnnets.storage.progress import Progress
+from fnnets.training import builds
+from fnnets.training.builds import Build
+from fnnets.training.candidates import Candidate
+from fnnets.training.epoch import start
 from fnnets.training.fit import fit
-from fnnets.training.many import Build, fit_many
+from fnnets.training.inputs import check_gradient, check_selection, prepare
+from fnnets.training.many import fit_many
 from fnnets.training.metrics import Metrics, evaluate
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
-
-Candidate = dict[str, Any]  # the arguments of a user's function
 
 
 class SearchResult(NamedTuple):
@@ -54,71 +56,9 @@ class SearchResult(NamedTuple):
     test: Metrics | None
 
 
-def grid(**values: Sequence[object]) -> list[Candidate]:
-    """Every combination of the given values.
-
-    Raises:
-        ValueError: a hyperparameter without values.
-
-    >>> grid(rate=[0.1, 0.3], hidden=[30])
-    [{'rate': 0.1, 'hidden': 30}, {'rate': 0.3, 'hidden': 30}]
-    """
-    for name, options in values.items():
-        if isinstance(options, str) or not isinstance(options, Sequence) or not options:
-            raise ValueError(f"grid: {name} is {options!r}, expected a sequence of at least one value; write [value]")
-    return [dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())]
-
-
-def sample(key: Array, count: int, **values: Sequence[object] | Callable[[Array], float]) -> list[Candidate]:
-    """`count` random candidates, each hyperparameter drawn by itself [Bergstra2012].
-
-    Args:
-        key: PRNG key.
-        count: how many.
-        values: for each hyperparameter a sequence to choose from, or a function `key -> number` such as
-            `uniform(low, high)` and `log_uniform(low, high)`.
-
-    >>> import jax
-    >>> drawn = sample(jax.random.key(0), 3, rate=log_uniform(1e-3, 1.0), hidden=[10, 30])
-    >>> all(1e-3 <= one["rate"] <= 1.0 and one["hidden"] in (10, 30) for one in drawn)
-    True
-    """
-    validate.is_key(key, "sample: key")
-    validate.count(count, "sample: count", "give the number of candidates")
-
-    def draw(key, options):
-        if callable(options):
-            return float(options(key))
-        return options[int(jax.random.randint(key, (), 0, len(options)))]
-
-    keys = jax.random.split(key, (count, max(1, len(values))))
-    return [
-        {name: draw(one, options) for one, (name, options) in zip(row, values.items(), strict=False)} for row in keys
-    ]
-
-
-def uniform(low: float, high: float) -> Callable[[Array], float]:
-    """Numbers between `low` and `high`, each as likely as another.
-
-    >>> 2 <= uniform(2, 3)(jax.random.key(0)) <= 3
-    True
-    """
-    return lambda key: float(jax.random.uniform(key, minval=low, maxval=high))
-
-
-def log_uniform(low: float, high: float) -> Callable[[Array], float]:
-    """Numbers between `low` > 0 and `high`, each order of magnitude as likely as another.
-
-    >>> 1e-4 <= log_uniform(1e-4, 1.0)(jax.random.key(0)) <= 1
-    True
-    """
-    validate.above(low, 0.0, "log_uniform: low", "a logarithm needs a positive number")
-    return lambda key: math.exp(float(jax.random.uniform(key, minval=math.log(low), maxval=math.log(high))))
-
-
 def search(
     build: Build,
-    candidates: Sequence[Candidate],
+    candidates: Iterable[Candidate],
     train: Batch,
     validation: Batch,
     test: Batch | None = None,
@@ -134,9 +74,11 @@ def search(
     """Choose hyperparameters on validation data, train again on all but the test data, test once.
 
     Args:
-        build: `(**candidate) -> (network, optimizer)`; floats of a candidate may arrive as traced numbers.
+        build: `(**candidate) -> (network, optimizer)`; called once for each candidate before anything is trained.
+            Floats of a candidate may arrive as traced numbers; where it needs their values, it trains apart.
         candidates: dictionaries of `build`'s arguments, from `grid`, `sample` or by hand.
-        train, validation, test: the three parts of the data; `fn.data.split` makes them.
+        train, validation, test: the three parts of the data; `fn.data.split` makes them. Sequences of training and
+            validation data may be of other lengths.
         key: PRNG key; every candidate trains with the same one, so that they differ in nothing else.
         epochs: passes through the training data; the number of epochs is chosen from 1 to it.
         batch_size, gradient, progress: as for `fit`.
@@ -146,7 +88,10 @@ def search(
             are more examples.
 
     Raises:
-        TypeError, ValueError: no candidates or no epochs, or as for `fit`; every candidate diverged.
+        TypeError, ValueError: candidates that are no dicts, or not of the arguments of `build`; a `build` that gives
+            anything else than a network and an optimizer, or an RBM, whose cost has no scale; data that one of the
+            networks does not take; no epochs, or as for `fit`. All this before anything is trained. Every candidate
+            diverged.
 
     >>> import jax, optax, fnnets as fn
     >>> x = jax.random.normal(jax.random.key(0), (60, 2))
@@ -154,20 +99,26 @@ def search(
     >>> result = search(
     ...     lambda rate: (fn.feedforward([2, 2], objective=fn.objectives.softmax_log_likelihood),
     ...                   optax.sgd(rate)),
-    ...     grid(rate=[1e-6, 1.0]), part(slice(0, 30)), part(slice(30, 45)), part(slice(45, 60)),
+    ...     fn.training.grid(rate=[1e-6, 1.0]), part(slice(0, 30)), part(slice(30, 45)), part(slice(45, 60)),
     ...     key=jax.random.key(1), epochs=5)
     >>> result.best
     {'rate': 1.0}
     """
-    if not candidates:
-        raise ValueError("search: candidates is empty, expected at least one; make some with grid or sample")
+    candidates = _checked(candidates, build)
     validate.is_key(key, "search: key")
-    validate.count(epochs, "search: epochs", "give the most epochs that a candidate may train")
-    if score_at not in ("best", "last"):
-        raise ValueError(f"search: score_at is {score_at!r}, expected 'best' or 'last'; choose one")
+    epochs = validate.count(epochs, "search: epochs", "give the most epochs that a candidate may train")
+    batch_size = validate.count(batch_size, "search: batch_size", "give the number of examples in a minibatch")
+    check_gradient(gradient)
+    validate.choice(monitor, ("cost", "accuracy"), "search: monitor")
+    validate.choice(score_at, ("best", "last"), "search: score_at")
+    validate.choice(progress, (True, False, "auto"), "search: progress")
+    networks = [
+        builds.built(build, one, "search", f"candidates[{i}]", scaled=True)[0] for i, one in enumerate(candidates)
+    ]
+    _check_data(networks, train, validation, test, batch_size, monitor)
     settings: Candidate = {"batch_size": batch_size, "gradient": gradient, "progress": progress}
     scores, best_epochs = np.full(len(candidates), np.nan), np.zeros(len(candidates), int)
-    for positions in _groups(candidates):
+    for positions in _trained_together(build, candidates, networks, key):
         members = [candidates[i] for i in positions]
         every, diverged = _scores(build, members, train, validation, key, monitor, epochs=epochs, **settings)
         scores[positions], best_epochs[positions] = _at(every, diverged, monitor, score_at)
@@ -175,15 +126,16 @@ def search(
         raise ValueError("search: every candidate diverged, expected one to train; try smaller learning rates")
     best = int(np.nanargmin(scores) if monitor == "cost" else np.nanargmax(scores))
     net, optimizer = build(**candidates[best])
-    result = fit(net, optimizer, _joined(train, validation), key=key, epochs=int(best_epochs[best]), **settings)
+    both = joining.join(net.layer.time, _as_arrays(train), _as_arrays(validation), "search: validation")
+    result = fit(net, optimizer, both, key=key, epochs=int(best_epochs[best]), **settings)
     test_metrics = None if test is None else evaluate(net, result.params, test)
-    return SearchResult(candidates[best], list(candidates), scores, best_epochs, net, result.params, test_metrics)
+    return SearchResult(candidates[best], candidates, scores, best_epochs, net, result.params, test_metrics)
 
 
 def _scores(build, members, train, validation, key, monitor, **settings) -> tuple[np.ndarray, np.ndarray]:
     """Validation scores after each epoch, (E, members), of candidates that differ in floats alone; who diverged."""
-    fixed: Candidate = {name: value for name, value in members[0].items() if not isinstance(value, float)}
-    numbers = {name: [one[name] for one in members] for name in members[0] if name not in fixed}
+    fixed, names = _parts(members)
+    numbers = {name: [one[name] for one in members] for name in names}
     result = fit_many(
         lambda **values: build(**fixed, **values),
         train,
@@ -214,16 +166,89 @@ def _at(every: np.ndarray, diverged: np.ndarray, monitor: str, score_at: str) ->
 
 def _groups(candidates: Sequence[Candidate]) -> list[list[int]]:
     """Positions of the candidates that differ in floats alone, and so may train together."""
-    groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    groups: dict[Hashable, list[int]] = {}
     for position, one in enumerate(candidates):
-        shape = tuple((name, "a number" if isinstance(value, float) else repr(value)) for name, value in one.items())
+        shape = tuple((name, "a number" if isinstance(value, float) else _same(value)) for name, value in one.items())
         groups.setdefault(shape, []).append(position)
     return list(groups.values())
 
 
-def _joined(first: Batch, second: Batch) -> Batch:
-    inputs, targets = (
-        jnp.concatenate([jnp.asarray(a), jnp.asarray(b)])
-        for a, b in ((first.inputs, second.inputs), (first.targets, second.targets))
-    )
-    return Batch(inputs, targets)
+def _parts(members: Sequence[Candidate]) -> tuple[Candidate, list[str]]:
+    """What the members have in common, and the names of the floats in which they differ; one alone differs in none."""
+    names = [name for name, value in members[0].items() if len(members) > 1 and isinstance(value, float)]
+    return {name: value for name, value in members[0].items() if name not in names}, names
+
+
+def _trained_together(build: Build, candidates: list[Candidate], networks: list[Network], key) -> list[list[int]]:
+    """The groups, of which those are taken apart whose networks differ in shape, or need the values of their floats."""
+    parts = []
+    for positions in _groups(candidates):
+        shapes = [jax.eval_shape(networks[i].init, key) for i in positions]
+        is_one = all(each == shapes[0] for each in shapes) and _is_traceable(
+            build, [candidates[i] for i in positions], key
+        )
+        parts.extend([positions] if is_one else [[i] for i in positions])
+    return parts
+
+
+def _is_traceable(build: Build, members: list[Candidate], key) -> bool:
+    fixed, names = _parts(members)
+    numbers = {name: jax.ShapeDtypeStruct((), jnp.result_type(float)) for name in names}
+    try:
+        builds.check_traced(lambda numbers: start(*build(**fixed, **numbers), key=key), numbers, user="search")
+    except TypeError:
+        return False
+    return True
+
+
+def _same(value: object) -> Hashable:
+    """What is equal for values that build the same; texts of objects may be equal where they are not."""
+    try:
+        key = construction.key(value)
+        hash(key)
+    except TypeError:
+        return "object", id(value)
+    return key
+
+
+def _checked(candidates, build) -> list[Candidate]:
+    """The candidates as a list of dicts, of which each holds the arguments of `build`."""
+    remedy = "make some with grid or sample, or write [{'rate': 0.1}, {'rate': 0.3}]"
+    if isinstance(candidates, Mapping | str) or not isinstance(candidates, Iterable):
+        raise TypeError(
+            f"search: candidates is of type {type(candidates).__name__}, expected a list of dicts; {remedy}"
+        )
+    candidates = list(candidates)
+    if not candidates:
+        raise ValueError("search: candidates is empty, expected at least one; make some with grid or sample")
+    for i, one in enumerate(candidates):
+        name = f"search: candidates[{i}]"
+        if not isinstance(one, Mapping) or not all(isinstance(argument, str) for argument in one):
+            raise TypeError(f"{name} is {one!r}, expected a dict of build's arguments; {remedy}")
+        for argument, value in one.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name}[{argument!r}] is {value}, expected a finite number; leave that candidate out")
+        builds.check_arguments(build, tuple(one), "search", f"candidates[{i}]")
+    return [dict(one) for one in candidates]
+
+
+def _as_arrays(batch: Batch) -> Batch:
+    """The batch with arrays in place of lists."""
+    fields: PyTree = (batch.inputs, batch.targets, batch.mask)
+    inputs, targets, mask = (None if part is None else validate.array(part, "search: data") for part in fields)
+    return batch._replace(inputs=inputs, targets=targets, mask=mask)  # type: ignore[arg-type]
+
+
+def _check_data(networks: list[Network], train, validation, test, batch_size: int, monitor: str) -> None:
+    """Raise unless all parts of the data fit all networks, before any is trained."""
+    kinds: dict[Hashable, Network] = {}  # of those that read data alike, one
+    for net in networks:
+        reads = net.input_shape, net.output_shape, net.objective, net.targets, net.domain, net.layer.time
+        kinds.setdefault(reads, net)
+    named = {"train": train, "validation": validation} | ({} if test is None else {"test": test})
+    for net in kinds.values():
+        for name, part in named.items():
+            batches.checked(net, part, f"search: {name}")
+        _, monitored = prepare(net, train, validation, batch_size, False)
+        check_selection(monitored, None, monitor)
+        joining.check(train, validation, "search: validation")

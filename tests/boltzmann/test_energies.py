@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fnnets as fn
-from fnnets.boltzmann import energies
+from fnnets.boltzmann import energies, sampling
 from tests.contract.laws import generic
 
 RBM = fn.rbm(4, 3)
@@ -96,5 +96,31 @@ def test_states_that_do_not_fit_are_refused(call, message):
 
 def test_another_network_is_refused():
     net = fn.feedforward([4, 3], objective=fn.objectives.sigmoid_cross_entropy)
-    with pytest.raises(TypeError, match=r"make it with fn\.boltzmann"):
+    with pytest.raises(TypeError, match=r"make one with fn\.rbm"):
         energies.free_energy(net, net.init(jax.random.key(0)), jnp.ones((2, 4)))
+
+
+def test_traced_arguments_are_taken_and_concrete_ones_of_another_network_are_refused():
+    """The checks read values where they are known, and shapes while JAX traces."""
+    rbm, v = fn.rbm(3, 2, deviation=1.0), np.array([[1.0, 0.0, 1.0]], np.float32)
+    params, other = rbm.init(jax.random.key(0)), fn.rbm(4, 2).init(jax.random.key(0))
+    functions = energies.free_energy, energies.hidden_given_visible, energies.statistics, sampling.gibbs_step
+    for function in functions:
+        keys = {"key": jax.random.key(1)} if function is sampling.gibbs_step else {}
+        traced = jax.jit(lambda params, v, function=function, keys=keys: function(rbm, params, v, **keys))
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6),
+            traced(params, v),
+            function(rbm, params, v, **keys),
+        )
+        for call in (traced, lambda params, v, function=function, keys=keys: function(rbm, params, v, **keys)):
+            with pytest.raises(ValueError, match=r"params.* has shape .*, expected .*; take the parameters"):
+                call(other, v)
+
+
+def test_samples_of_parameters_that_are_nan_are_refused():
+    """A probability of NaN would be drawn as 0."""
+    rbm = fn.rbm(3, 2)
+    params = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, np.float32), rbm.init(jax.random.key(0)))
+    with pytest.raises(ValueError, match=r"sample: params.weights holds 6 values that are NaN .*; take the last"):
+        sampling.sample(rbm, params, key=jax.random.key(1), chains=2, steps=3)

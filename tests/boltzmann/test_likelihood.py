@@ -147,7 +147,7 @@ FEEDFORWARD = fn.feedforward([4, 3], objective=fn.objectives.sigmoid_cross_entro
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"net": FEEDFORWARD}, TypeError, "net is of .*fn.boltzmann"),
+        ({"net": FEEDFORWARD}, TypeError, "net is a network of .*fn.rbm"),
         ({"params": PARAMS[:2]}, ValueError, "params has the structure"),
         ({"params": PARAMS._replace(weights=PARAMS.weights * jnp.nan)}, ValueError, "params.weights holds 12 values"),
         ({"v": STATES[0]}, ValueError, r"v has shape \(4,\), expected \(N, 4\)"),

@@ -215,3 +215,37 @@ def test_samples_are_drawn_in_training_and_not_given():
 def test_data_that_units_cannot_take_are_refused_before_training(units, v):
     with pytest.raises(ValueError, match=r"fit: train\.inputs holds"):
         fn.fit(fn.rbm(6, 4, visible_units=units), fn.training.momentum(0.1), fn.Batch(v), key=KEY)
+
+
+def test_it_prints_its_units():
+    expected = """\
+         size    units     parameters
+visible  4       gaussian  4
+hidden   3       binary    3
+weights  (3, 4)            12
+19 parameters, restricted Boltzmann machine, λ = 0.5, sparsity 0.1"""
+    rbm = fn.rbm(4, 3, visible_units="gaussian", l2=0.5, sparsity=0.1)
+    assert str(rbm) == repr(rbm) == expected
+    assert str(rbm._replace(l2=0.0)).endswith("machine, sparsity 0.1")
+
+
+def test_predict_names_its_own_arguments():
+    rbm = fn.rbm(4, 3)
+    params = rbm.init(jax.random.key(0))
+    with pytest.raises(ValueError, match="predict: inputs holds values from 2 to 2, expected 0 to 1"):
+        rbm.predict(params, np.full((2, 4), 2.0))
+    with pytest.raises(TypeError, match="predict: inputs is a Batch, expected an array; give its field inputs"):
+        rbm.predict(params, fn.Batch(np.ones((2, 4))))
+    with pytest.raises(ValueError, match="mask is given, but an RBM reads no sequences, expected None; leave"):
+        rbm.predict(params, np.ones((2, 4)), np.ones(2, bool))
+
+
+@pytest.mark.parametrize("rule", ["contrastive_divergence", "persistent_contrastive_divergence", "parallel_tempering"])
+def test_samplers_of_other_units_are_refused(rule):
+    """A chain of binary units would draw samples that no Gaussian unit has."""
+    binary = fn.rbm(4, 3, sampler=getattr(fn.boltzmann, rule)())
+    assert fn.rbm(5, 2, sampler=binary.sampler).input_shape == (5,)
+    with pytest.raises(
+        ValueError, match=r"with \('binary', 'binary'\) units, .* expected \('gaussian', 'binary'\); write"
+    ):
+        fn.rbm(4, 3, visible_units="gaussian", sampler=binary.sampler)

@@ -258,7 +258,7 @@ CALLS = {
 
 
 ROWS: list = [
-    ({"net": FEEDFORWARD}, TypeError, "net is of .*fn.boltzmann"),
+    ({"net": FEEDFORWARD}, TypeError, "net is a network of .*fn.rbm"),
     ({"net": fn.rbm(4, 2)}, ValueError, r"params.weights has shape \(3, 4\), expected \(2, 4\)"),
     ({"params": PARAMS[:2]}, ValueError, "params has the structure"),
     ({"params": PARAMS._replace(hidden_biases=jnp.full(3, jnp.nan))}, ValueError, "params.hidden_biases holds 3"),

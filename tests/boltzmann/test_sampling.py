@@ -252,7 +252,7 @@ FEEDFORWARD = fn.feedforward([4, 3], objective=fn.objectives.sigmoid_cross_entro
         (
             lambda: sampling.gibbs_step(FEEDFORWARD, PARAMS, jnp.ones((1, 4)), key=KEY),
             TypeError,
-            "gibbs_step: net is of",
+            "gibbs_step: net is a network of",
         ),
         (
             lambda: sampling.gibbs_step(NET, PARAMS, jnp.ones((1, 3)), key=KEY),
@@ -265,7 +265,7 @@ FEEDFORWARD = fn.feedforward([4, 3], objective=fn.objectives.sigmoid_cross_entro
             "v holds values from 2 to 2",
         ),
         (lambda: sampling.gibbs_step(NET, PARAMS, jnp.ones((1, 4)), key=3), TypeError, "gibbs_step: key is 3"),
-        (lambda: sampling.sample(FEEDFORWARD, PARAMS, key=KEY), TypeError, "sample: net is of"),
+        (lambda: sampling.sample(FEEDFORWARD, PARAMS, key=KEY), TypeError, "sample: net is a network of"),
         (lambda: sampling.sample(NET, PARAMS, key=3), TypeError, "sample: key is 3"),
         (lambda: sampling.sample(NET, PARAMS, key=KEY, chains=0), ValueError, "sample: chains is 0"),
         (lambda: sampling.sample(NET, PARAMS, key=KEY, steps=0), ValueError, "sample: steps is 0"),
@@ -276,14 +276,22 @@ FEEDFORWARD = fn.feedforward([4, 3], objective=fn.objectives.sigmoid_cross_entro
         ),
         (lambda: sampling.contrastive_divergence(0), ValueError, "contrastive_divergence: k is 0, expected at least 1"),
         (lambda: sampling.contrastive_divergence(1.5), TypeError, "contrastive_divergence: k is 1.5"),
-        (lambda: sampling.persistent_contrastive_divergence(0), ValueError, "persistent: k is 0"),
-        (lambda: sampling.persistent_contrastive_divergence(chains=0), ValueError, "persistent: chains is 0"),
-        (lambda: sampling.parallel_tempering(0), ValueError, "tempered: k is 0"),
-        (lambda: sampling.parallel_tempering(chains=0), ValueError, "tempered: chains is 0"),
+        (
+            lambda: sampling.persistent_contrastive_divergence(0),
+            ValueError,
+            "persistent_contrastive_divergence: k is 0",
+        ),
+        (
+            lambda: sampling.persistent_contrastive_divergence(chains=0),
+            ValueError,
+            "persistent_contrastive_divergence: chains is 0",
+        ),
+        (lambda: sampling.parallel_tempering(0), ValueError, "parallel_tempering: k is 0"),
+        (lambda: sampling.parallel_tempering(chains=0), ValueError, "parallel_tempering: chains is 0"),
         (
             lambda: sampling.parallel_tempering(temperatures=1),
             ValueError,
-            "tempered: temperatures is 1, expected at least 2",
+            "parallel_tempering: temperatures is 1, expected at least 2",
         ),
     ],
 )

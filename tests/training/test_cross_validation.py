@@ -1,5 +1,7 @@
 """Cross-validation against loops of fit and evaluate; its folds, standard errors, interruption and messages."""
 
+import importlib
+
 import jax
 import numpy as np
 import pytest
@@ -168,10 +170,50 @@ PAIR = (DATA, DATA)
         ({"epochs": 0}, ValueError, "cross_validate: epochs is 0"),
         ({"batch_size": 40}, ValueError, "batch_size is 40, expected at most the"),
         ({"make": NET}, TypeError, "build is of type Network, expected a function"),
-        ({"make": lambda: ("net", DESCENT)}, TypeError, "net is 'net'"),
+        ({"make": lambda: ("net", DESCENT)}, TypeError, "build gives 'net' of type str in place of an fnnets.Network"),
         ({"make": lambda: (RBM, DESCENT)}, ValueError, "build gives an RBM"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         validate(**{"data": DATA, "folds": 3, **arguments})
+
+
+def test_folds_at_hand_are_all_checked_before_one_is_trained(monkeypatch):
+    def trained(*_, **__):
+        raise AssertionError("trained")
+
+    module = importlib.import_module("fnnets.training.cross_validation")
+    monkeypatch.setattr(module, "fit", trained)
+    good = fn.Batch(np.ones((6, 4), np.float32), np.arange(6) % 3)
+    net = fn.feedforward([4, 3], objective=fn.objectives.softmax_log_likelihood)
+    settings = {"key": jax.random.key(0), "epochs": 1, "batch_size": 3}
+
+    def run(*folds):
+        return fn.training.cross_validate(lambda: (net, fn.training.momentum(0.1)), None, folds, **settings)
+
+    with pytest.raises(AssertionError, match="trained"):  # the test of the test
+        run((good, good))
+    with pytest.raises(ValueError, match=r"folds\[1\] validation.targets is None"):
+        run((good, good), (good, good._replace(targets=None)))
+    small = fn.Batch(good.inputs[:2], good.targets[:2])
+    with pytest.raises(ValueError, match=r"batch_size is 3, expected at most the 2 training examples of folds\[1\]"):
+        run((good, good), (small, good))
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ((np.arange(3), np.arange(3, 6)), r"folds\[0\] is a tuple of 2, .*; make batches of arrays and indices"),
+        (3, r"folds\[0\] is a int, expected two batches .*; write"),
+    ],
+)
+def test_folds_of_indices_are_told_the_remedy(pair, message):
+    net = fn.feedforward([4, 3], objective=fn.objectives.softmax_log_likelihood)
+    with pytest.raises(TypeError, match=message):
+        fn.training.cross_validate(lambda: (net, fn.training.momentum(0.1)), None, [pair], key=jax.random.key(0))
+
+
+def test_a_build_with_arguments_is_refused():
+    with pytest.raises(TypeError, match=r"build takes \(rate\), expected no arguments, .*; write lambda: build"):
+        fn.training.cross_validate(lambda rate: None, None, [], key=jax.random.key(0))

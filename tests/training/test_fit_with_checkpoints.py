@@ -222,3 +222,35 @@ def test_a_file_and_a_folder_of_other_things_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"holds 'thesis.tex' and no checkpoints"):
         fit(examples(), tmp_path / "folder")
     assert (tmp_path / "folder" / "thesis.tex").read_text() == "mine"
+
+
+def test_a_run_that_has_come_further_than_is_asked_for_is_refused(tmp_path):
+    """Its parameters are those of another epoch than the caller would think."""
+    train = examples()
+    done = fit(train, tmp_path, epochs=4)
+    message = "fit: epochs is 1, but checkpoint.directory holds a run that has come to epoch 4, expected at least 4; "
+    for epochs in (0, 1, 3):
+        with pytest.raises(ValueError, match=re.escape(message.replace("is 1", f"is {epochs}"))):
+            fit(train, tmp_path, epochs=epochs)
+    assert_same_bits(fit(train, tmp_path, epochs=4), done)
+    onward = fit(train, tmp_path / "onward", epochs=2, key=None, state=done.state)
+    assert int(onward.state.epoch) == 6
+    with pytest.raises(ValueError, match=r"epochs is 1, .* come to epoch 6, expected at least 2; give epochs=2"):
+        fit(train, tmp_path / "onward", epochs=1, key=None, state=done.state)
+
+
+def test_a_directory_that_cannot_be_is_refused_before_the_data_are_looked_at(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    for path, message in (("file", "is a file, expected a directory"), ("file/a/b", "lies below the file")):
+        with pytest.raises(fn.training.CheckpointError, match=message):
+            fit(fn.Batch("no data"), tmp_path / path)
+    with pytest.raises(fn.training.CheckpointError, match="null character"):
+        fit(fn.Batch("no data"), f"{tmp_path}/a\0b")
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    for name, message in (("link/run", "lies below the link to nothing"), ("x" * 300, "cannot be looked at .*; give")):
+        with pytest.raises(fn.training.CheckpointError, match=message):
+            fit(fn.Batch("no data"), tmp_path / name)
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # a superuser may write anywhere
+    with pytest.raises(fn.training.CheckpointError, match=r"runs/a cannot be written, as .* is read-only to this user"):
+        fit(fn.Batch("no data"), tmp_path / "runs" / "a")
+    assert not (tmp_path / "runs").exists()

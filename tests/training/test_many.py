@@ -238,3 +238,74 @@ def test_bad_arguments_are_refused(settings, error, message):
         settings = settings | {"mesh": mesh(at) if isinstance(at, int) else mesh(3, at)}
     with pytest.raises(error, match=message):
         fn.training.fit_many(build, blobs(40), **({"keys": KEYS} | QUIET | settings))
+
+
+def old_keys():
+    return jax.random.split(jax.random.PRNGKey(0), 2)
+
+
+def test_keys_of_the_older_kind_are_taken():
+    data = blobs(20)
+    together = fn.training.fit_many(lambda: (NET, fn.training.momentum(0.1)), data, keys=old_keys(), **QUIET)
+    for k, key in enumerate(old_keys()):
+        alone = fn.fit(NET, fn.training.momentum(0.1), data, key=key, **QUIET)
+        np.testing.assert_allclose(together.params[0].weights[k], alone.params[0].weights, rtol=1e-4, atol=1e-6)
+
+
+def test_the_numbers_of_every_member_are_checked_as_its_own_fit_would():
+    """Those of the first alone were: the others are traced, and nothing is known of traced numbers."""
+    with pytest.raises(ValueError, match=r"momentum: learning_rate is -0\.2.*, expected a finite number > 0") as caught:
+        fn.training.fit_many(
+            lambda rate: (NET, fn.training.momentum(rate)), blobs(20), keys=KEYS,
+            hyperparameters={"rate": [0.1, -0.2, 0.3]}, **QUIET,
+        )  # fmt: skip
+    assert "fit_many: raised by build of {'rate': -0.2" in caught.value.__notes__[0]
+
+
+def fitted(build, values, **settings):
+    return fn.training.fit_many(build, blobs(20), keys=KEYS, hyperparameters={"rate": values}, **QUIET | settings)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda rate: (NET if rate < 0.2 else build(0.1, 0.0)[0], None), "gives None of type NoneType in place of an"),
+        (
+            lambda rate: (NET, fn.training.momentum(rate if rate < 0.2 else 0.2)),
+            "build needs the values of its numbers",
+        ),
+        (lambda rate: (NET, fn.training.momentum(float(rate))), "build needs the values of its numbers"),
+        (lambda rate: (NET, fn.training.momentum(np.sqrt(rate))), "build needs the values of its numbers"),
+        (lambda: (NET, fn.training.momentum(0.1)), r"build takes \(\), but hyperparameters give \('rate',\)"),
+    ],
+)
+def test_builds_that_cannot_be_traced_are_refused(build, message):
+    with pytest.raises(TypeError, match=message):
+        fitted(build, [0.1, 0.2, 0.3])
+
+
+def test_networks_of_several_shapes_are_refused():
+    def shaped(rate):
+        sizes = [4, 5 if rate < 0.2 else 6, 3]
+        return fn.feedforward(sizes, objective=fn.objectives.softmax_log_likelihood), fn.training.momentum(rate)
+
+    with pytest.raises(
+        ValueError, match=r"params of what build gives for \{'rate': 0.2.* shape \(6, 4\), expected \(5, 4"
+    ):
+        fitted(shaped, [0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize("values", [[True, False, True], ["0.1", "0.2", "0.3"], [0.1, 0.2, 1e300], [0.1, 0.2, 1j]])
+def test_values_that_are_no_numbers_are_refused(values):
+    with pytest.raises((TypeError, ValueError), match=r"fit_many: hyperparameters\['rate'\] .*expected"):
+        fitted(lambda rate: (NET, fn.training.momentum(rate)), values)
+
+
+def test_traced_keys_are_refused_and_generators_of_numbers_taken():
+    def build(rate):
+        return NET, fn.training.momentum(rate)
+
+    with pytest.raises(TypeError, match="fit_many: keys are traced, expected keys with values; call fit_many outside"):
+        jax.jit(lambda keys: fn.training.fit_many(lambda: build(0.1), blobs(20), keys=keys, **QUIET))(KEYS)
+    with pytest.raises(ValueError, match=r"hyperparameters\['rate'\] has shape \(2,\), expected \(3,\)"):
+        fitted(build, (rate for rate in (0.1, 0.2)))

@@ -114,7 +114,7 @@ def test_ctrl_c_ends_the_whole_and_hands_back_what_was_learnt(monkeypatch):
         ),
         ({"optimizers": [DESCENT]}, "optimizers holds 1 entries, expected 2"),
         ({"epochs": [1, 2, 3]}, "epochs holds 3 entries, expected 2"),
-        ({"epochs": [1, -2]}, "epochs is -2"),
+        ({"epochs": [1, -2]}, r"epochs of rbms\[1\] is -2"),
         ({"batch_size": [20, 61]}, "batch_size is 61, expected at most the 60"),
         ({"train": fn.Batch(2 * V)}, r"train\.inputs holds values from 0 to 2"),
         ({"train": fn.Batch(V, V)}, r"train\.targets are given"),
@@ -131,10 +131,10 @@ def test_what_does_not_fit_is_refused_before_anything_is_trained(arguments, mess
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rbms": stack()[0]}, "rbms is of type Network, expected a list of RBMs"),
+        ({"rbms": stack()[0]}, "rbms is of type BoltzmannMachine, expected a list of RBMs"),
         ({"rbms": []}, r"rbms is \[\], expected a list of RBMs"),
-        ({"rbms": [fn.autoencoder([6, 2])]}, "pretrain: net is of chain, expected a Boltzmann machine"),
-        ({"optimizers": [DESCENT, "sgd"]}, "optimizer is 'sgd'"),
+        ({"rbms": [fn.autoencoder([6, 2])]}, r"pretrain: rbms\[0\] is a network of chain, expected an RBM"),
+        ({"optimizers": [DESCENT, "sgd"]}, r"optimizers of rbms\[1\] is 'sgd'"),
         ({"key": 3}, "pretrain: key is 3"),
     ],
 )

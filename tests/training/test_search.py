@@ -138,3 +138,148 @@ def test_bad_arguments_are_refused():
         fn.training.search(build, [{"rate": 0.1}], blobs(40), blobs(30), key=KEY, epochs=0)
     with pytest.raises(ValueError, match="score_at is 'first', expected 'best' or 'last'"):
         fn.training.search(build, [{"rate": 0.1}], blobs(40), blobs(30), score_at="first", **SETTINGS)
+
+
+class Trained(Exception):
+    """Something was trained before everything was checked."""
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    def refuse(*_, **__):
+        raise Trained
+
+    monkeypatch.setattr(search_module, "fit_many", refuse)
+    monkeypatch.setattr(search_module, "fit", refuse)
+
+
+def regression(rate, outputs=3):
+    return fn.feedforward([4, outputs], objective=fn.objectives.linear_squared_error), fn.training.momentum(rate)
+
+
+def rows(batch):
+    return batch._replace(targets=np.eye(3, dtype=np.float32)[np.asarray(batch.targets)] / 2 + 0.1)
+
+
+def with_nan(batch):
+    return batch._replace(inputs=np.asarray(batch.inputs) * np.array([1, 1, 1, np.nan]))
+
+
+TRAIN, OTHER = blobs(40), blobs(30, jax.random.key(1))
+REAL = {"train": rows(TRAIN), "validation": rows(OTHER), "test": rows(OTHER)}
+RATES = [{"rate": 0.1}, {"rate": 0.2}]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"validation": None}, "search: validation is of type NoneType, expected a fnnets.Batch"),
+        ({"validation": with_nan(OTHER)}, "search: validation.inputs holds 30 values that are NaN"),
+        ({"test": OTHER._replace(targets=None)}, "search: test.targets is None"),
+        ({"test": OTHER._replace(inputs=OTHER.inputs[:, :3])}, "search: test.inputs has examples of shape"),
+        ({"test": OTHER._replace(targets=np.full(30, 3))}, "search: test.targets holds labels from 3 to 3"),
+        ({"validation": OTHER._replace(targets=np.eye(3)[OTHER.targets])}, "validation.targets are of 2 axes"),
+        ({"build": regression, "monitor": "accuracy"} | REAL, "no classes"),
+        ({"build": lambda rate: (fn.rbm(4, 2), fn.training.momentum(rate))}, "build gives an RBM"),
+        ({"build": lambda rate: regression(rate, 3 + (rate > 0.15))} | REAL, "shape"),
+        ({"candidates": {"rate": [0.1]}}, "candidates is of type dict, expected a list of dicts"),
+        ({"candidates": [{"rate": 0.1}, {"rats": 0.1}]}, r"build takes .*, but candidates\[1\] give \('rats',\)"),
+        ({"candidates": [{"rate": 0.1}, {}]}, r"build takes .*, but candidates\[1\] give \(\)"),
+        ({"candidates": [{"rate": 0.1}, {"rate": float("nan")}]}, r"candidates\[1\]\['rate'\] is nan"),
+        ({"candidates": [{"rate": 0.1}, {"rate": -1.0}]}, "momentum: learning_rate is -1"),
+        ({"batch_size": 41}, "batch_size is 41, expected at most the 40"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"progress": "atuo"}, "progress is 'atuo'.* write 'auto'"),
+        ({"gradient": "explict"}, "gradient is 'explict'.* write 'explicit'"),
+    ],
+)  # fmt: skip
+def test_everything_is_checked_before_anything_is_trained(untrained, change, message):
+    arguments = {"build": build, "candidates": RATES, "train": TRAIN, "validation": OTHER, "test": OTHER}
+    with pytest.raises((TypeError, ValueError), match=message):
+        fn.training.search(**arguments | {"key": KEY, "epochs": 3} | change)
+
+
+def test_an_untrained_search_would_be_seen(untrained):
+    with pytest.raises(Trained):
+        fn.training.search(build, RATES, TRAIN, OTHER, OTHER, **SETTINGS)
+
+
+@pytest.mark.parametrize("kind", ["sequence to sequence", "autoencoder", "keys of the older kind"])
+def test_the_winner_trains_on_the_examples_of_both_whatever_the_data(kind):
+    descent = fn.training.momentum(0.1)
+    random = np.random.default_rng(0)
+    key = jax.random.PRNGKey(0) if kind.startswith("keys") else KEY
+    if kind == "sequence to sequence":
+        layers = fn.layers.recurrent(4), fn.layers.dense(2)
+        net = fn.network(fn.chain(*layers), fn.objectives.softmax_log_likelihood, (1,))
+        parts = [fn.Batch(random.normal(size=(7, 12, 1)), random.integers(0, 2, (7, 12))) for _ in range(2)]
+        both = [np.concatenate([getattr(part, field) for part in parts], 1) for field in ("inputs", "targets")]
+    elif kind == "autoencoder":
+        net, parts = fn.autoencoder([4, 2]), [fn.Batch(random.random((n, 4))) for n in (20, 12)]
+        both = [np.concatenate([part.inputs for part in parts])]
+    else:
+        (net, _), parts = build(0.1), [TRAIN, OTHER]
+        both = [np.concatenate([getattr(part, field) for part in parts]) for field in ("inputs", "targets")]
+    result = fn.training.search(lambda: (net, descent), [{}], *parts, key=key, epochs=1)
+    alone = fn.fit(net, descent, fn.Batch(*both), key=key, epochs=1, progress=False)
+    jax.tree.map(np.testing.assert_array_equal, result.params, alone.params)
+
+
+def test_objects_of_one_text_are_no_one_candidate():
+    """Networks print as tables, which may be equal, and long arrays print in part."""
+    nets = [build(0.1)[0], build(0.1)[0]._replace(l2=0.0, family="another")]
+    long = [np.zeros(2000), np.eye(1, 2000, 1000)[0]]
+    assert str(nets[0]) == str(nets[1])
+    for options in (nets, long):
+        assert search_module._groups(fn.training.grid(it=options, rate=[0.1, 0.2])) == [[0, 1], [2, 3]]
+    assert search_module._groups([{"sizes": [4, 3]}, {"sizes": [4, 3]}, {"sizes": [4, 2]}]) == [[0, 1], [2]]
+
+
+def test_grids_take_whatever_holds_values_and_give_numbers_of_python():
+    rates = np.logspace(-2, -1, 3)
+    for given in (rates, jax.numpy.asarray(rates), tuple(rates), (rate for rate in rates)):
+        made = [one["rate"] for one in fn.training.grid(rate=given)]
+        np.testing.assert_allclose(made, rates, rtol=1e-6)
+        assert [type(rate) for rate in made] == [float] * 3
+    assert fn.training.grid(hidden=range(2, 4), flag=[True]) == [
+        {"hidden": 2, "flag": True}, {"hidden": 3, "flag": True}
+    ]  # fmt: skip
+    hidden = [one["hidden"] for one in fn.training.sample(KEY, 3, hidden=np.arange(5))]
+    assert [type(one) for one in hidden] == [int] * 3
+
+
+def test_functions_of_a_sample_keep_whole_numbers_whole():
+    drawn = fn.training.sample(KEY, 3, hidden=lambda key: jax.random.randint(key, (), 3, 5), rate=lambda key: 1)
+    assert [(type(one["hidden"]), one["rate"]) for one in drawn] == [(int, 1)] * 3
+
+
+def test_draws_stay_within_their_ends():
+    """0.1 in float32 is more than 0.1."""
+    assert fn.training.uniform(0.1, 0.1)(KEY) == 0.1
+    assert 0.1 <= fn.training.log_uniform(0.1, 0.1)(KEY) <= 0.1
+
+
+def test_floats_whose_values_shape_the_network_or_are_branched_on_train_apart():
+    def built(width, dropout):
+        net = fn.feedforward(
+            [4, int(width), 3],
+            objective=fn.objectives.softmax_log_likelihood,
+            dropout=dropout if dropout > 0.1 else None,
+        )
+        return net, fn.training.momentum(0.1)
+
+    candidates = fn.training.grid(width=[3.0, 4.0], dropout=[0.0, 0.5])
+    result = fn.training.search(built, candidates, TRAIN, OTHER, key=KEY, epochs=1)
+    costs = [
+        fn.fit(*built(**one), TRAIN, validation=OTHER, key=KEY, epochs=1, progress=False).history.validation_cost[0]
+        for one in candidates
+    ]
+    np.testing.assert_allclose(result.scores, costs, rtol=1e-4)
+
+
+def test_lists_are_taken_for_data():
+    lists = [fn.Batch(np.asarray(part.inputs).tolist(), np.asarray(part.targets).tolist()) for part in (TRAIN, OTHER)]
+    found, expected = (
+        fn.training.search(build, [{"rate": 0.1}], *parts, **SETTINGS) for parts in (lists, (TRAIN, OTHER))
+    )
+    np.testing.assert_array_equal(found.params[0].weights, expected.params[0].weights)

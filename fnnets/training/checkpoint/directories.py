@@ -84,6 +84,36 @@ def steps(directory: Path) -> list[int]:
     return sorted((int(name) for name in names if name.isascii() and name.isdecimal()), reverse=True)
 
 
+def check_place(directory: Path, name: str) -> None:
+    """Raise unless a directory can be written, or be made.
+
+    Raises:
+        CheckpointError: it is a file, lies below one, or belongs to another user.
+
+    >>> check_place(Path("runs/a").absolute(), "directory")
+    """
+    if "\0" in str(directory):
+        raise CheckpointError(f"{name} is {str(directory)!r}, expected a path without a null character; give another")
+    try:
+        os.lstat(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise CheckpointError(
+            f"{name} {directory} cannot be looked at ({error.strerror}), expected a path of this disk; give another"
+        ) from None
+    there = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        kind = "file" if there.exists() else "link to nothing"
+        what = f"is a {kind}" if there == directory else f"lies below the {kind} {there}"
+        raise CheckpointError(f"{name} {directory} {what}, expected a directory; give another path")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise CheckpointError(
+            f"{name} {directory} cannot be written, as {there} is read-only to this user, expected a directory of "
+            "one's own; give another path"
+        )
+
+
 def check_run(directory: Path, now: Fingerprint) -> None:
     """Raise unless a run with the fingerprint `now` may use the directory.
 
@@ -149,6 +179,8 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], Fingerprint, str]:
         verify(item, about["content"])
     except CheckpointError as error:
         return {}, {}, str(error)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # a table of other content
+        return {}, {}, f"is damaged, its table cannot be read ({line(error)})"
     return item, about, ""
 
 
@@ -164,8 +196,9 @@ def metadata(path: Path) -> Fingerprint:
             about = checkpoint.Checkpointer(_handler()).metadata(path).custom_metadata
     except Exception as error:  # whatever a parser raises on a damaged file
         raise CheckpointError(f"is damaged, its metadata cannot be read ({line(error)})") from error
-    if not about or "content" not in about or "fingerprint" not in about:
-        raise CheckpointError("is damaged, its metadata cannot be read")
+    parts = [about.get(name) if isinstance(about, dict) else None for name in ("content", "fingerprint")]
+    if not all(isinstance(part, dict) for part in parts):
+        raise CheckpointError("is damaged, or of another program: its metadata cannot be read")
     return about
 
 

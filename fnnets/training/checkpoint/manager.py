@@ -80,7 +80,7 @@ def settings(value: object, name: str = "fit: checkpoint") -> Checkpoint | None:
     """`value` as a `Checkpoint`: one, a path, or None for no checkpoints.
 
     Raises:
-        TypeError, ValueError: a field of the wrong kind or range.
+        TypeError, ValueError: a field of the wrong kind or range; a directory that cannot be made or written.
 
     >>> settings("runs/a")
     Checkpoint(directory='runs/a', every=1, minutes=None, keep=3, on_error='raise')
@@ -93,8 +93,8 @@ def settings(value: object, name: str = "fit: checkpoint") -> Checkpoint | None:
     made = value if isinstance(value, Checkpoint) else Checkpoint(value)  # type: ignore[arg-type]
     if not isinstance(made.directory, str | os.PathLike) or not os.fspath(made.directory):
         raise TypeError(
-            f"{name} is {made.directory!r} of type {type(made.directory).__name__}, expected the path of a directory "
-            "or fnnets.training.Checkpoint(directory, …)"
+            f"{name} is {made.directory!r} of type {type(made.directory).__name__}, expected the path of a directory; "
+            "give one, or fnnets.training.Checkpoint(directory, …)"
         )
     if made.every is not None:
         validate.count(made.every, f"{name}.every", "give the number of epochs between two checkpoints")
@@ -103,8 +103,9 @@ def settings(value: object, name: str = "fit: checkpoint") -> Checkpoint | None:
     if made.every is None and made.minutes is None:
         raise ValueError(f"{name}: every and minutes are both None, expected one; every=1 checkpoints after each epoch")
     validate.count(made.keep, f"{name}.keep", "give the number of checkpoints to keep")
-    if made.on_error not in ("raise", "continue"):
-        raise ValueError(f"{name}.on_error is {made.on_error!r}, expected 'raise' or 'continue'; choose one")
+    validate.choice(made.on_error, ("raise", "continue"), f"{name}.on_error")
+    if made.on_error == "raise":
+        directories.check_place(Path(made.directory).absolute(), f"{name}.directory")
     return made
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import shutil
 import signal
 import socket
 import subprocess
@@ -55,8 +56,7 @@ def launch(command: Sequence[str], count: int, grace: float = 10.0) -> int:
     >>> launch([sys.executable, "-c", "pass"], 2)
     0
     """
-    if isinstance(command, str) or not command or not all(isinstance(word, str) for word in command):
-        raise TypeError(f"launch: command is {command!r}, expected a list of words; write [sys.executable, 'train.py']")
+    _check_command(command)
     validate.count(count, "launch: count", "give the number of processes")
     validate.at_least(grace, 0, "launch: grace", "give seconds")
     workers: list[Worker] = []
@@ -67,6 +67,16 @@ def launch(command: Sequence[str], count: int, grace: float = 10.0) -> int:
             return _watch(workers, grace, interrupted)
         finally:
             _end(workers, grace)
+
+
+def _check_command(command) -> None:
+    remedy = "write [sys.executable, 'train.py']"
+    if not isinstance(command, list | tuple) or not command or not all(isinstance(word, str) for word in command):
+        raise TypeError(f"launch: command is {command!r}, expected a list of words; {remedy}")
+    if any("\0" in word for word in command):
+        raise ValueError(f"launch: command is {command!r}, expected words without null characters; {remedy}")
+    if shutil.which(command[0]) is None:
+        raise FileNotFoundError(f"launch: command begins with {command[0]!r}, expected a program on the path; {remedy}")
 
 
 def _start(command, address, count, index) -> Worker:

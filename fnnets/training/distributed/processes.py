@@ -135,10 +135,16 @@ def agree(settings: Mapping[str, object], name: str = "fit") -> None:
         name: what needs them, for the message.
 
     Raises:
+        TypeError: settings that are no mapping.
         ValueError: some differ; the message has the first of them, and who holds what.
 
     >>> agree({"batch_size": 10, "shape": (718, 64)})
     """
+    if not isinstance(settings, Mapping):
+        raise TypeError(
+            f"processes.agree: settings are of type {type(settings).__name__}, expected a dict of values by names; "
+            "write {'batch_size': 10}"
+        )
     if count() == 1:
         return
     everyone = _exchanged([[key, repr(value)] for key, value in _flat(settings)])

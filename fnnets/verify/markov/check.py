@@ -128,7 +128,7 @@ def sampler(
 
 def _checked(net: Network, params: BoltzmannParams) -> BoltzmannParams:
     """The parameters, at least in float32, after the validation of them and the network."""
-    rbm = energies.of(net, "sampler")
+    rbm = energies.of(net, "sampler: net")
     validate.is_instance(net.sampler, Sampler, "sampler: net.sampler", "take one from fnnets.boltzmann.sampling")
     sides = ("visible", rbm.visible.name, net.input_shape[0]), ("hidden", rbm.hidden.name, net.output_shape[0])
     for side, kind, size in sides:

@@ -70,7 +70,27 @@ def forge(save):
     path.write_text(json.dumps(content))
 
 
+def change(part, value):
+    """A damage: metadata that are JSON, of which a part is something else."""
+
+    def damage(save):
+        path = save / "_CHECKPOINT_METADATA"
+        content = json.loads(path.read_text())
+        inner = content["custom_metadata"]
+        for name in part[:-1]:
+            inner = inner[name]
+        inner[part[-1]] = value
+        path.write_text(json.dumps(content))
+
+    return damage
+
+
 DAMAGES = {
+    "a fingerprint that is none": change(["fingerprint"], 3),
+    "a table that is none": change(["content"], [1, 2]),
+    "a table without checksums": change(["content"], {}),
+    "a table of other sums": change(["content", "sums"], {"leaf_7": 1}),
+    "another program's metadata": change(["content"], "weights"),
     "truncated data": lambda save: truncate(data(save)),
     "empty data": lambda save: data(save).write_bytes(b""),
     "a flipped bit": lambda save: flip(data(save)),

@@ -117,3 +117,23 @@ def test_what_cannot_be_launched_is_refused():
         launch(["true"], 1, grace=-1)
     with pytest.raises(FileNotFoundError, match="no-such-program"):
         launch(["no-such-program"], 2)
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "message"),
+    [
+        (3, TypeError, "launch: command is 3, expected a list of words; write"),
+        ((word for word in ("python", "train.py")), TypeError, "expected a list of words"),
+        ({"python": 1}, TypeError, "expected a list of words"),
+        ([sys.executable, "a\0b"], ValueError, "expected words without null characters; write"),
+        (
+            ["no-such-program"],
+            FileNotFoundError,
+            "command begins with 'no-such-program', expected a program on the path",
+        ),
+        ([""], FileNotFoundError, "command begins with '', expected a program on the path; write"),
+    ],
+)
+def test_commands_that_are_none_are_refused_before_anything_is_started(command, error, message):
+    with pytest.raises(error, match=message):
+        launch(command, 2)

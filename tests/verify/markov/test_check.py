@@ -275,7 +275,7 @@ NAN = PARAMS._replace(weights=PARAMS.weights.at[0, 0].set(jnp.nan))
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: sampler(DENSE, PARAMS, key=KEY), TypeError, "sampler: net is of chain, expected a Boltzmann machine"),
+        (lambda: sampler(DENSE, PARAMS, key=KEY), TypeError, "sampler: net is a network of chain, expected an RBM"),
         (
             lambda: sampler(GAUSSIAN, PARAMS, key=KEY),
             ValueError,

@@ -1,0 +1,64 @@
+"""Keys: one or several, typed or of the older uint32 kind."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fnnets.core import validate
+
+TYPED, RAW = jax.random.key(0), jax.random.PRNGKey(0)
+
+
+@pytest.mark.parametrize("key", [TYPED, RAW, jax.random.key(0, impl="rbg")], ids=str)
+def test_one_key_of_either_kind_is_taken(key):
+    validate.is_key(key, "f: key")
+    jax.eval_shape(lambda key: validate.is_key(key, "f: key"), key)  # while JAX traces, too
+    jax.random.split(key)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (jnp.zeros(3, jnp.uint32), "f: key is an array of shape (3,), uint32, expected one PRNG key; make one with"),
+        (jnp.zeros((), jnp.uint32), "f: key is an array of shape (), uint32, expected one PRNG key; make one with"),
+        (jax.random.split(TYPED), "expected one PRNG key; take one of them, key[0]"),
+        (jax.random.split(RAW, 5), "of shape (5, 2), uint32, expected one PRNG key; take one of them, key[0]"),
+        (np.zeros(2, np.uint32), "expected one PRNG key; make one with jax.random.key(0)"),
+        (jnp.zeros(2, jnp.int32), "expected one PRNG key; make one with jax.random.key(0)"),
+    ],
+)
+def test_what_is_no_key_or_several_is_refused(key, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        validate.is_key(key, "f: key")
+
+
+def test_a_raw_key_has_the_size_of_the_default_kind():
+    with jax.default_prng_impl("rbg"):
+        validate.is_key(jax.random.PRNGKey(0), "key")
+        with pytest.raises(TypeError, match=r"shape \(2,\), uint32"):
+            validate.is_key(RAW, "key")
+
+
+def test_several_keys_are_counted():
+    assert [validate.keys(jax.random.split(key, 3), "f: keys") for key in (TYPED, RAW)] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (TYPED, "expected (K,) PRNG keys with K >= 1; split one with jax.random.split(key, K)"),
+        (RAW, "of shape (2,), uint32, expected (K,) PRNG keys with K >= 1; split one"),
+        (jax.random.split(TYPED, 3)[:0], "of shape (0,), key<fry>, expected (K,) PRNG keys with K >= 1; split one"),
+        (jax.random.split(TYPED, (2, 3)), "of shape (2, 3), key<fry>, expected (K,)"),
+        (jnp.zeros((2, 3), jnp.uint32), "of shape (2, 3), uint32, expected (K,) PRNG keys with K >= 1; split one"),
+        ([TYPED, TYPED], "f: keys is a list of 2 keys, expected (K,) PRNG keys with K >= 1; write jnp.stack(keys)"),
+        ([TYPED, RAW], "f: keys is a list of 2 keys of several kinds, expected (K,) PRNG keys with K >= 1; make all"),
+        ([0, 1], "f: keys is [0, 1], expected (K,) PRNG keys with K >= 1; split one with jax.random.split(key, K)"),
+    ],
+)
+def test_what_is_no_array_of_keys_is_refused(keys, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        validate.keys(keys, "f: keys")
