@@ -18,19 +18,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import optax
 
-from fnnets.core import validate
 from fnnets.core.types import Batch, Network
 from fnnets.data.sources import Source
 from fnnets.storage.progress import Progress
 from fnnets.storage.progress import progress as show_progress
 from fnnets.training import program
+from fnnets.training.beginning import begin
 from fnnets.training.checkpoint import manager as checkpoints
 from fnnets.training.checkpoint.manager import Checkpoint, CheckpointManager
 from fnnets.training.distributed import processes, sharding
-from fnnets.training.epoch import EpochReport, TrainingState, start
+from fnnets.training.epoch import EpochReport, TrainingState
 from fnnets.training.inputs import (
     Data,
     check_gradient,
@@ -149,7 +148,7 @@ def fit(
     train, monitored, size = prepare_either(net, train, validation, batch_size, evaluate_training)
     check_selection(monitored, patience, monitor)
     has_start = state is not None or params is not None
-    state = _begin(net, optimizer, key, params, state, in_memory(train))
+    state = begin(net, optimizer, key, params, state, in_memory(train))
     config = program.Config(net, optimizer, gradient, size, monitor, placed, float(min_delta))
     identity = functools.cache(functools.partial(program.identity, config, train, monitored, state, has_start))
     if jax.process_count() > 1:
@@ -179,38 +178,6 @@ def _run(config: program.Config, train: Batch, monitored: Mapping[str, Batch | S
         return state, report, None
 
     return run
-
-
-def _begin(net, optimizer, key, params, state, is_array) -> TrainingState:
-    """A fresh state, or a copy of the given one, whose buffers the epochs may take over."""
-    if state is None:
-        validate.is_key(key, "fit: key")
-        if params is not None:
-            _check_params(net, params, "fit: params")
-        return start(net, optimizer, key=key, params=params)
-    if key is not None or params is not None:
-        raise ValueError("fit: state is given together with key or params, expected state alone; it holds both")
-    validate.is_instance(state, TrainingState, "fit: state", "take it from an earlier result's .state")
-    _check_params(net, state.params, "fit: state.params")
-    of_optimizer = jax.eval_shape(optimizer.init, state.params)
-    remedy = "go on with the optimizer that the state comes from, or give fit(…, params=state.params, key=key)"
-    validate.like(state.optimizer_state, of_optimizer, "fit: state.optimizer_state", remedy)
-    if net.sampler is not None:
-        of_sampler = jax.eval_shape(net.sampler.start, state.params, jax.random.key(0))
-        validate.like(state.memory, of_sampler, "fit: state.memory", "go on with the network that the state comes from")
-    if is_array and int(state.position) != 0:
-        raise ValueError(
-            f"fit: state stands after {int(state.position)} minibatches of an epoch, expected 0 for arrays in memory; "
-            "go on with the stream that it comes from"
-        )
-    return jax.tree.map(jnp.copy, state)
-
-
-def _check_params(net: Network, params, name: str) -> None:
-    validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), name)
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        where = f"{name}{jax.tree_util.keystr(path)}"
-        validate.finite(validate.array(leaf, where), where, "draw new ones with net.init, or take earlier ones")
 
 
 @contextlib.contextmanager

@@ -205,22 +205,6 @@ def _as_params(gradient: Callable[..., PyTree], name: str) -> Callable[..., PyTr
     return checked
 
 
-def check_gradient(gradient: object) -> None:
-    """Raise unless `gradient` is one of the two words, or a function of parameters, batch and key."""
-    remedy = "give a function (params, batch, *, key) -> d_params, or one of the two words"
-    if not callable(gradient):
-        validate.choice(gradient, ("explicit", "automatic"), "fit: gradient", remedy)
-        return
-    try:
-        inspect.signature(gradient).bind(None, None, key=None)
-    except ValueError:  # a function that has no signature to read
-        return
-    except TypeError as error:
-        raise TypeError(
-            f"fit: gradient is a function of other arguments ({error}), expected (params, batch, *, key); {remedy}"
-        ) from None
-
-
 def _head(net: Network, source: Source) -> Batch:
     """The first examples of a source, as the network takes them."""
     head = sources.head(source, sequences.axes_of_fields(net.layer.time), HEAD)
