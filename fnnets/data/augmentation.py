@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.ndimage import map_coordinates
 
-from fnnets.core import validate
+from fnnets.core import arrays, validate
 from fnnets.core.types import Batch
-from fnnets.data import splits
+from fnnets.data import examples
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Num
@@ -108,7 +109,7 @@ def augment(
     low, high = factors
     validate.above(low, 0.0, "augment: factors[0]", "1 keeps the size")
     validate.at_least(high, low if validate.is_concrete(low) else 0.0, "augment: factors[1]", "write (low, high)")
-    grid = _grid(images, image_shape, "augment: images")
+    grid = _interpolable(_grid(images, image_shape, "augment: images"), "augment: images")
     return _restored(_augment(key, _floats(grid), pixels, degrees, low, high), grid.dtype, jnp.shape(images))
 
 
@@ -132,16 +133,17 @@ def affine(images, *, shifts=None, degrees=None, factors=None, image_shape: Shap
     >>> affine(jnp.array([[[1.0, 2.0], [3.0, 4.0]]]), degrees=jnp.array([90.0])).round().tolist()
     [[[2.0, 4.0], [1.0, 3.0]]]
     """
-    grid = _grid(images, image_shape, "affine: images")
+    grid = _interpolable(_grid(images, image_shape, "affine: images"), "affine: images")
     n = grid.shape[0]
     amounts = (
         _amounts(shifts, 0.0, (n, 2), "affine: shifts"),
         _amounts(degrees, 0.0, (n,), "affine: degrees"),
         _amounts(factors, 1.0, (n,), "affine: factors"),
     )
-    if validate.is_concrete(amounts[2]) and not bool((amounts[2] > 0).all()):
-        raise ValueError(f"affine: factors go down to {amounts[2].min()}, expected positive ones; 1 keeps the size")
-    return _restored(_resample(_floats(grid), *amounts), grid.dtype, jnp.shape(images))
+    if validate.is_concrete(amounts[2]) and not (np.asarray(amounts[2]) > 0).all():
+        least = np.asarray(amounts[2]).min()
+        raise ValueError(f"affine: factors go down to {least}, expected positive ones; 1 keeps the size")
+    return _restored(_resample(_floats(grid), *map(jnp.asarray, amounts)), grid.dtype, jnp.shape(images))
 
 
 def shift(images, dy: int, dx: int, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
@@ -173,7 +175,7 @@ def nudge(batch: Batch, image_shape: Shape | None = None) -> Batch:
     """Five times the examples: all as they are, then all moved by one pixel up, down, left and right.
 
     Args:
-        batch: N images as in `shift`, with their targets.
+        batch: N images as in `shift`, with their targets, if they have any.
         image_shape: (H, W) or (H, W, C) of flat images.
 
     Returns:
@@ -186,10 +188,14 @@ def nudge(batch: Batch, image_shape: Shape | None = None) -> Batch:
     >>> nudge(fn.Batch(jnp.ones((2, 64)), jnp.array([3, 7])), image_shape=(8, 8)).targets.tolist()
     [3, 7, 3, 7, 3, 7, 3, 7, 3, 7]
     """
-    batch = splits.examples(batch, "nudge: batch")
+    batch = examples.checked(batch, "nudge: batch")
+    validate.finite(batch.inputs, "nudge: batch.inputs")
     moves = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
     moved = [shift(batch.inputs, dy, dx, image_shape) for dy, dx in moves]
-    return Batch(jnp.concatenate(moved), jnp.concatenate([jnp.asarray(batch.targets)] * len(moves)))
+    if batch.targets is None:
+        return Batch(jnp.concatenate(moved))
+    targets = jnp.asarray(arrays.whole(batch.targets, "nudge: batch.targets"))
+    return Batch(jnp.concatenate(moved), jnp.concatenate([targets] * len(moves)))
 
 
 def _grid(images, image_shape, name) -> Array:
@@ -199,7 +205,7 @@ def _grid(images, image_shape, name) -> Array:
     if image_shape is not None:
         image_shape = validate.shape(image_shape, "image_shape")
         if len(image_shape) not in (2, 3):
-            raise ValueError(f"image_shape is {image_shape}, expected (H, W) or (H, W, C)")
+            raise ValueError(f"image_shape is {image_shape}, expected (H, W) or (H, W, C); give the shape of one image")
         flat = math.prod(image_shape)
         if images.shape[1:] not in ((flat,), image_shape):
             raise ValueError(
@@ -213,7 +219,19 @@ def _grid(images, image_shape, name) -> Array:
         )
     if images.size == 0:
         raise ValueError(f"{name} has shape {images.shape}: no pixels, expected at least one; give it images")
-    return jnp.asarray(images.reshape(*images.shape[:3], -1))
+    return jnp.asarray(arrays.whole(images, name).reshape(*images.shape[:3], -1))
+
+
+def _interpolable(grid, name) -> Array:
+    """Images whose numbers float32 holds exactly, if they are whole ones."""
+    if jnp.issubdtype(grid.dtype, jnp.integer) and grid.dtype.itemsize >= 4 and validate.is_concrete(grid):
+        largest = max(abs(int(np.asarray(grid).min())), abs(int(np.asarray(grid).max())))
+        if largest > 2**24:
+            raise ValueError(
+                f"{name} holds whole numbers up to {largest}, expected at most {2**24}, which float32 holds exactly; "
+                "scale them"
+            )
+    return grid
 
 
 def _floats(grid):
@@ -228,12 +246,12 @@ def _restored(grid, dtype, shape):
 
 def _amounts(value, default, shape, name):
     if value is None:
-        return jnp.full(shape, default)
+        return np.full(shape, default, jnp.result_type(float))
     value = validate.array(value, name)
     validate.finite(value, name)
     if value.shape != shape:
         raise ValueError(f"{name} has shape {value.shape}, expected {shape}; give one amount for each image")
-    return jnp.asarray(value, jnp.result_type(float))
+    return arrays.fitting(value, name).astype(jnp.result_type(float))
 
 
 @jax.jit

@@ -56,7 +56,7 @@ def embedded_reber(key: Array, n: int, *, unique: bool = False) -> Batch:
         strings themselves are `reber_strings` of the same arguments.
 
     Raises:
-        TypeError, ValueError: no key, n is no int ≥ 1.
+        TypeError, ValueError: no key, n is no int ≥ 1, `unique` neither True nor False.
 
     >>> batch = embedded_reber(jax.random.key(0), 5)
     >>> batch.inputs.shape == batch.targets.shape, batch.targets[1, 0].tolist()
@@ -75,13 +75,14 @@ def reber_strings(key: Array, n: int, *, unique: bool = False) -> list[str]:
         unique: whether no string comes twice; those that do are passed over, so that long ones get more frequent.
 
     Raises:
-        TypeError, ValueError: no key, n is no int ≥ 1.
+        TypeError, ValueError: no key, n is no int ≥ 1, `unique` neither True nor False.
 
     >>> {string[0] + string[-1] for string in reber_strings(jax.random.key(0), 5)}
     {'BE'}
     """
     validate.is_key(key, "reber_strings: key")
     n = validate.count(n, "reber_strings: n", "give the number of strings")
+    validate.flag(unique, "reber_strings: unique")
     random = np.random.default_rng(int(jax.random.bits(key, dtype=jnp.uint32)))
     found: dict[int | str, str] = {}
     while len(found) < n:

@@ -301,3 +301,35 @@ def test_a_stratification_of_another_kind_is_refused():
     batch = Batch(jnp.ones((6, 2)), jnp.arange(6) % 2)
     with pytest.raises(TypeError, match="split: stratify is 'no' of type str, expected bool; write True or False"):
         split(batch, (0.5, 0.5), key=jax.random.key(0), stratify="no")
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+def test_unlabelled_examples_are_taken_apart_as_labelled_ones(sequences):
+    x = np.arange(40.0).reshape(2, 10, 2) if sequences else np.arange(20.0).reshape(10, 2)
+    axis = int(sequences)
+    plain, labelled = Batch(x), Batch(x, np.arange(10))
+
+    def parts(batch):
+        pairs = [bootstrap(batch, key=KEY, sequences=sequences), *bootstraps(batch, 2, key=KEY, sequences=sequences)]
+        folds = list(k_fold(batch, 3, key=KEY, sequences=sequences))
+        return [
+            *split(batch, (6, 4), key=KEY, sequences=sequences),
+            *(part for pair in [*pairs, *folds] for part in pair),
+        ]
+
+    for part, other in zip(parts(plain), parts(labelled), strict=True):
+        assert part.targets is None
+        np.testing.assert_array_equal(part.inputs, other.inputs)
+        assert part.inputs.shape[axis] == len(other.targets)
+
+
+def test_unlabelled_examples_cannot_be_stratified():
+    with pytest.raises(ValueError, match=r"targets is None, expected integer labels \(N,\) to stratify by"):
+        split(Batch(np.ones((4, 2))), (2, 2), key=KEY, stratify=True)
+
+
+def test_sequences_without_the_word_for_it_are_pointed_to_it():
+    batch = Batch(np.ones((5, 4, 2)), np.arange(4))
+    for call in (lambda: split(batch, (2, 2), key=None), lambda: k_fold(batch, 2, key=None)):
+        with pytest.raises(ValueError, match=r"give sequences=True .* if inputs of shape \(5, 4, 2\) are time-major"):
+            call()

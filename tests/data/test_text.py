@@ -190,7 +190,7 @@ def test_shakespeare_is_found_by_argument_and_variable(tmp_path, monkeypatch):
 
 
 def test_what_is_not_shakespeare_is_refused(tmp_path):
-    with pytest.raises(DataNotFoundError, match=f"{tmp_path} holds no {FILE}; put the file there"):
+    with pytest.raises(DataNotFoundError, match=f"{tmp_path} holds no {FILE}, expected that file; put it there"):
         shakespeare(tmp_path)
     (tmp_path / FILE).write_bytes(b"")
     with pytest.raises(DataError, match=f"{FILE} is empty"):
@@ -210,3 +210,9 @@ def test_the_real_file_is_tiny_shakespeare():
     digest = hashlib.sha256(text.encode()).hexdigest()  # that of the file of karpathy/char-rnn
     assert digest == "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
     assert (len(text), vocabulary(text).size) == (1_115_394, 65)
+
+
+def test_codes_that_int32_does_not_hold_are_refused():
+    for call in (lambda: streams([2**32 + 3, 0], 1, 2**33, 1), lambda: one_hot([2**32], 2**33)):
+        with pytest.raises(ValueError, match=r"codes holds whole numbers from .* as int32 holds"):
+            call()

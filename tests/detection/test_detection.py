@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fnnets as fn
-from fnnets.data.scenes import resized
+from fnnets.data.resizing import resized
 from fnnets.detection import boxes
 from fnnets.detection.detection import class_map, detect, exhaustive_map, map_stride, pyramid, stitched_map
 from fnnets.layers.dense import DenseParams
@@ -146,8 +146,8 @@ def test_a_pyramid_is_antialiased():
     ("images", "scale", "message"),
     [
         (np.ones((12, 20, 1)), 1.0, r"pyramid: images has shape \(12, 20, 1\), expected \(N, H, W, C\)"),
-        (np.ones((1, 12, 20, 1)), 0.0, "one of scales is 0.0"),
-        (np.ones((1, 12, 20, 1)), 0.01, "scale 0.01 leaves no pixel of 12 x 20"),
+        (np.ones((1, 12, 20, 1)), 0.0, r"scales\[0\] is 0.0"),
+        (np.ones((1, 12, 20, 1)), 0.01, "scales holds 0.01, which leaves no pixel of 12 x 20"),
     ],
 )
 def test_wrong_pyramids_are_refused(images, scale, message):
