@@ -180,7 +180,10 @@ def _exact_zca(x: np.ndarray, epsilon: float) -> tuple[np.ndarray, np.ndarray, n
 
 def _mean(x: np.ndarray, term) -> np.ndarray:
     """The mean over the examples of `term` of a block, in float64."""
-    return sum(np.sum(term(block) / len(x), axis=0) for block in _blocks(x))
+    total = np.zeros(x.shape[1:])
+    for block in _blocks(x):
+        total += np.sum(term(block) / len(x), axis=0)
+    return total
 
 
 def _blocks(x: np.ndarray) -> Iterator[np.ndarray]:
