@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Num
 
 Shape = tuple[int, ...]
+LARGEST = 1e15
 
 
 def translate(images, pixels: float, *, key: Array, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
@@ -102,13 +103,16 @@ def augment(
     ((5, 8, 8), False)
     """
     validate.is_key(key, "augment: key")
-    validate.at_least(pixels, 0.0, "augment: pixels", "give the largest move in pixels")
-    validate.at_least(degrees, 0.0, "augment: degrees", "give the largest angle in degrees")
+    for amount, name, what in ((pixels, "pixels", "move in pixels"), (degrees, "degrees", "angle in degrees")):
+        validate.at_least(amount, 0.0, f"augment: {name}", f"give the largest {what}")
+        _check_size(amount, f"augment: {name}")
     if not isinstance(factors, tuple | list) or len(factors) != 2:
         raise TypeError(f"augment: factors is {factors!r}, expected (low, high); write (0.9, 1.1)")
     low, high = factors
     validate.above(low, 0.0, "augment: factors[0]", "1 keeps the size")
     validate.at_least(high, low if validate.is_concrete(low) else 0.0, "augment: factors[1]", "write (low, high)")
+    _check_size(1 / low if validate.is_concrete(low) else low, "augment: 1 / factors[0]")
+    _check_size(high, "augment: factors[1]")
     grid = _interpolable(_grid(images, image_shape, "augment: images"), "augment: images")
     return _restored(_augment(key, _floats(grid), pixels, degrees, low, high), grid.dtype, jnp.shape(images))
 
@@ -143,6 +147,8 @@ def affine(images, *, shifts=None, degrees=None, factors=None, image_shape: Shap
     if validate.is_concrete(amounts[2]) and not (np.asarray(amounts[2]) > 0).all():
         least = np.asarray(amounts[2]).min()
         raise ValueError(f"affine: factors go down to {least}, expected positive ones; 1 keeps the size")
+    if validate.is_concrete(amounts[2]):
+        _check_size(1 / np.asarray(amounts[2], np.float64), "affine: 1 / factors")
     return _restored(_resample(_floats(grid), *map(jnp.asarray, amounts)), grid.dtype, jnp.shape(images))
 
 
@@ -251,7 +257,14 @@ def _amounts(value, default, shape, name):
     validate.finite(value, name)
     if value.shape != shape:
         raise ValueError(f"{name} has shape {value.shape}, expected {shape}; give one amount for each image")
-    return arrays.fitting(value, name).astype(jnp.result_type(float))
+    _check_size(value, name)
+    return value.astype(jnp.result_type(float))
+
+
+def _check_size(value, name) -> None:
+    """Raise where float32 would overflow in computing with these amounts; traced ones pass."""
+    if validate.is_concrete(value) and np.size(value) and np.max(np.abs(np.asarray(value, np.float64))) > LARGEST:
+        raise ValueError(f"{name} is as large as {np.max(np.abs(value)):g}, expected at most {LARGEST:g}; give less")
 
 
 @jax.jit

@@ -5,10 +5,17 @@ Examples lie along the first axis; with `sequences` along the second, as time-ma
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from fnnets.core import validate
 from fnnets.core.types import Batch
+
+if TYPE_CHECKING:
+    from jaxtyping import PyTree
 
 
 def checked(batch: Batch, name: str, sequences: bool = False) -> Batch:
@@ -37,8 +44,11 @@ def checked(batch: Batch, name: str, sequences: bool = False) -> Batch:
         raise ValueError(f"{name}.inputs has shape {inputs.shape}, expected {wanted}; give it examples")
     if targets is not None:
         _check_targets(batch, name, sequences)
-    if mask is not None and mask.shape != inputs.shape[:2]:
-        raise ValueError(f"{name}.mask has shape {mask.shape}, expected {inputs.shape[:2]}; give the inputs' own mask")
+    if mask is not None and (mask.shape != inputs.shape[:2] or mask.dtype != bool):
+        raise ValueError(
+            f"{name}.mask has shape {mask.shape} and dtype {mask.dtype}, expected bool of shape {inputs.shape[:2]}; "
+            "give the inputs' own mask"
+        )
     return batch
 
 
@@ -54,6 +64,29 @@ def _check_targets(batch: Batch, name: str, sequences: bool) -> None:
             f"give sequences=True where there is that argument, if inputs of shape {shape} are time-major sequences"
         )
     raise ValueError(f"{name}.targets has shape {came}, expected ({n}, …){also}, one for each of the inputs; {remedy}")
+
+
+def check_key(key: jax.Array, name: str) -> None:
+    """Raise unless `key` is one PRNG key whose numbers are known, from which NumPy chooses.
+
+    Raises:
+        TypeError: it is none, or JAX traces it.
+    """
+    validate.is_key(key, name)
+    known(key, name)
+
+
+def known(drawn: PyTree, name: str) -> PyTree:
+    """What was drawn from a key, as NumPy's; a key is left as it is.
+
+    Raises:
+        TypeError: JAX traces it, or the function that draws.
+    """
+    if not validate.is_concrete(drawn):
+        raise TypeError(
+            f"{name} is used while JAX traces, expected one that is known: data are drawn on the host; call outside jit"
+        )
+    return drawn if jnp.issubdtype(drawn.dtype, jax.dtypes.prng_key) else np.asarray(drawn)
 
 
 def rows_of(batch: Batch, rows: np.ndarray, sequences: bool = False) -> Batch:

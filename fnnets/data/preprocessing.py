@@ -58,8 +58,10 @@ class Standardisation(NamedTuple):
 
     def invert(self, outputs) -> Float[Array, "n ..."]:
         """x of x' (N, …); raises as `apply`."""
-        near, _ = _like(outputs, self.mean, "Standardisation.invert: outputs")
-        return near * self.scale[None] + jnp.asarray(self.rest, near.dtype) + self.mean[None]
+        near = jnp.asarray(_like(outputs, self.mean, "Standardisation.invert: outputs")[0], self.mean.dtype)
+        x = near * self.scale[None] + jnp.asarray(self.rest, near.dtype) + self.mean[None]
+        validate.finite(x, "Standardisation.invert: x of these outputs")
+        return x
 
 
 class Whitening(NamedTuple):
@@ -85,9 +87,10 @@ class Whitening(NamedTuple):
 
     def invert(self, outputs) -> Float[Array, "n p"]:
         """x of x' (N, p); raises as `apply`."""
-        near, _ = _like(outputs, self.mean, "Whitening.invert: outputs")
-        product = jnp.matmul(near, self.inverse, precision="highest")
-        return product + jnp.asarray(self.rest, near.dtype) + self.mean[None]
+        near = jnp.asarray(_like(outputs, self.mean, "Whitening.invert: outputs")[0], self.mean.dtype)
+        x = jnp.matmul(near, self.inverse, precision="highest") + jnp.asarray(self.rest, near.dtype) + self.mean[None]
+        validate.finite(x, "Whitening.invert: x of these outputs")
+        return x
 
 
 def standardisation(inputs) -> Standardisation:
@@ -148,6 +151,12 @@ def whitening(inputs, epsilon: float = 0.01) -> Whitening:
     if not (validate.is_concrete(x) and validate.is_concrete(epsilon)):
         return Whitening(*_zca(x.astype(dtype), epsilon))
     mean, matrix, inverse = _exact_zca(np.asarray(x), float(epsilon))
+    largest = max(np.abs(matrix).max(), np.abs(inverse).max())
+    if largest > np.finfo(dtype).max:
+        raise ValueError(
+            f"whitening: epsilon is {epsilon}, for which P or its inverse holds numbers up to {largest:g}, expected at "
+            f"most {np.finfo(dtype).max:g}, as {dtype} holds; give a variance nearer to the inputs'"
+        )
     near = mean.astype(dtype)
     return Whitening(jnp.asarray(near), *(jnp.asarray(each, dtype) for each in (matrix, inverse, mean - near)))
 

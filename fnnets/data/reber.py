@@ -24,7 +24,7 @@ import numpy as np
 
 from fnnets.core import validate
 from fnnets.core.types import Batch
-from fnnets.data import sequences
+from fnnets.data import examples, sequences
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -80,10 +80,11 @@ def reber_strings(key: Array, n: int, *, unique: bool = False) -> list[str]:
     >>> {string[0] + string[-1] for string in reber_strings(jax.random.key(0), 5)}
     {'BE'}
     """
-    validate.is_key(key, "reber_strings: key")
+    examples.check_key(key, "reber_strings: key")
     n = validate.count(n, "reber_strings: n", "give the number of strings")
     validate.flag(unique, "reber_strings: unique")
-    random = np.random.default_rng(int(jax.random.bits(key, dtype=jnp.uint32)))
+    seed = examples.known(jax.random.bits(key, dtype=jnp.uint32), "reber_strings: key")
+    random = np.random.default_rng(int(seed))
     found: dict[int | str, str] = {}
     while len(found) < n:
         string = _string(random)

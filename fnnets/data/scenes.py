@@ -124,6 +124,8 @@ def crops(
     arrays.whole(np.array([background]), "crops: background", np.int32)
     per_object = validate.count(per_object, "crops: per_object", least=0)
     validate.at_least(shift, 0.0, "crops: shift", "give a part of the side")
+    if shift > 1:
+        raise ValueError(f"crops: shift is {shift}, expected at most 1, all of the side; give a part of the side")
     validate.at_least(zoom, 1.0, "crops: zoom", "1 keeps the size")
     found, empty = [], []
     for scene, edges in zip(scenes.images[..., 0], scenes.edges, strict=True):
@@ -137,7 +139,7 @@ def crops(
 
 
 def _generator(key, name) -> np.random.Generator:
-    validate.is_key(key, name)
+    examples.check_key(key, name)
     is_typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     return np.random.default_rng(np.asarray(jax.random.key_data(key) if is_typed else key))
 

@@ -24,7 +24,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import jax
 import numpy as np
 from jax.typing import ArrayLike
 
@@ -230,8 +229,10 @@ def _array(value, name) -> np.ndarray:
         value = _mapped(value, name)
     elif isinstance(value, bytes):
         raise TypeError(f"{name} is {value!r} of type bytes, expected an array or a path; write os.fsdecode(path)")
-    value = validate.array(value, name)
-    return np.asarray(value) if isinstance(value, jax.Array) else value
+    if isinstance(value, np.ndarray):
+        validate.array(value[:0] if value.ndim else value, name)  # the dtype alone: a map is read later, row by row
+        return value
+    return np.asarray(validate.array(value, name))
 
 
 def _map_of(array: object) -> mmap.mmap | None:

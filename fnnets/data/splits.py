@@ -142,9 +142,9 @@ def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Bat
     """
     validate.flag(sequences, "bootstrap: sequences")
     batch = examples.checked(batch, "bootstrap: batch", sequences)
-    validate.is_key(key, "bootstrap: key")
+    examples.check_key(key, "bootstrap: key")
     n = examples.number(batch, sequences)
-    drawn = np.asarray(jax.random.randint(key, (n,), 0, n))
+    drawn = examples.known(jax.random.randint(key, (n,), 0, n), "bootstrap: key")
     left_out = np.setdiff1d(np.arange(n), drawn)
     if left_out.size == 0:
         raise ValueError(
@@ -173,7 +173,7 @@ def bootstraps(batch: Batch, count: int, *, key: Array, sequences: bool = False)
     validate.flag(sequences, "bootstraps: sequences")
     batch = examples.checked(batch, "bootstraps: batch", sequences)
     count = validate.count(count, "bootstraps: count", "give the number of resamples")
-    validate.is_key(key, "bootstraps: key")
+    examples.check_key(key, "bootstraps: key")
     return (bootstrap(batch, key=jax.random.fold_in(key, i), sequences=sequences) for i in range(count))
 
 
@@ -203,7 +203,7 @@ def _sizes(parts, n: int) -> list[int]:
 def _check_key(key, stratify, name):
     validate.is_instance(stratify, bool, f"{name}: stratify", "write True or False")
     if key is not None:
-        validate.is_key(key, f"{name}: key")
+        examples.check_key(key, f"{name}: key")
     elif stratify:
         raise ValueError(f"{name}: key is None and stratify True, expected a key; make one with jax.random.key(0)")
 
@@ -221,11 +221,11 @@ def _labels(batch, name):
 
 
 def _order(key, n):
-    return np.arange(n) if key is None else np.asarray(jax.random.permutation(key, n))
+    return np.arange(n) if key is None else examples.known(jax.random.permutation(key, n), "key")
 
 
 def _seed(key) -> int:
-    return int(jax.random.bits(key, dtype=jnp.uint32))
+    return int(examples.known(jax.random.bits(key, dtype=jnp.uint32), "key"))
 
 
 def _stratified(sizes, labels, seed):

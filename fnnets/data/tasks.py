@@ -109,7 +109,7 @@ def copying_baseline(delay: int, symbols: int = 8, length: int = 10) -> float:
     [0.1733, 0.0945]
     """
     delay, symbols, length = _sizes(delay, symbols, length, "copying_baseline")
-    return length * math.log(symbols) / (delay + 2 * length)
+    return math.log(symbols) * (length / (delay + 2 * length))
 
 
 def temporal_order(key: Array, n: int, length: int, relevant: int = 2) -> Batch:

@@ -178,6 +178,7 @@ def one_hot(codes, size: int) -> Float[Array, "*shape size"]:
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     size = validate.count(size, "one_hot: size", "give the number of symbols")
+    arrays.whole(np.array([size - 1]), "one_hot: size - 1", np.int32)
     codes = arrays.whole(_integers(codes, size, "one_hot: codes"), "one_hot: codes", np.int32)
     return jax.nn.one_hot(codes, size, dtype=jnp.float32)
 

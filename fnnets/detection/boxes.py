@@ -129,8 +129,13 @@ def chosen(boxes: Boxes, which: np.ndarray) -> Boxes:
     >>> chosen(make([[0, 0, 8, 8], [1, 1, 9, 9]], [3, 5]), [1]).classes.tolist()
     [5]
     """
-    edges, scores, classes = (np.asarray(each)[which] for each in checking.checked(boxes, "chosen: boxes"))
-    return Boxes(edges, scores, classes)
+    boxes = checking.checked(boxes, "chosen: boxes")
+    try:
+        return Boxes(boxes.edges[which], boxes.scores[which], boxes.classes[which])
+    except IndexError as error:
+        raise ValueError(
+            f"chosen: which does not fit ({error}), expected an index or mask of the boxes; give one"
+        ) from None
 
 
 def overlaps(a: ArrayLike, b: ArrayLike) -> np.ndarray:

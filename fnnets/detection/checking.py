@@ -8,6 +8,8 @@ import numpy as np
 
 from fnnets.core import validate
 
+LARGEST = 1e15
+
 
 class Boxes(NamedTuple):
     """Boxes in one image: edges (B, 4) in pixels, scores (B,), classes (B,); a ground truth has scores of 1."""
@@ -67,7 +69,10 @@ def edges(value, name: str) -> np.ndarray:
         remedy = "for one box write [edges]" if found.shape == (4,) else "give each box four numbers"
         raise ValueError(f"{name} have shape {found.shape}, expected (B, 4): top, left, bottom, right; {remedy}")
     validate.finite(found, name)
-    is_right = np.all(found[:, :2] < found[:, 2:], axis=1)
+    if found.size and np.abs(found).max() > LARGEST:
+        raise ValueError(f"{name} hold {np.abs(found).max():g}, expected pixels, at most {LARGEST:g}; give those")
+    sides = found[:, 2:] - found[:, :2]
+    is_right = np.all(sides > 0, axis=1) & (np.prod(sides, axis=1) > 0)  # the area of tiny ones is 0
     if not is_right.all():
         wrong = found[~is_right][0].tolist()
         raise ValueError(f"{name} hold {wrong}, expected top < bottom and left < right; order them so")

@@ -27,6 +27,7 @@ Boxes and their evaluation: `fnnets.detection.boxes`.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,10 @@ from fnnets.kernels.windows import Pair, Window
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
+
+
+LARGEST = 2**34
+"""Numbers in one level of a pyramid, at most; XLA ends the process where far more are wanted."""
 
 
 def map_stride(net: Network) -> Pair:
@@ -173,6 +178,11 @@ def pyramid(images: PyTree, scales: Sequence[float]) -> list[Float[Array, "n h w
     levels = []
     for scale in _scales(scales, "pyramid: scales"):
         shape = count, round(scale * height), round(scale * width), channels
+        if math.prod(shape) > LARGEST:
+            raise ValueError(
+                f"pyramid: scales holds {scale}, which makes {shape[1]} x {shape[2]} pixels, expected at most "
+                f"{LARGEST} numbers in all of a size; give a smaller one, or fewer images"
+            )
         if 0 in shape[1:3]:
             raise ValueError(
                 f"pyramid: scales holds {scale}, which leaves no pixel of {height} x {width}, expected one that leaves "
@@ -184,7 +194,7 @@ def pyramid(images: PyTree, scales: Sequence[float]) -> list[Float[Array, "n h w
 
 def _scales(value, name: str) -> list[float]:
     """The scales of a pyramid, at least one, each positive."""
-    if isinstance(value, str | bytes | dict) or (np.ndim(value) == 0 and not isinstance(value, Sequence)):
+    if isinstance(value, str | bytes | dict) or np.ndim(value) == 0:
         raise TypeError(f"{name} is {value!r}, expected a list of numbers; write [1.0, 0.5]")
     found = list(value)
     if not found:
@@ -218,6 +228,7 @@ def detect(
     """
     _, images = sliding.prepare(net, params, images, "detect", borders_differ)
     scales = _scales(scales, "detect: scales")
+    _check_levels(net, images, scales)
     _check_boxes(net, threshold, background, overlap, per_class)
     stride, size = map_stride(net), net.input_shape[:2]
     found: list[list[Boxes]] = [[] for _ in images]
@@ -227,6 +238,17 @@ def detect(
         for each, confidences in zip(found, maps, strict=True):
             each.append(boxes.from_map(confidences, stride, size, threshold, scale=scale, background=background))
     return [boxes.suppress(boxes.join(each), overlap, per_class=per_class) for each in found]
+
+
+def _check_levels(net, images, scales) -> None:
+    """Raise for a scale at which images are smaller than those that the network was trained with."""
+    for scale in scales:
+        sides = tuple(round(scale * side) for side in images.shape[1:3])
+        if sides[0] < net.input_shape[0] or sides[1] < net.input_shape[1]:
+            raise ValueError(
+                f"detect: scales holds {scale}, which leaves {sides[0]} x {sides[1]} pixels, expected at least "
+                f"{net.input_shape[0]} x {net.input_shape[1]}, as the network was trained with; leave that scale out"
+            )
 
 
 def _check_boxes(net, threshold, background, overlap, per_class) -> None:

@@ -241,3 +241,19 @@ def test_numbers_that_jax_or_float32_would_change_are_refused():
 
 def test_unlabelled_images_are_nudged():
     assert nudge(Batch(np.ones((2, 3, 3)))).targets is None
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: translate(x, 1e300, key=KEY), r"augment: pixels is as large as 1e\+300, expected at most 1e\+15"),
+        (lambda x: rotate(x, 1e30, key=KEY), "augment: degrees is as large as"),
+        (lambda x: scale(x, (1, 1e300), key=KEY), r"augment: factors\[1\] is as large as"),
+        (lambda x: scale(x, (1e-40, 1), key=KEY), r"augment: 1 / factors\[0\] is as large as"),
+        (lambda x: affine(x, shifts=np.full((2, 2), 1e38)), "affine: shifts is as large as"),
+        (lambda x: affine(x, factors=np.array([1e-20, 1])), "affine: 1 / factors is as large as"),
+    ],
+)
+def test_amounts_at_which_float32_overflows_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(np.ones((2, 3, 3), np.float32))

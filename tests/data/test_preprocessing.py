@@ -234,3 +234,28 @@ def test_with_64_bits_the_transformation_has_them():
         assert standard.apply(x).dtype == np.float64
         np.testing.assert_allclose(standard.apply(x), standardised(exact), atol=1e-14)
         assert standardisation(x.astype(np.float32)).apply(x).dtype == np.float32
+
+
+def test_inverses_that_overflow_are_refused():
+    for made in (standardisation(np.eye(3) * 1e30), whitening(np.eye(3) * 1e15, 1.0)):
+        with pytest.raises(ValueError, match=r"invert: x of these outputs holds \d+ values that are NaN or infinite"):
+            made.invert(np.full((1, 3), 3e38))
+
+
+@pytest.mark.parametrize("epsilon", [1e-300, 1e300])
+def test_an_epsilon_whose_root_float32_does_not_hold_is_refused(epsilon):
+    with pytest.raises(ValueError, match=r"whitening: epsilon is 1e.*, for which P or its inverse holds numbers up to"):
+        whitening(np.ones((2, 3)), epsilon)
+
+
+def test_numbers_in_another_byte_order_are_numbers():
+    x = CORRELATED.astype(">f4")
+    np.testing.assert_array_equal(standardisation(x).apply(x), standardisation(x.astype("<f4")).apply(x.astype("<f4")))
+    np.testing.assert_array_equal(whitening(x).apply(x), whitening(x.astype("<f4")).apply(x.astype("<f4")))
+
+
+def test_a_batch_in_the_place_of_its_inputs_is_named():
+    with pytest.raises(
+        TypeError, match=r"inputs is of type Batch, expected an array; give a field .* \.inputs or \.ta"
+    ):
+        standardisation(digits())

@@ -146,3 +146,9 @@ def test_a_background_that_int32_does_not_hold_is_refused():
     good = Scenes(np.ones((1, 9, 9, 1)), np.array([[[0, 0, 3, 3]]]), np.array([[0]]))
     with pytest.raises(ValueError, match="crops: background holds whole numbers from 4294967296"):
         crops(good, 4, key=KEY, background=2**32)
+
+
+def test_a_shift_beyond_the_side_is_refused():
+    good = Scenes(np.ones((1, 9, 9, 1)), np.array([[[0, 0, 3, 3]]]), np.array([[0]]))
+    with pytest.raises(ValueError, match=r"crops: shift is 2.0, expected at most 1"):
+        crops(good, 4, key=KEY, background=10, shift=2.0)

@@ -143,3 +143,14 @@ def test_one_image_alone_is_no_list_of_images():
     good = boxes.make([FAR], [1])
     with pytest.raises(TypeError, match=r"found is of type Boxes, expected a list of Boxes; for one image write"):
         boxes.evaluate(good, [good])
+
+
+@pytest.mark.parametrize("edges", [[0, 0, 1e200, 1e200], [0, 0, 1e-200, 1e-200]])
+def test_areas_that_no_float_holds_are_refused(edges):
+    with pytest.raises(ValueError, match="overlaps: a hold"):
+        boxes.overlaps([edges], [edges])
+
+
+def test_an_index_of_no_box_is_refused():
+    with pytest.raises(ValueError, match=r"chosen: which does not fit \(index 5 .*\), expected an index or mask"):
+        boxes.chosen(boxes.make([FAR], [1]), [5])
