@@ -31,7 +31,7 @@ import optax
 
 import fnnets as fn
 from experiments.harness import results
-from experiments.harness.options import Common, arguments, command, given
+from experiments.harness.options import Common, OptionError, arguments, command, given
 from experiments.harness.results import Figure, Record
 from fnnets import plots
 
@@ -82,7 +82,10 @@ def run(options: Options) -> int:
 
 def _together(options: Options) -> int:
     """As one of several processes, which must not wait for the others where it fails."""
-    fn.training.processes.join()
+    try:
+        fn.training.processes.join()
+    except (ValueError, RuntimeError) as error:
+        raise OptionError(f"digits: processes is {options.processes}: {error}") from None
     try:
         return _compare(options)
     except (fn.data.DataError, ImportError, OSError) as error:

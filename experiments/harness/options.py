@@ -22,6 +22,7 @@ from fnnets.core import validate
 
 Progress = bool | Literal["auto"]
 LEAST = {"seed": 0, "copies": 0, "processes": 0}
+HIGHEST = {"momentum": 1.0}
 LOWEST = {"l2": 0.0, "momentum": 0.0, "pixels": 0.0, "degrees": 0.0, "scale": 1.0}
 
 
@@ -29,7 +30,8 @@ LOWEST = {"l2": 0.0, "momentum": 0.0, "pixels": 0.0, "degrees": 0.0, "scale": 1.
 class Common:
     """Options of every experiment.
 
-    Whole numbers are counts, from 1 or from what `LEAST` has; others are positive, or from what `LOWEST` has.
+    Whole numbers are counts, from 1 or from what `LEAST` has; others are positive, or from what `LOWEST` has, and below
+    what `HIGHEST` has.
 
     Attributes:
         out: folder for results; an experiment writes into its folder NAME in there.
@@ -53,6 +55,8 @@ def _check(name: str, value: Any) -> None:
         fn.layers.dropout(value)  # raises for a rate outside [0, 1)
     elif name in LOWEST:
         validate.at_least(value, LOWEST[name], name, "give a number")
+        if value >= HIGHEST.get(name, float("inf")):
+            raise ValueError(f"{name} is {value}, expected below {HIGHEST[name]:g}; give less, such as 0.9")
     elif isinstance(value, int) and not isinstance(value, bool):
         validate.count(value, name, least=LEAST.get(name, 1))
     elif isinstance(value, float):

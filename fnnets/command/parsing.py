@@ -71,7 +71,7 @@ def complaint(text: str, options: type, arguments: Sequence[str]) -> str:
         words = re.findall(r"'(.*?)'", found[3])
         return _expected(_argument(found[2], options), found[1], _listed(words), nearest(found[1], words))
     if found := re.match(r"Error parsing (--[\w-]+): .*?(?:\['(.*?)'\]|: '(.*?)'$)", text):
-        return _expected(found[1], (found[2] or found[3]).replace("', '", " "), _of_option(options, found[1]), "")
+        return _expected(found[1], (found[2] or found[3] or "").replace("', '", " "), _of_option(options, found[1]), "")
     if found := re.match(r"Missing from .*?: ([A-Z]+)", text):
         return f"{found[1]} is missing, expected {_of_option(options, found[1].lower())}; give it"
     if found := re.match(r"Unrecognized options: (.*)", text):

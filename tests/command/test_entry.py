@@ -128,6 +128,7 @@ def test_a_figure_is_of_the_kind_of_its_name(mine, capsys, name, begins):
         (["mutate", "dense", "--jsn", "a"], "there is no option --jsn, expected one of --x64,"),
         (["mutate", "dense", "--batch", "two"], "--batch is 'two', expected a whole number; give one"),
         (["statements", "ltsm"], "FAMILY is 'ltsm', expected feedforward, convolutional, recurrent, lstm,"),
+        (["verify", "mine_g:layer", "--shape="], "--shape is '', expected whole numbers"),
         (["mutat", "dense"], "; write fnnets mutate"),
         (["mutate", "dense", "--sizes", "3"], "sizes is (3,), expected at least three"),
         (["mutate", "dense", "--batch", "0"], "batch is 0"),

@@ -45,6 +45,8 @@ def test_every_entry_is_a_module_with_options_and_run_and_help(entry, capsys):
     ("arguments", "said"),
     [
         (["nosuch"], "no experiment 'nosuch'"),
+        (["digits", "--momentum", "1.5"], "momentum is 1.5, expected below 1; give less"),
+        (["digits", "--processes", "0"], "digits: processes is 0: processes.join: "),
         (["digit"], "write python -m experiments digits"),
         (["digits", "--seeds", "two"], "--seeds is 'two', expected whole numbers; give one"),
         (["digits", "--epochs", "2.5"], "--epochs is '2.5', expected a whole number; give one"),

@@ -152,3 +152,11 @@ def _net():
         "gemm": {"JAX, forward": 1.0}, "agreement": {"a": 1e-6},
         "torch": {"threads": 1, "default_threads": 2, "optimizer": "fused"},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--collect", "--measured"])
+def test_a_table_of_no_folder_is_not_written(option, tmp_path, capsys):
+    (tmp_path / "README.md").write_text("kept")
+    assert main(["table", option, f"{tmp_path}/nowhere", "--readme", f"{tmp_path}/README.md"]) == 2
+    assert "nowhere, expected a folder of results; give one\n" in capsys.readouterr().err
+    assert (tmp_path / "README.md").read_text() == "kept"
