@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from experiments.harness import catalogue
 from experiments.harness.options import OptionError, parse
+from fnnets.command.parsing import nearest
 from fnnets.data import DataError
 
 USAGE = """usage: python -m experiments NAME [options]
@@ -37,8 +38,11 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     name, *rest = arguments
     if name not in catalogue.MODULES:
-        names = ", ".join(catalogue.MODULES)
-        return _complain(f"there is no experiment {name!r}, expected one of {names}; see --list", 2)
+        near = nearest(name, list(catalogue.MODULES))
+        remedy = f"write python -m experiments {near}" if near else "see python -m experiments --list"
+        return _complain(
+            f"there is no experiment {name!r}, expected one of {', '.join(catalogue.MODULES)}; {remedy}", 2
+        )
     return _run(name, rest)
 
 

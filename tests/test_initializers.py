@@ -1,5 +1,7 @@
 """Means and variances of each scheme, within four standard errors at a fixed key."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,11 @@ def test_layers_of_a_network_differ(key):
     weights = [layer.weights for layer in net.init(key)]
     assert not np.allclose(weights[0], weights[1])
     assert not np.allclose(weights[1], weights[2])
+
+
+def test_the_pages_list_every_initializer():
+    named = [name for name, value in vars(fn.initializers).items() if isinstance(value, fn.initializers.Initializer)]
+    for page in ("networks.md", "reference.md"):
+        text = (Path(__file__).parents[1] / "docs" / page).read_text(encoding="utf-8")
+        row = next(line for line in text.splitlines() if line.startswith("| initial values |"))
+        assert [name for name in named if f"`{name}`" not in row] == []

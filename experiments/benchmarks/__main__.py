@@ -11,6 +11,7 @@ from experiments.benchmarks import (
     against,
     checks,
     class_map,
+    command,
     convolutional,
     crashes,
     feedforward,
@@ -23,6 +24,7 @@ from experiments.benchmarks import (
     table,
     verification,
 )
+from fnnets.command.parsing import nearest
 
 MODULES: dict[str, Any] = {
     "accelerators": accelerators, "against": against, "checks": checks, "class_map": class_map,
@@ -30,25 +32,45 @@ MODULES: dict[str, Any] = {
     "feedforward": feedforward, "implementations": implementations, "import_time": import_time,
     "memory": recurrent_memory, "rbm": rbm, "recurrent": recurrent, "scaling": scaling, "verification": verification,
 }  # fmt: skip
-USAGE = f"usage: python -m experiments.benchmarks {'|'.join(sorted([*MODULES, 'table']))} [options]; each has --help"
+USAGE = """usage: python -m experiments.benchmarks NAME [options]
+       python -m experiments.benchmarks NAME --help     the options of one benchmark
+
+"""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one benchmark, or write their table; returns the exit status.
 
     >>> main(["--help"])                                                          # doctest: +ELLIPSIS
-    usage: python -m experiments.benchmarks accelerators|checks|... [options]; each has --help
+    usage: python -m experiments.benchmarks NAME [options]
+    ...
     0
     """
     name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if name in ("--help", "-h"):
+        print(USAGE + listing())
+        return 0
     if name == "table":
-        import tyro
-
-        return table.run(tyro.cli(table.Options, args=rest, prog="python -m experiments.benchmarks table"))
+        return command.main(table.run, table.Options, "table", rest)
     if name in MODULES:
         return MODULES[name].main(rest)
-    print(USAGE, file=sys.stdout if name in ("--help", "-h") else sys.stderr)
-    return 0 if name in ("--help", "-h") else 2
+    names = sorted([*MODULES, "table"])
+    near = nearest(name, names)
+    remedy = f"write python -m experiments.benchmarks {near}" if near else "see python -m experiments.benchmarks --help"
+    print(f"there is no benchmark {name!r}, expected one of {', '.join(names)}; {remedy}", file=sys.stderr)
+    return 2
+
+
+def listing() -> str:
+    """The benchmarks, a line each: the first of the module's docstring.
+
+    >>> print(listing().splitlines()[0])
+    NAME             WHAT
+    """
+    lines = [
+        (name, (module.__doc__ or "").splitlines()[0]) for name, module in sorted([*MODULES.items(), ("table", table)])
+    ]
+    return "\n".join(f"{name:<17}{what}" for name, what in [("NAME", "WHAT"), *lines])
 
 
 if __name__ == "__main__":

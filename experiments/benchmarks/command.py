@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.harness import results
+from fnnets.command import parsing
+from fnnets.command.files import UsageError
 
 
 def main(run: Callable[[Any], int], options: type, name: str, arguments: Sequence[str] | None) -> int:
@@ -17,11 +19,10 @@ def main(run: Callable[[Any], int], options: type, name: str, arguments: Sequenc
     >>> main(lambda options: options.rounds, Options, "import_time", ["--rounds", "3"])
     3
     """
-    import tyro
-
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        return run(tyro.cli(options, args=arguments, prog=f"python -m experiments.benchmarks {name}"))
-    except ValueError as error:  # DataError among them
+        return run(parsing.parse(options, words, f"python -m experiments.benchmarks {name}"))
+    except (ValueError, UsageError, ImportError, OSError) as error:  # DataError among them
         print(f"{name}: {error}", file=sys.stderr)
         return 2
 

@@ -35,6 +35,7 @@ from experiments.benchmarks import (
 )
 from experiments.benchmarks.timing import summary
 from experiments.harness import results
+from fnnets.data import DataNotFoundError
 
 HERE = Path(__file__).parent
 HEAD = """<!-- Written by `python -m experiments.benchmarks table`; do not edit. -->
@@ -112,6 +113,9 @@ class Options:
 
 def run(options: Options) -> int:
     """Collect where a folder is given, then write the table."""
+    name, source = ("measured", options.measured) if options.collect is None else ("collect", options.collect)
+    if not source.is_dir():
+        raise DataNotFoundError(f"{name} is {source}, expected a folder of results; give one")
     if options.collect is not None:
         print(f"collected {collect(options.collect, options.measured)} files into {options.measured}")
     contents = load(options.measured)

@@ -31,7 +31,7 @@ import optax
 
 import fnnets as fn
 from experiments.harness import results
-from experiments.harness.options import Common, arguments, command, given
+from experiments.harness.options import Common, OptionError, arguments, command, given
 from experiments.harness.results import Figure, Record
 from fnnets import plots
 
@@ -82,7 +82,10 @@ def run(options: Options) -> int:
 
 def _together(options: Options) -> int:
     """As one of several processes, which must not wait for the others where it fails."""
-    fn.training.processes.join()
+    try:
+        fn.training.processes.join()
+    except (ValueError, RuntimeError) as error:
+        raise OptionError(f"digits: processes is {options.processes}: {error}") from None
     try:
         return _compare(options)
     except (fn.data.DataError, ImportError, OSError) as error:
@@ -99,6 +102,7 @@ def _compare(options: Options) -> int:
     runs: dict[str, list[Run]] = {gradient: [] for gradient in GRADIENTS}
     for seed in options.seeds:
         for gradient in GRADIENTS:
+            _heading(options, f"{gradient} gradient, seed {seed}: {options.epochs} epochs")
             runs[gradient].append(_train(net, optimizer, gradient, seed, options))
     if not fn.training.processes.is_first():
         return 0
@@ -111,6 +115,7 @@ def _compare(options: Options) -> int:
 def _judge(net, runs, compilation, begin, options: Options) -> int:
     """The work of process 0 after the runs: prove, compare, write, print."""
     train, _, test = data()
+    _heading(options, "verification: the explicit gradient beside jax.grad and differences, statement by statement")
     proofs = _prove(net, train, options.seeds[0], runs["explicit"][0].result.params)
     difference = max(_difference(*pair) for pair in zip(runs["explicit"], runs["automatic"], strict=True))
     figures = _figures(net, test, runs, compilation, difference)
@@ -140,6 +145,12 @@ def network(options: Options) -> tuple[fn.Network, Any]:
     objective = fn.objectives.softmax_log_likelihood
     net = fn.feedforward([64, options.hidden, 10], objective=objective, l2=options.l2)
     return net, optax.sgd(options.learning_rate, options.momentum)
+
+
+def _heading(options: Options, text: str) -> None:
+    """A line above a part of the work, on standard error as its progress is; process 0 prints it."""
+    if options.progress is not False and fn.training.processes.is_first():
+        print(f"digits: {text}", file=sys.stderr, flush=True)
 
 
 def _compile(net, optimizer, gradient) -> float:

@@ -5,9 +5,7 @@ Each experiment's own options are a frozen dataclass that extends `Common`; the 
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -18,10 +16,13 @@ import jax
 import jax.numpy as jnp
 
 import fnnets as fn
+from fnnets.command import parsing
+from fnnets.command.files import UsageError
 from fnnets.core import validate
 
 Progress = bool | Literal["auto"]
 LEAST = {"seed": 0, "copies": 0, "processes": 0}
+HIGHEST = {"momentum": 1.0}
 LOWEST = {"l2": 0.0, "momentum": 0.0, "pixels": 0.0, "degrees": 0.0, "scale": 1.0}
 
 
@@ -29,7 +30,8 @@ LOWEST = {"l2": 0.0, "momentum": 0.0, "pixels": 0.0, "degrees": 0.0, "scale": 1.
 class Common:
     """Options of every experiment.
 
-    Whole numbers are counts, from 1 or from what `LEAST` has; others are positive, or from what `LOWEST` has.
+    Whole numbers are counts, from 1 or from what `LEAST` has; others are positive, or from what `LOWEST` has, and below
+    what `HIGHEST` has.
 
     Attributes:
         out: folder for results; an experiment writes into its folder NAME in there.
@@ -45,16 +47,27 @@ class Common:
 
 
 def _check(name: str, value: Any) -> None:
-    if name == "seeds" and value is not None:
+    if name == "out":
+        check_folder(value)
+    elif name == "seeds" and value is not None:
         check_seeds(value)
     elif name == "dropout":
         fn.layers.dropout(value)  # raises for a rate outside [0, 1)
     elif name in LOWEST:
         validate.at_least(value, LOWEST[name], name, "give a number")
+        if value >= HIGHEST.get(name, float("inf")):
+            raise ValueError(f"{name} is {value}, expected below {HIGHEST[name]:g}; give less, such as 0.9")
     elif isinstance(value, int) and not isinstance(value, bool):
         validate.count(value, name, least=LEAST.get(name, 1))
     elif isinstance(value, float):
         validate.above(value, 0.0, name, "give a number")
+
+
+def check_folder(out: Path) -> None:
+    """Raise unless results can be written into `out`, as far as that shows before."""
+    above = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise ValueError(f"out is {out}, expected a folder that can be written, unlike {above}; give another")
 
 
 class OptionError(ValueError):
@@ -74,16 +87,10 @@ def parse(options: type, arguments: Sequence[str], name: str) -> Any:
     Traceback (most recent call last):
     experiments.harness.options.OptionError: digits: Missing value for argument '--out'. ...
     """
-    import tyro
-
-    complaint = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
-            return tyro.cli(options, args=list(arguments), prog=f"python -m experiments {name}")
-    except SystemExit as end:
-        if end.code in (0, None):
-            raise
-    raise OptionError(f"{name}: {_one_line(complaint.getvalue())}; see python -m experiments {name} --help")
+        return parsing.parse(options, arguments, f"python -m experiments {name}")
+    except UsageError as error:
+        raise OptionError(f"{name}: {error}") from None
 
 
 def arguments(options: Any) -> list[str]:
@@ -163,11 +170,3 @@ def keys(seeds: Sequence[int]):
     (2,)
     """
     return jax.vmap(jax.random.key)(jnp.asarray(seeds))
-
-
-def _one_line(box: str) -> str:
-    """The text in tyro's frame, between the title and the hints; the frame is of ASCII where it must be."""
-    parts = re.split(r"[─-]{3,}", re.sub(r"[│╭╮╰╯|+]", " ", box))
-    pieces = [re.sub(r"\s+", " ", part).strip(" ─-.") for part in parts]
-    pieces = [piece for piece in pieces if piece]
-    return pieces[1] if len(pieces) > 1 else "".join(pieces)

@@ -16,6 +16,7 @@ from typing import Any
 
 from experiments.harness import catalogue, results
 from experiments.harness.results import Figure
+from fnnets.data import DataNotFoundError
 
 HERE = Path(__file__).parents[1]
 HEAD = """<!-- Written by `python -m experiments table`; do not edit. -->
@@ -79,6 +80,9 @@ class Options:
 
 def run(options: Options) -> int:
     """Collect where a folder is given, then write the table."""
+    name, source = ("measured", options.measured) if options.collect is None else ("collect", options.collect)
+    if not source.is_dir():
+        raise DataNotFoundError(f"{name} is {source}, expected a folder of results; give one")
     if options.collect is not None:
         print(f"collected {collect(options.collect, options.measured)} files into {options.measured}")
     contents = load(options.measured)
@@ -153,14 +157,23 @@ def _summary(contents) -> str:
     for content in contents:
         seeds = ", ".join(map(str, content["seeds"]))
         shown = [each for each in map(figure, content["figures"]) if each.published is not None]
-        lines += [f"| {content['title']} {_row(each)} {seeds} |" for each in shown]
+        lines += [f"| {_cell(content['title'])} {_row(each)} {seeds} |" for each in shown]
     return "\n".join(lines) + "\n\n"
 
 
 def _row(each: Figure) -> str:
     published = "" if each.published is None else f"{each.published:{each.form}} {each.unit}".strip()
     bar = f"{_bar(each)}: {each.verdict}" if each.verdict else ""
-    return f"| {each.name} | {published} | {results.measured(each)} | {bar} |"
+    return f"| {_cell(each.name)} | {_cell(published)} | {_cell(results.measured(each))} | {bar} |"
+
+
+def _cell(text: str) -> str:
+    r"""Text in a cell of a table, whose ends `|` marks.
+
+    >>> print(_cell("conv5-4 | fc-10"))
+    conv5-4 \| fc-10
+    """
+    return text.replace("|", r"\|")
 
 
 def _bar(each: Figure) -> str:

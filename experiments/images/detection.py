@@ -30,7 +30,8 @@ from experiments.harness.results import Figure, Record
 from fnnets import plots
 from fnnets.core import validate
 from fnnets.data import Scenes
-from fnnets.data.scenes import FAR, cut
+from fnnets.data.resizing import cut
+from fnnets.data.scenes import FAR
 from fnnets.detection import Boxes, Evaluation, boxes
 
 BACKGROUND, ROUNDS, BATCH_SIZE, PER_OBJECT, PER_SCENE = 10, 3, 32, 4, 20

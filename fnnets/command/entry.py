@@ -5,16 +5,15 @@ exit status   0  right      1  wrong      2  bad input, or inconclusive      130
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
 import io
 import os
-import re
 import sys
 from collections.abc import Sequence
 
-from fnnets.command.files import UsageError, one_line
+from fnnets.command.files import UsageError
+from fnnets.command.parsing import nearest, parse
 
 COMMANDS = ("verify", "mutate", "statements")
 EXPERIMENTS = "they are in the repository, not in the package: clone it and run python -m experiments there"
@@ -51,8 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name == "experiments":
         return _error(f"fnnets experiments: {EXPERIMENTS}")
     if name not in COMMANDS:
-        known = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}"
-        return _error(f"fnnets: there is no command {name!r}, expected {known}; see fnnets --help")
+        known, near = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}", nearest(name, COMMANDS)
+        remedy = f"write fnnets {near}" if near else "see fnnets --help"
+        return _error(f"fnnets: there is no command {name!r}, expected {known}; {remedy}")
     missing = [package for package in ("tyro", "rich") if importlib.util.find_spec(package) is None]
     if missing:
         needed = " and ".join(missing)
@@ -64,7 +64,7 @@ def _run(name: str, rest: list[str]) -> int:
     _be_printable()
     try:
         module = importlib.import_module(f"fnnets.command.{name}")
-        status = module.run(_parse(module.Options, rest, f"fnnets {name}"))
+        status = module.run(parse(module.Options, rest, f"fnnets {name}"))
         sys.stdout.flush()
         return status
     except SystemExit as end:  # --help
@@ -76,32 +76,6 @@ def _run(name: str, rest: list[str]) -> int:
     except BrokenPipeError:  # the reader has gone; Python would raise again when it closes the stream
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
-
-
-def _parse(options: type, arguments: list[str], name: str) -> object:
-    """The dataclass `options` filled in from the command line.
-
-    Raises:
-        UsageError: an unknown option or a bad value.
-        SystemExit: `--help` was given, and is printed.
-    """
-    import tyro
-
-    output = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(output):
-            return tyro.cli(options, args=arguments, prog=name)
-    except SystemExit as end:
-        if end.code in (0, None):
-            raise
-    raise UsageError(f"{_unframed(output.getvalue())}; see {name} --help")
-
-
-def _unframed(box: str) -> str:
-    """The text in tyro's frame, between the title and the hints; the frame is of ASCII where it must be."""
-    parts = re.split(r"[─-]{3,}", re.sub(r"[│╭╮╰╯|+]", " ", box))
-    pieces = [piece for piece in (one_line(part).strip(" ─-.") for part in parts) if piece]
-    return pieces[1] if len(pieces) > 1 else "".join(pieces)
 
 
 def _be_printable() -> None:

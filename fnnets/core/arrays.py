@@ -158,7 +158,7 @@ def fitting(value: PyTree, name: str) -> PyTree:
     """
     if isinstance(value, jax.Array) or jax.dtypes.canonicalize_dtype(value.dtype) == value.dtype:
         return value
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         floats = value.astype(jnp.result_type(float))
         is_finite = np.isfinite(floats.sum())
     if not is_finite and not np.isfinite(floats).all() and np.isfinite(value).all():
@@ -167,6 +167,29 @@ def fitting(value: PyTree, name: str) -> PyTree:
             f"{floats.dtype} holds; scale them, or set jax_enable_x64 first"
         )
     return floats
+
+
+def whole(value: PyTree, name: str, dtype: type | None = None) -> PyTree:
+    """Integers in JAX's own, or as `dtype`, with a ValueError for those that would wrap; floats as from `fitting`.
+
+    >>> whole(np.array([2**32 + 3]), "x")
+    Traceback (most recent call last):
+    ValueError: x holds whole numbers from 4294967299 to 4294967299, expected -2147483648 to 2147483647, as int32 holds;
+    renumber them, or set jax_enable_x64 first
+    """
+    if not jnp.issubdtype(value.dtype, jnp.integer):
+        return fitting(value, name)
+    wanted = np.dtype(dtype or jax.dtypes.canonicalize_dtype(value.dtype))
+    if value.dtype == wanted or value.size == 0 or not is_concrete(value):
+        return value.astype(wanted)
+    limits, (low, high) = np.iinfo(wanted), _extremes(value)
+    if low < limits.min or high > limits.max:
+        remedy = "renumber them" if dtype else "renumber them, or set jax_enable_x64 first"
+        raise ValueError(
+            f"{name} holds whole numbers from {low} to {high}, expected {limits.min} to {limits.max}, as {wanted} "
+            f"holds; {remedy}"
+        )
+    return value.astype(wanted)
 
 
 def in_domain_of(objective: Objective, value: PyTree, name: str, mask: PyTree = None) -> None:

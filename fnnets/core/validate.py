@@ -172,14 +172,15 @@ def _raw_key_shape(kind: str) -> tuple[int, ...]:
 
 
 def array(value: PyTree, name: str) -> PyTree:
-    """`value` as an array of real numbers or bools, without copying one that is already an array.
+    """`value` as an array of real numbers or bools, without copying one that is an array in the machine's byte order.
 
     Complex numbers and floats wider than float64 are refused: JAX would drop a part of them.
     """
     if value is None:
         raise TypeError(f"{name} is None, expected an array; give one")
-    if hasattr(value, "dataset_size") and hasattr(value, "inputs"):
-        raise TypeError(f"{name} is a {type(value).__name__}, expected an array; give its field inputs")
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        fields, own = " or ".join(f".{field}" for field in value._fields[:2]), type(value).__name__
+        raise TypeError(f"{name} is of type {own}, expected an array; give a field of it, such as {fields}")
     if not isinstance(value, jax.Array | np.ndarray):
         try:
             value = np.asarray(value)
@@ -188,7 +189,7 @@ def array(value: PyTree, name: str) -> PyTree:
                 f"{name} cannot be read as an array ({error}), expected numbers; give a rectangular array"
             ) from None
     if value.dtype == bool or jnp.issubdtype(value.dtype, jnp.integer) or is_float(value.dtype):
-        return value
+        return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))  # JAX takes no other
     came = f"{name} has dtype {value.dtype}, expected real numbers"
     if jnp.issubdtype(value.dtype, jnp.complexfloating):
         raise TypeError(f"{came}; give real and imaginary parts as features of their own")

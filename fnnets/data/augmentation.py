@@ -24,16 +24,18 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.ndimage import map_coordinates
 
-from fnnets.core import validate
+from fnnets.core import arrays, validate
 from fnnets.core.types import Batch
-from fnnets.data import splits
+from fnnets.data import examples
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Num
 
 Shape = tuple[int, ...]
+LARGEST = 1e15
 
 
 def translate(images, pixels: float, *, key: Array, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
@@ -101,14 +103,17 @@ def augment(
     ((5, 8, 8), False)
     """
     validate.is_key(key, "augment: key")
-    validate.at_least(pixels, 0.0, "augment: pixels", "give the largest move in pixels")
-    validate.at_least(degrees, 0.0, "augment: degrees", "give the largest angle in degrees")
+    for amount, name, what in ((pixels, "pixels", "move in pixels"), (degrees, "degrees", "angle in degrees")):
+        validate.at_least(amount, 0.0, f"augment: {name}", f"give the largest {what}")
+        _check_size(amount, f"augment: {name}")
     if not isinstance(factors, tuple | list) or len(factors) != 2:
         raise TypeError(f"augment: factors is {factors!r}, expected (low, high); write (0.9, 1.1)")
     low, high = factors
     validate.above(low, 0.0, "augment: factors[0]", "1 keeps the size")
     validate.at_least(high, low if validate.is_concrete(low) else 0.0, "augment: factors[1]", "write (low, high)")
-    grid = _grid(images, image_shape, "augment: images")
+    _check_size(1 / low if validate.is_concrete(low) else low, "augment: 1 / factors[0]")
+    _check_size(high, "augment: factors[1]")
+    grid = _interpolable(_grid(images, image_shape, "augment: images"), "augment: images")
     return _restored(_augment(key, _floats(grid), pixels, degrees, low, high), grid.dtype, jnp.shape(images))
 
 
@@ -132,16 +137,19 @@ def affine(images, *, shifts=None, degrees=None, factors=None, image_shape: Shap
     >>> affine(jnp.array([[[1.0, 2.0], [3.0, 4.0]]]), degrees=jnp.array([90.0])).round().tolist()
     [[[2.0, 4.0], [1.0, 3.0]]]
     """
-    grid = _grid(images, image_shape, "affine: images")
+    grid = _interpolable(_grid(images, image_shape, "affine: images"), "affine: images")
     n = grid.shape[0]
     amounts = (
         _amounts(shifts, 0.0, (n, 2), "affine: shifts"),
         _amounts(degrees, 0.0, (n,), "affine: degrees"),
         _amounts(factors, 1.0, (n,), "affine: factors"),
     )
-    if validate.is_concrete(amounts[2]) and not bool((amounts[2] > 0).all()):
-        raise ValueError(f"affine: factors go down to {amounts[2].min()}, expected positive ones; 1 keeps the size")
-    return _restored(_resample(_floats(grid), *amounts), grid.dtype, jnp.shape(images))
+    if validate.is_concrete(amounts[2]) and not (np.asarray(amounts[2]) > 0).all():
+        least = np.asarray(amounts[2]).min()
+        raise ValueError(f"affine: factors go down to {least}, expected positive ones; 1 keeps the size")
+    if validate.is_concrete(amounts[2]):
+        _check_size(1 / np.asarray(amounts[2], np.float64), "affine: 1 / factors")
+    return _restored(_resample(_floats(grid), *map(jnp.asarray, amounts)), grid.dtype, jnp.shape(images))
 
 
 def shift(images, dy: int, dx: int, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
@@ -173,7 +181,7 @@ def nudge(batch: Batch, image_shape: Shape | None = None) -> Batch:
     """Five times the examples: all as they are, then all moved by one pixel up, down, left and right.
 
     Args:
-        batch: N images as in `shift`, with their targets.
+        batch: N images as in `shift`, with their targets, if they have any.
         image_shape: (H, W) or (H, W, C) of flat images.
 
     Returns:
@@ -186,10 +194,14 @@ def nudge(batch: Batch, image_shape: Shape | None = None) -> Batch:
     >>> nudge(fn.Batch(jnp.ones((2, 64)), jnp.array([3, 7])), image_shape=(8, 8)).targets.tolist()
     [3, 7, 3, 7, 3, 7, 3, 7, 3, 7]
     """
-    batch = splits.examples(batch, "nudge: batch")
+    batch = examples.checked(batch, "nudge: batch")
+    validate.finite(batch.inputs, "nudge: batch.inputs")
     moves = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
     moved = [shift(batch.inputs, dy, dx, image_shape) for dy, dx in moves]
-    return Batch(jnp.concatenate(moved), jnp.concatenate([jnp.asarray(batch.targets)] * len(moves)))
+    if batch.targets is None:
+        return Batch(jnp.concatenate(moved))
+    targets = jnp.asarray(arrays.whole(batch.targets, "nudge: batch.targets"))
+    return Batch(jnp.concatenate(moved), jnp.concatenate([targets] * len(moves)))
 
 
 def _grid(images, image_shape, name) -> Array:
@@ -199,7 +211,7 @@ def _grid(images, image_shape, name) -> Array:
     if image_shape is not None:
         image_shape = validate.shape(image_shape, "image_shape")
         if len(image_shape) not in (2, 3):
-            raise ValueError(f"image_shape is {image_shape}, expected (H, W) or (H, W, C)")
+            raise ValueError(f"image_shape is {image_shape}, expected (H, W) or (H, W, C); give the shape of one image")
         flat = math.prod(image_shape)
         if images.shape[1:] not in ((flat,), image_shape):
             raise ValueError(
@@ -213,7 +225,19 @@ def _grid(images, image_shape, name) -> Array:
         )
     if images.size == 0:
         raise ValueError(f"{name} has shape {images.shape}: no pixels, expected at least one; give it images")
-    return jnp.asarray(images.reshape(*images.shape[:3], -1))
+    return jnp.asarray(arrays.whole(images, name).reshape(*images.shape[:3], -1))
+
+
+def _interpolable(grid, name) -> Array:
+    """Images whose numbers float32 holds exactly, if they are whole ones."""
+    if jnp.issubdtype(grid.dtype, jnp.integer) and grid.dtype.itemsize >= 4 and validate.is_concrete(grid):
+        largest = max(abs(int(np.asarray(grid).min())), abs(int(np.asarray(grid).max())))
+        if largest > 2**24:
+            raise ValueError(
+                f"{name} holds whole numbers up to {largest}, expected at most {2**24}, which float32 holds exactly; "
+                "scale them"
+            )
+    return grid
 
 
 def _floats(grid):
@@ -228,12 +252,19 @@ def _restored(grid, dtype, shape):
 
 def _amounts(value, default, shape, name):
     if value is None:
-        return jnp.full(shape, default)
+        return np.full(shape, default, jnp.result_type(float))
     value = validate.array(value, name)
     validate.finite(value, name)
     if value.shape != shape:
         raise ValueError(f"{name} has shape {value.shape}, expected {shape}; give one amount for each image")
-    return jnp.asarray(value, jnp.result_type(float))
+    _check_size(value, name)
+    return value.astype(jnp.result_type(float))
+
+
+def _check_size(value, name) -> None:
+    """Raise where float32 would overflow in computing with these amounts; traced ones pass."""
+    if validate.is_concrete(value) and np.size(value) and np.max(np.abs(np.asarray(value, np.float64))) > LARGEST:
+        raise ValueError(f"{name} is as large as {np.max(np.abs(value)):g}, expected at most {LARGEST:g}; give less")
 
 
 @jax.jit

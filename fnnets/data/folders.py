@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fnnets.storage import files
 from fnnets.storage.errors import DataNotFoundError
 
 VARIABLE = "FNNETS_DATA"
@@ -19,23 +20,27 @@ def folder(data_dir: str | os.PathLike[str] | None, user: str, content: str) -> 
 
     Raises:
         DataNotFoundError: no folder is given, or it does not exist.
-        TypeError: `data_dir` is no path.
+        TypeError, ValueError: `data_dir` is no path.
 
     >>> folder("nowhere", "mnist", "MNIST's IDX files")
     Traceback (most recent call last):
-    fnnets.storage.errors.DataNotFoundError: mnist: data_dir nowhere is no directory; give one with MNIST's IDX files
+    fnnets.storage.errors.DataNotFoundError: mnist: data_dir nowhere is no directory, expected a directory;
+    give one with MNIST's IDX files
     """
     name, given = "data_dir", data_dir
     if given is None:
         name, given = VARIABLE, os.environ.get(VARIABLE)
-    if not given:
+    if given is None or given == "":
         raise DataNotFoundError(
-            f"{user}: data_dir is {data_dir!r} and {VARIABLE} gives no directory either; "
+            f"{user}: data_dir is {data_dir!r} and {VARIABLE} gives no directory either, expected one; "
             f"give one of them the directory with {content}"
         )
-    if not isinstance(given, str | os.PathLike):
-        raise TypeError(f"{user}: data_dir is {given!r} of type {type(given).__name__}, expected a path")
-    path = Path(given)
-    if not path.is_dir():
-        raise DataNotFoundError(f"{user}: {name} {path} is no directory; give one with {content}")
+    path = files.path(given, f"{user}: {name}")
+    try:
+        is_folder = path.is_dir()
+    except OSError:  # may not be looked at
+        is_folder = False
+    if not is_folder:
+        what = "a file" if path.is_file() else "no directory"
+        raise DataNotFoundError(f"{user}: {name} {path} is {what}, expected a directory; give one with {content}")
     return path

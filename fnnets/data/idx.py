@@ -23,10 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fnnets.storage.errors import DataError, DataNotFoundError
+from fnnets.storage import files
+from fnnets.storage.errors import DataError
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_RANK = 32  # what any NumPy takes
+IDX = "IDX file"
+REMEDY = "give the path of an IDX file, plain or .gz"
 LONGEST_HEADER = 4 + 4 * MAX_RANK
 
 
@@ -41,6 +44,7 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
         float32 or float64.
 
     Raises:
+        TypeError, ValueError: `path` is no path.
         DataNotFoundError: there is no such file.
         DataError: it cannot be read, its gzip stream is damaged, its magic is no IDX magic, or it holds
             fewer or more bytes than its header says.
@@ -52,24 +56,26 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     ...     read_idx(path).tolist()
     [[1, 2, 3], [4, 5, 6]]
     """
-    file = Path(path)
-    content = _content(file)
-    header, dtype, sizes = _header(file, content[:LONGEST_HEADER], len(content))
+    file = files.readable(path, "read_idx: path", REMEDY)
+    content, shown = _content(file), f"read_idx: path {file}"
+    header, dtype, sizes = _header(shown, content[:LONGEST_HEADER], len(content))
     try:
         return np.frombuffer(content, dtype, offset=header).reshape(sizes).astype(dtype.newbyteorder("="))
     except ValueError as error:  # no elements, but sizes whose product overflows
         raise DataError(
-            f"{file} has sizes {sizes}, expected some that an array can have ({error}); get it again"
+            f"{shown} has sizes {sizes}, expected some that an array can have ({error}); get it again"
         ) from None
 
 
-def map_idx(path: str | os.PathLike[str]) -> np.ndarray:
+def map_idx(path: str | os.PathLike[str], name: str = "map_idx: path") -> np.ndarray:
     """The array in a plain IDX file, memory-mapped: read-only, in the file's byte order.
 
     Args:
         path: the file.
+        name: the argument that it came by, for messages.
 
     Raises:
+        TypeError, ValueError: `path` is no path.
         DataNotFoundError: there is no such file.
         DataError: as for `read_idx`; or it is gzipped, and so cannot be mapped.
 
@@ -80,20 +86,22 @@ def map_idx(path: str | os.PathLike[str]) -> np.ndarray:
     ...     map_idx(path)[1].tolist()
     [4, 5, 6]
     """
-    file = Path(path)
-    try:
+    file = files.readable(path, name, "give the path of a .npy or IDX file")
+    shown = f"{name} {file}"
+    with files.reading(file, name, "give the path of a .npy or IDX file"):
         with file.open("rb") as opened:
             begin = opened.read(LONGEST_HEADER)
         length = file.stat().st_size
-    except OSError as error:
-        raise _unreadable(file, error) from None
     if begin[:2] == b"\x1f\x8b":
-        raise DataError(f"{file} is gzipped, expected a plain file to map; unpack it with gunzip first")
-    header, dtype, sizes = _header(file, begin, length)
-    return np.memmap(file, dtype, "r", header, sizes)
+        raise DataError(f"{shown} is gzipped, expected a plain file to map; unpack it with gunzip first")
+    header, dtype, sizes = _header(shown, begin, length, ".npy or IDX file")
+    if 0 in sizes:
+        raise DataError(f"{shown} has sizes {sizes}: no elements, expected at least one; get the file again")
+    with files.reading(file, name, "give the path of a regular file"):
+        return np.memmap(file, dtype, "r", header, sizes)
 
 
-def _header(file, begin: bytes, length: int) -> tuple[int, np.dtype, tuple[int, ...]]:
+def _header(file: str, begin: bytes, length: int, name: str = IDX) -> tuple[int, np.dtype, tuple[int, ...]]:
     """The header's length, the dtype and the sizes, of a file that begins so and has so many bytes."""
     if length < 4:
         raise DataError(_truncated(file, length, "at least 4"))
@@ -101,7 +109,7 @@ def _header(file, begin: bytes, length: int) -> tuple[int, np.dtype, tuple[int, 
     if begin[:2] != b"\0\0" or kind not in DTYPES or not 1 <= rank <= MAX_RANK:
         raise DataError(
             f"{file} begins with the magic {begin[:4].hex(' ')}, expected 00 00, a type (08 … 0e) and a rank: "
-            "it is no IDX file; give MNIST's original files"
+            f"it is {_named(begin, name)}"
         )
     header, dtype = 4 + 4 * rank, np.dtype(DTYPES[kind])
     if length < header:
@@ -118,28 +126,34 @@ def _header(file, begin: bytes, length: int) -> tuple[int, np.dtype, tuple[int, 
     return header, dtype, sizes
 
 
+def _named(begin: bytes, kind: str) -> str:
+    """What a file is that begins so, and what to do with it."""
+    if begin.startswith(b"\x93NUMPY"):
+        return "a NumPy file; read it with np.load or fnnets.data.memory_map"
+    if begin.startswith(b"PK"):
+        return "an archive, as .npz files are; take the arrays out with np.load and np.save"
+    remedy = "give MNIST's original files" if kind == IDX else "give one, as np.save writes it"
+    return f"no {kind}; {remedy}"
+
+
 def _truncated(file, came, expected):
     return f"{file} is truncated: it holds {came} bytes, expected {expected}; get the file again"
 
 
 def _content(file: Path) -> bytes:
     """The file's bytes, unpacked if they are gzipped (an IDX file begins with 0, a gzip stream with 1f 8b)."""
-    try:
+    with files.reading(file, "read_idx: path", REMEDY):
         raw = file.read_bytes()
-    except OSError as error:
-        raise _unreadable(file, error) from None
     if raw[:2] != b"\x1f\x8b":
         return raw
     try:
         return gzip.decompress(raw)
     except EOFError:
-        message = f"{file} is truncated: its gzip stream ends after {len(raw)} bytes, expected its end mark"
+        message = (
+            f"read_idx: path {file} is truncated: its gzip stream ends after {len(raw)} bytes, expected its end mark"
+        )
     except (gzip.BadGzipFile, zlib.error) as error:
-        message = f"{file} is damaged: its gzip stream cannot be unpacked ({error}), expected an intact one"
+        message = (
+            f"read_idx: path {file} is damaged: its gzip stream cannot be unpacked ({error}), expected an intact one"
+        )
     raise DataError(f"{message}; get the file again")
-
-
-def _unreadable(file: Path, error: OSError) -> DataError:
-    if isinstance(error, FileNotFoundError):
-        return DataNotFoundError(f"{file} does not exist; give the path of an IDX file, plain or .gz")
-    return DataError(f"{file} cannot be read ({error.strerror}); give the path of a readable IDX file")

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import arrays, validate
 from fnnets.core.types import Batch
 from fnnets.data import folders
 from fnnets.data.idx import read_idx
@@ -61,16 +61,20 @@ def mnist(data_dir: str | os.PathLike[str] | None = None, *, divisor: float = 25
 
     >>> mnist("nowhere")
     Traceback (most recent call last):
-    fnnets.storage.errors.DataNotFoundError: mnist: data_dir nowhere is no directory; give one with MNIST's IDX files
+    fnnets.storage.errors.DataNotFoundError: mnist: data_dir nowhere is no directory, expected a directory;
+    give one with MNIST's IDX files
     """
     validate.at_least(divisor, 1.0, "mnist: divisor", "give 256 or 255")
+    arrays.fitting(np.asarray(float(divisor)), "mnist: divisor")
     validate.count(validation, "mnist: validation", "give the number of images to validate on", least=0)
     folder = folders.folder(data_dir, "mnist", "MNIST's IDX files")
     images, labels = _pair(folder, *TRAIN, divisor)
     test_images, test_labels = _pair(folder, *TEST, divisor)
     train = len(labels) - validation
     if train < 1:
-        raise ValueError(f"mnist: validation is {validation} of {len(labels)} training images; leave at least one")
+        raise ValueError(
+            f"mnist: validation is {validation} of {len(labels)} training images, expected fewer; leave at least one"
+        )
     if images.shape[1:] != test_images.shape[1:]:
         raise DataError(
             f"{folder} holds training images of {images.shape[1]} pixels and test images of "

@@ -24,7 +24,7 @@ import numpy as np
 
 from fnnets.core import validate
 from fnnets.core.types import Batch
-from fnnets.data import sequences
+from fnnets.data import examples, sequences
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -56,7 +56,7 @@ def embedded_reber(key: Array, n: int, *, unique: bool = False) -> Batch:
         strings themselves are `reber_strings` of the same arguments.
 
     Raises:
-        TypeError, ValueError: no key, n is no int ≥ 1.
+        TypeError, ValueError: no key, n is no int ≥ 1, `unique` neither True nor False.
 
     >>> batch = embedded_reber(jax.random.key(0), 5)
     >>> batch.inputs.shape == batch.targets.shape, batch.targets[1, 0].tolist()
@@ -75,14 +75,16 @@ def reber_strings(key: Array, n: int, *, unique: bool = False) -> list[str]:
         unique: whether no string comes twice; those that do are passed over, so that long ones get more frequent.
 
     Raises:
-        TypeError, ValueError: no key, n is no int ≥ 1.
+        TypeError, ValueError: no key, n is no int ≥ 1, `unique` neither True nor False.
 
     >>> {string[0] + string[-1] for string in reber_strings(jax.random.key(0), 5)}
     {'BE'}
     """
-    validate.is_key(key, "reber_strings: key")
+    examples.check_key(key, "reber_strings: key")
     n = validate.count(n, "reber_strings: n", "give the number of strings")
-    random = np.random.default_rng(int(jax.random.bits(key, dtype=jnp.uint32)))
+    validate.flag(unique, "reber_strings: unique")
+    seed = examples.known(jax.random.bits(key, dtype=jnp.uint32), "reber_strings: key")
+    random = np.random.default_rng(int(seed))
     found: dict[int | str, str] = {}
     while len(found) < n:
         string = _string(random)

@@ -3,7 +3,6 @@
     scene    x = max over objects and fragments of their images, enlarged and moved
     object   side s = low (high / low)^u, u ~ U(0, 1); its frame overlaps no other; a fragment overlaps no frame
     fragment a part of a digit, a quarter to a half of the sides, enlarged like an object
-    resize   out[i] = Σ_j r_ij in[j],   r_ij ∝ max(0, 1 − |(i + ½) f − ½ − j| / max(f, 1)),   f = n_in / n_out
     crop     of an object's class: its frame, moved and scaled a little; of none: IoU < 0.45 with every object
 
 | symbol | name in code | shape |
@@ -11,7 +10,6 @@
 | x | `scenes.images` | (S, H, W, 1), in the units of the digits |
 | frames | `scenes.edges`: top, left, bottom, right, half-open | (S, K, 4) pixels |
 | classes | `scenes.classes` | (S, K) |
-| r | `_weights(n_in, n_out)`: linear, with antialiasing where an image shrinks | (n_out, n_in) |
 
 All is drawn on the host by NumPy, from a generator that the key seeds: the same key gives the same scenes. A frame is
 that of the digit's whole image, margin included, which is what a classifier of digits was trained with.
@@ -26,9 +24,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import arrays, validate
 from fnnets.core.types import Batch
-from fnnets.data import splits
+from fnnets.data import examples
+from fnnets.data.resizing import cut, resized
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -75,10 +74,8 @@ def scenes(
     images, labels = _digits(digits)
     count, objects = validate.count(count, "scenes: count"), validate.count(objects, "scenes: objects")
     fragments = validate.count(fragments, "scenes: fragments", least=0)
-    height, width = validate.shape(tuple(shape), "scenes: shape")
-    low, high = sizes
-    validate.at_least(low, 2, "scenes: sizes[0]", "give the smallest side in pixels")
-    validate.at_least(high, low, "scenes: sizes[1]", "write (smallest, largest)")
+    height, width = _plane(shape, "scenes: shape")
+    sizes = _range(sizes, "scenes: sizes")
     made = []
     for _ in range(count):
         frames = _frames(random, objects, (height, width), sizes)
@@ -121,11 +118,14 @@ def crops(
     ((16, 16, 16, 1), [10, 10, 10, 10, 10, 10, 10, 10])
     """
     random = _generator(key, "crops: key")
-    validate.is_instance(scenes, Scenes, "crops: scenes", "make them with fnnets.data.scenes")
+    scenes = _scenes(scenes, "crops: scenes")
     size, per_scene = validate.count(size, "crops: size"), validate.count(per_scene, "crops: per_scene", least=0)
     background = validate.count(background, "crops: background", "give the label of no object", least=0)
+    arrays.whole(np.array([background]), "crops: background", np.int32)
     per_object = validate.count(per_object, "crops: per_object", least=0)
     validate.at_least(shift, 0.0, "crops: shift", "give a part of the side")
+    if shift > 1:
+        raise ValueError(f"crops: shift is {shift}, expected at most 1, all of the side; give a part of the side")
     validate.at_least(zoom, 1.0, "crops: zoom", "1 keeps the size")
     found, empty = [], []
     for scene, edges in zip(scenes.images[..., 0], scenes.edges, strict=True):
@@ -135,55 +135,71 @@ def crops(
         empty += [cut(scene, place, size) for place in places]
     inputs = np.array(found + empty, np.float32).reshape(-1, size, size, 1)
     labels = [np.repeat(scenes.classes.ravel(), per_object), np.full(len(empty), background)]
-    return Batch(jnp.asarray(inputs), jnp.asarray(np.concatenate(labels), np.int32))
-
-
-def cut(image: np.ndarray, edges: np.ndarray, size: int) -> np.ndarray:
-    """The part of an image (H, W) within edges of whole pixels, (size, size).
-
-    >>> cut(np.eye(4), np.array([1, 0, 3, 2]), 2).tolist()
-    [[0.0, 1.0], [0.0, 0.0]]
-    """
-    top, left, bottom, right = edges
-    return resized(image[top:bottom, left:right], (size, size))
-
-
-def resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """An image (H, W) of another size, linear between pixels and antialiased, as by `jax.image.resize`.
-
-    >>> resized(np.array([[0.0, 4.0]]), (1, 4)).tolist()
-    [[0.0, 1.0, 3.0, 4.0]]
-    """
-    down, across = (_weights(*sides) for sides in zip(image.shape, shape, strict=True))
-    return (down @ image @ across.T).astype(image.dtype)
-
-
-def _weights(n_in, n_out):
-    f = n_in / n_out
-    distance = np.abs((np.arange(n_out)[:, None] + 0.5) * f - 0.5 - np.arange(n_in))
-    r = np.maximum(0.0, 1.0 - distance / max(f, 1.0))
-    return r / r.sum(axis=1, keepdims=True)
+    return Batch(jnp.asarray(inputs), jnp.asarray(arrays.whole(np.concatenate(labels), "crops: background", np.int32)))
 
 
 def _generator(key, name) -> np.random.Generator:
-    validate.is_key(key, name)
+    examples.check_key(key, name)
     is_typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     return np.random.default_rng(np.asarray(jax.random.key_data(key) if is_typed else key))
 
 
 def _digits(digits) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, h, h) and their labels."""
-    batch = splits.examples(digits, "scenes: digits")
-    images, labels = np.asarray(batch.inputs, np.float32), np.asarray(batch.targets)
+    batch = examples.checked(digits, "scenes: digits")
+    if batch.targets is None:
+        raise ValueError("scenes: digits.targets is None, expected a label for each of the images; give them labels")
+    validate.finite(batch.inputs, "scenes: digits.inputs")
+    images = np.asarray(arrays.fitting(batch.inputs, "scenes: digits.inputs"), np.float32)
+    labels = np.asarray(batch.targets)
     side = math.isqrt(math.prod(images.shape[1:]))
-    if images.shape[1:] not in ((side * side,), (side, side), (side, side, 1)):
+    if not images.size or images.shape[1:] not in ((side * side,), (side, side), (side, side, 1)):
         raise ValueError(
             f"scenes: digits.inputs has shape {images.shape}, expected square images (N, h·h), (N, h, h) or "
             "(N, h, h, 1); cut or pad them to squares"
         )
-    if labels.shape != (len(images),) or not len(images):
-        raise ValueError(f"scenes: digits.targets has shape {labels.shape}, expected a label for each of the images")
+    if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"scenes: digits.targets has shape {labels.shape} and dtype {labels.dtype}, expected an integer label for "
+            "each of the images; use targets.argmax(-1) if one-hot"
+        )
     return images.reshape(-1, side, side), labels
+
+
+def _plane(value, name) -> tuple[int, int]:
+    shape = validate.shape(value, name)
+    if len(shape) != 2:
+        raise ValueError(f"{name} is {shape}, expected (H, W); write (96, 96)")
+    return shape[0], shape[1]
+
+
+def _range(value, name) -> tuple[float, float]:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise TypeError(f"{name} is {value!r}, expected (smallest, largest); write (16, 32)")
+    low, high = value
+    validate.at_least(low, 2, f"{name}[0]", "give the smallest side in pixels")
+    validate.at_least(high, low, f"{name}[1]", "write (smallest, largest)")
+    return low, high
+
+
+def _scenes(value, name) -> Scenes:
+    """Scenes whose three arrays belong together."""
+    validate.is_instance(value, Scenes, name, "make them with fnnets.data.scenes")
+    images, edges, classes = (
+        np.asarray(validate.array(array, f"{name}.{field}")) for field, array in zip(Scenes._fields, value, strict=True)
+    )
+    fits = images.ndim == 4 and images.shape[3] == 1 and edges.shape == (*classes.shape, 4)
+    if not (fits and classes.ndim == 2 and len(classes) == len(images) and edges.size):
+        raise ValueError(
+            f"{name} has images of shape {images.shape}, edges {edges.shape} and classes {classes.shape}, expected "
+            "(S, H, W, 1), (S, K, 4) and (S, K); make them with fnnets.data.scenes"
+        )
+    if not (np.issubdtype(edges.dtype, np.integer) and np.issubdtype(classes.dtype, np.integer)):
+        raise TypeError(
+            f"{name} has edges of {edges.dtype} and classes of {classes.dtype}, expected integers of both; round them"
+        )
+    validate.finite(images, f"{name}.images")
+    return Scenes(images, edges, classes)
 
 
 def _frames(random, objects, shape, sizes) -> np.ndarray:
@@ -202,7 +218,8 @@ def _frames(random, objects, shape, sizes) -> np.ndarray:
         if len(frames) == objects:
             return frames
     raise ValueError(
-        f"scenes: {objects} objects of {low} to {high} pixels find no room in {shape[0]} x {shape[1]}; "
+        f"scenes: {objects} objects of {low} to {high} pixels find no room in a shape of {shape[0]} x {shape[1]}, "
+        "expected that they do; "
         "give a larger shape, fewer objects or smaller sizes"
     )
 

@@ -14,7 +14,8 @@
 | mask | `pad(…).mask` | (T, N) bool |
 
 `bucket` pads sequences of similar lengths together, which wastes fewer steps: one batch for each range of lengths.
-Labels are int32; floats keep their precision as far as JAX's settings have it.
+Labels are int32; floats keep their precision as far as JAX's settings have it. `pad` fills up with zeros; whoever pads
+by other means may give padded steps any integer label, such as −1, and any finite numbers: nothing reads them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import arrays, validate
 from fnnets.core.types import Batch
 from fnnets.data.digits import digits
 
@@ -53,17 +54,17 @@ def pad(sequences: Sequence, targets, length: int | None = None) -> Batch:
     >>> batch.inputs.shape, batch.targets.T.tolist(), batch.mask.T.tolist()
     ((3, 2, 2), [[5, 0, 0], [6, 7, 8]], [[True, False, False], [True, True, True]])
     """
-    arrays = _sequences(sequences, "pad: sequences")
-    answers = _answers(targets, arrays, "pad: targets")
-    longest = max(map(len, arrays))
+    ragged = _sequences(sequences, "pad: sequences")
+    answers = _answers(targets, ragged, "pad: targets")
+    longest = max(map(len, ragged))
     steps = longest if length is None else validate.count(length, "pad: length", "give a number of steps")
     if steps < longest:
-        where = max(range(len(arrays)), key=lambda i: len(arrays[i]))
+        where = max(range(len(ragged)), key=lambda i: len(ragged[i]))
         raise ValueError(
             f"pad: length is {steps}, but sequences[{where}] has {longest} steps, expected at least {longest}; "
             "cut the sequences, or give a larger length"
         )
-    return _batch(arrays, answers, steps)
+    return _batch(ragged, answers, steps)
 
 
 def bucket(sequences: Sequence, targets, boundaries: Sequence[int]) -> list[Batch]:
@@ -85,21 +86,21 @@ def bucket(sequences: Sequence, targets, boundaries: Sequence[int]) -> list[Batc
     >>> [batch.targets.tolist() for batch in bucket(sequences, np.array([0, 1, 2, 3]), (4, 6, 10))]
     [[0, 1, 3], [2]]
     """
-    arrays = _sequences(sequences, "bucket: sequences")
-    answers = _answers(targets, arrays, "bucket: targets")
+    ragged = _sequences(sequences, "bucket: sequences")
+    answers = _answers(targets, ragged, "bucket: targets")
     bounds = _boundaries(boundaries)
-    lengths = np.array([len(each) for each in arrays])
+    lengths = np.array([len(each) for each in ragged])
     if lengths.max() > bounds[-1]:
         raise ValueError(
-            f"bucket: sequences[{lengths.argmax()}] has {lengths.max()} steps, expected at most the last boundary, "
-            f"{bounds[-1]}; add a boundary of at least {lengths.max()}, or cut the sequence"
+            f"bucket: boundaries end with {bounds[-1]}, but sequences[{lengths.argmax()}] has {lengths.max()} steps, "
+            f"expected at most the last boundary; add a boundary of at least {lengths.max()}, or cut the sequence"
         )
     groups = np.searchsorted(bounds, lengths)
     batches = []
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
         chosen = answers[rows] if isinstance(answers, np.ndarray) else [answers[row] for row in rows]
-        batches.append(_batch([arrays[row] for row in rows], chosen, int(lengths[rows].max())))
+        batches.append(_batch([ragged[row] for row in rows], chosen, int(lengths[rows].max())))
     return batches
 
 
@@ -169,14 +170,14 @@ def _sequences(value, name) -> list[np.ndarray]:
         )
     if not value:
         raise ValueError(f"{name} is empty, expected at least one array (T_i, m); give it sequences")
-    arrays = [_sequence(each, f"{name}[{i}]") for i, each in enumerate(value)]
-    for i, each in enumerate(arrays):
-        if each.shape[1] != arrays[0].shape[1]:
+    ragged = [_sequence(each, f"{name}[{i}]") for i, each in enumerate(value)]
+    for i, each in enumerate(ragged):
+        if each.shape[1] != ragged[0].shape[1]:
             raise ValueError(
-                f"{name}[{i}] has {each.shape[1]} features and {name.split()[-1]}[0] {arrays[0].shape[1]}, expected "
+                f"{name}[{i}] has {each.shape[1]} features and {name.split()[-1]}[0] {ragged[0].shape[1]}, expected "
                 "the same; give every step of every sequence the same features"
             )
-    return arrays
+    return ragged
 
 
 def _sequence(value, name) -> np.ndarray:
@@ -190,27 +191,26 @@ def _sequence(value, name) -> np.ndarray:
     if array.size == 0:
         raise ValueError(f"{name} has shape {array.shape}, expected at least one step and one feature; leave it out")
     validate.finite(array, name)
-    return array
+    return arrays.fitting(array, name)
 
 
-def _answers(value, arrays, name) -> Answers:
+def _answers(value, ragged, name) -> Answers:
     """A list of N arrays, one for each sequence's steps, or one array with an answer a sequence."""
     if isinstance(value, list | tuple):
-        if len(value) != len(arrays):
-            raise ValueError(f"{name} holds {len(value)}, expected {len(arrays)}: one for each of the sequences")
+        if len(value) != len(ragged):
+            raise ValueError(f"{name} holds {len(value)}, expected {len(ragged)}: one for each of the sequences")
         answers = [np.asarray(validate.array(each, f"{name}[{i}]")) for i, each in enumerate(value)]
         if any(each.ndim for each in answers):
-            return [_steps(each, answers[0], len(arrays[i]), i, name) for i, each in enumerate(answers)]
+            return [_steps(each, answers[0], len(ragged[i]), i, name) for i, each in enumerate(answers)]
     array = np.asarray(validate.array(value, name))
     labels = jnp.issubdtype(array.dtype, jnp.integer)
-    if array.ndim not in (1, 2) or len(array) != len(arrays) or (array.ndim == 1) != labels:
-        n = len(arrays)
+    if array.ndim not in (1, 2) or len(array) != len(ragged) or (array.ndim == 1) != labels:
+        n = len(ragged)
         raise ValueError(
             f"{name} has shape {array.shape} and dtype {array.dtype}, expected floats ({n}, d) or integer labels "
             f"({n},) for {n} sequences; for an answer at every step give a list of arrays"
         )
-    validate.finite(array, name)
-    return array
+    return _kept(array, labels, name)
 
 
 def _steps(answer, first, steps, i, name) -> np.ndarray:
@@ -223,11 +223,19 @@ def _steps(answer, first, steps, i, name) -> np.ndarray:
             "write target[:, None] for d = 1, or give one array where each sequence has one answer"
         )
     if len(answer) != steps:
-        raise ValueError(f"{came}, but sequences[{i}] has {steps} steps; give an answer for each of them")
+        raise ValueError(f"{came}, but sequences[{i}] has {steps} steps, expected as many; give an answer for each")
     if answer.shape[1:] != first.shape[1:]:
-        raise ValueError(f"{came}, but targets[0] has shape {first.shape}; give all sequences the same kind of targets")
-    validate.finite(answer, f"{name}[{i}]")
-    return answer
+        raise ValueError(
+            f"{came}, but targets[0] has shape {first.shape}, expected the same but for the steps; give all sequences "
+            "the same kind of targets"
+        )
+    return _kept(answer, labels, f"{name}[{i}]")
+
+
+def _kept(answers: np.ndarray, are_labels: bool, name: str) -> np.ndarray:
+    """Finite answers that JAX's floats hold, or labels as int32."""
+    validate.finite(answers, name)
+    return arrays.whole(answers, name, np.int32) if are_labels else arrays.fitting(answers, name)
 
 
 def _boundaries(value) -> np.ndarray:
@@ -241,17 +249,24 @@ def _boundaries(value) -> np.ndarray:
     return bounds
 
 
-def _batch(arrays: list[np.ndarray], answers: Answers, steps: int) -> Batch:
-    lengths = np.array([len(each) for each in arrays])
+def _batch(ragged: list[np.ndarray], answers: Answers, steps: int) -> Batch:
+    lengths = np.array([len(each) for each in ragged])
     targets = answers if isinstance(answers, np.ndarray) else _padded(answers, steps)
     mask = np.arange(steps)[:, None] < lengths
-    return Batch(_numbers(_padded(arrays, steps)), _numbers(targets), jnp.asarray(mask))
+    return Batch(_numbers(_padded(ragged, steps)), _numbers(targets), jnp.asarray(mask))
 
 
-def _padded(arrays: list[np.ndarray], steps: int) -> np.ndarray:
-    dtype = np.result_type(*{each.dtype for each in arrays})
-    padded = np.zeros((steps, len(arrays), *arrays[0].shape[1:]), dtype)
-    for i, each in enumerate(arrays):
+def _joint(dtypes: set[np.dtype]) -> np.dtype:
+    """The dtype that holds numbers of all; float32 for float16 and bfloat16, neither of which holds the other."""
+    try:
+        return np.result_type(*dtypes)
+    except TypeError:
+        return np.dtype(np.float32)
+
+
+def _padded(ragged: list[np.ndarray], steps: int) -> np.ndarray:
+    padded = np.zeros((steps, len(ragged), *ragged[0].shape[1:]), _joint({each.dtype for each in ragged}))
+    for i, each in enumerate(ragged):
         padded[: len(each), i] = each
     return padded
 

@@ -24,19 +24,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import jax
 import numpy as np
 from jax.typing import ArrayLike
 
 from fnnets.core import validate
 from fnnets.core.types import Batch
 from fnnets.data.idx import map_idx
+from fnnets.storage import files
 from fnnets.storage.errors import DataError
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree
 
 BLOCK, POOL = 1024, 64
+REMEDY = "give the path of a .npy or IDX file"
 FIELDS = ("inputs", "targets", "mask")
 
 
@@ -70,33 +71,60 @@ def stream(
     """Examples for `fit` that are read by rows while it trains, and need not fit into memory.
 
     Args:
-            inputs: (N, …) array or memory map, or the path of a .npy or IDX file to map; sequences are (T, N, …).
-            targets: the same for the targets; None for networks that need none.
-            mask: the same for the (T, N) mask of sequences.
-            block: consecutive examples that stay near one another in every order.
-            pool: blocks that are mixed; block · pool ≥ N is the order of data in memory.
-            transform: a function of JAX for each minibatch on the device, such as the scaling of bytes.
+        inputs: (N, …) array or memory map, or the path of a .npy or IDX file to map; sequences are (T, N, …).
+        targets: the same for the targets; None for networks that need none.
+        mask: the same for the (T, N) bool mask of sequences.
+        block: consecutive examples that stay near one another in every order.
+        pool: blocks that are mixed; block · pool ≥ N is the order of data in memory.
+        transform: a function of JAX for each minibatch on the device, such as the scaling of bytes.
 
     Raises:
-            DataError: a file that is not there, damaged, or neither .npy nor IDX.
-            TypeError, ValueError: no arrays; a block or pool that is no int ≥ 1.
+        DataError: a file that is not there, damaged, or neither .npy nor IDX.
+        TypeError, ValueError: no arrays of real numbers; targets or a mask of other examples than the inputs, as far
+            as that shows without a network; a block or pool that is no int ≥ 1; a transform that is no function.
 
-        >>> import numpy as np
-        >>> pixels = np.arange(12, dtype=np.uint8).reshape(6, 2)
-        >>> stream(pixels, np.arange(6), block=2).inputs.shape
-        (6, 2)
+    >>> import numpy as np
+    >>> pixels = np.arange(12, dtype=np.uint8).reshape(6, 2)
+    >>> stream(pixels, np.arange(6), block=2).inputs.shape
+    (6, 2)
     """
-    validate.count(block, "stream: block", "give the number of consecutive examples that stay together")
-    validate.count(pool, "stream: pool", "give the number of blocks that are mixed")
-    if transform is not None and not callable(transform):
-        raise TypeError(f"stream: transform is {transform!r}, expected a function Batch -> Batch, or None")
+    block = validate.count(block, "stream: block", "give the number of consecutive examples that stay together")
+    pool = validate.count(pool, "stream: pool", "give the number of blocks that are mixed")
+    if transform is not None:
+        validate.is_function(
+            transform, "stream: transform", "give a function of a fnnets.Batch that gives one, or None"
+        )
     if inputs is None:
-        raise ValueError("stream: inputs is None, expected an array, or the path of a .npy or IDX file")
+        raise ValueError("stream: inputs is None, expected an array, or the path of a .npy or IDX file; give one")
     arrays: list[PyTree] = [
         None if value is None else _array(value, f"stream: {name}")
         for name, value in zip(FIELDS, (inputs, targets, mask), strict=True)
     ]
+    _check_lengths(*arrays)
     return Source(*arrays, block=block, pool=pool, transform=transform)
+
+
+def _check_lengths(inputs, targets, mask) -> None:
+    """Raise unless there are examples, and as many targets along one of the axes that may count them."""
+    if inputs.ndim < 2 or 0 in inputs.shape:
+        raise ValueError(
+            f"stream: inputs has shape {inputs.shape}, expected (N, …), or (T, N, …) of sequences, with at least one "
+            "number in each example; write inputs[:, None] for a single feature"
+        )
+    if mask is not None and (mask.dtype != bool or mask.shape != inputs.shape[:2]):
+        raise ValueError(
+            f"stream: mask has shape {mask.shape} and dtype {mask.dtype}, expected bool of shape {inputs.shape[:2]}, "
+            "(T, N) as the inputs of sequences; leave it None where nothing is padded"
+        )
+    if targets is None:
+        return
+    counts = inputs.shape[:1] if inputs.ndim == 2 else inputs.shape[:2]
+    if targets.ndim == 0 or targets.shape[0] not in counts:
+        expected = " or ".join(f"({count}, …)" for count in dict.fromkeys(counts))
+        raise ValueError(
+            f"stream: targets has shape {targets.shape} for inputs of shape {inputs.shape}, expected {expected}; "
+            "give both the same examples"
+        )
 
 
 def memory_map(path: str | os.PathLike[str]) -> np.ndarray:
@@ -106,6 +134,7 @@ def memory_map(path: str | os.PathLike[str]) -> np.ndarray:
         path: the file.
 
     Raises:
+        TypeError, ValueError: `path` is no path.
         DataNotFoundError: there is no such file.
         DataError: it is truncated, gzipped, of objects, or neither .npy nor IDX.
 
@@ -115,18 +144,23 @@ def memory_map(path: str | os.PathLike[str]) -> np.ndarray:
     ...     float(memory_map(folder + "/x.npy").sum())
     3.0
     """
-    file = Path(path)
-    try:
-        with file.open("rb") as opened:
-            magic = opened.read(6)
-    except OSError:
-        return map_idx(file)  # which raises the error
+    return _mapped(path, "memory_map: path")
+
+
+def _mapped(path, name: str) -> np.ndarray:
+    """The array of `memory_map`; `name` is the argument that the path came by."""
+    file = files.readable(path, name, REMEDY)
+    with files.reading(file, name, REMEDY), file.open("rb") as opened:
+        magic = opened.read(6)
     if magic != b"\x93NUMPY":
-        return map_idx(file)
+        return map_idx(file, name)
     try:
         return np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{file} cannot be mapped ({error}); get it again, or save numbers with np.save") from None
+    except Exception as error:  # whatever a parser raises on a damaged file
+        raise DataError(
+            f"{name} {file} cannot be mapped ({' '.join(str(error).split())}), expected a whole .npy file of numbers; "
+            "get it again, or save numbers with np.save"
+        ) from None
 
 
 def read_rows(array: np.ndarray, rows: np.ndarray, axis: int) -> np.ndarray:
@@ -197,9 +231,13 @@ def check_whole(array: np.ndarray, name: str) -> None:
 
 def _array(value, name) -> np.ndarray:
     if isinstance(value, str | os.PathLike):
-        return memory_map(value)
-    value = validate.array(value, name)
-    return np.asarray(value) if isinstance(value, jax.Array) else value
+        value = _mapped(value, name)
+    elif isinstance(value, bytes):
+        raise TypeError(f"{name} is {value!r} of type bytes, expected an array or a path; write os.fsdecode(path)")
+    if isinstance(value, np.ndarray):
+        validate.array(value[:0] if value.ndim else value, name)  # the dtype alone: a map is read later, row by row
+        return value
+    return np.asarray(validate.array(value, name))
 
 
 def _map_of(array: object) -> mmap.mmap | None:

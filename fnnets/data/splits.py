@@ -29,6 +29,7 @@ import numpy as np
 
 from fnnets.core import validate
 from fnnets.core.types import Batch
+from fnnets.data import examples
 from fnnets.storage import errors
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def split(
     """A partition of the examples into the given number of parts: two, or train, validation and test.
 
     Args:
-        batch: the data set, examples along the first axis; its `dataset_size` is not handed on, since each
-            part is a data set of its own.
+        batch: the data set, examples along the first axis, with targets or without; its `dataset_size` is not handed
+            on, since each part is a data set of its own.
         parts: the parts' sizes, ints that sum to the number of examples, or their fractions, floats that
             sum to 1 (the sizes are then rounded so that none is lost).
         key: PRNG key; None keeps the examples in their order.
@@ -65,15 +66,16 @@ def split(
     >>> second.inputs[:, 0].tolist()
     [5.0, 6.0, 7.0, 8.0, 9.0]
     """
-    batch = examples(batch, "split: batch", sequences)
-    n = _number(batch, sequences)
+    validate.flag(sequences, "split: sequences")
+    batch = examples.checked(batch, "split: batch", sequences)
+    n = examples.number(batch, sequences)
     sizes = _sizes(parts, n)
     _check_key(key, stratify, "split")
     if stratify:
         rows = _stratified(sizes, _labels(batch, "split"), _seed(key))
     else:
         rows = np.split(_order(key, n), np.cumsum(sizes)[:-1])
-    return tuple(rows_of(batch, part, sequences) for part in rows)
+    return tuple(examples.rows_of(batch, part, sequences) for part in rows)
 
 
 def k_fold(
@@ -99,8 +101,9 @@ def k_fold(
     >>> [validation.inputs[:, 0].tolist() for train, validation in k_fold(batch, 3, key=None)]
     [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
     """
-    batch = examples(batch, "k_fold: batch", sequences)
-    n = _number(batch, sequences)
+    validate.flag(sequences, "k_fold: sequences")
+    batch = examples.checked(batch, "k_fold: batch", sequences)
+    n = examples.number(batch, sequences)
     k = validate.count(k, "k_fold: k", "give the number of folds", least=2)
     if k > n:
         raise ValueError(f"k_fold: k is {k} with {n} examples, expected at most {n}; take fewer folds")
@@ -110,7 +113,10 @@ def k_fold(
     else:
         folds = np.array_split(_order(key, n), k)
     pairs = ((np.concatenate(folds[:i] + folds[i + 1 :]), folds[i]) for i in range(k))
-    return ((rows_of(batch, train, sequences), rows_of(batch, validation, sequences)) for train, validation in pairs)
+    return (
+        (examples.rows_of(batch, train, sequences), examples.rows_of(batch, validation, sequences))
+        for train, validation in pairs
+    )
 
 
 def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Batch, Batch]:
@@ -134,17 +140,18 @@ def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Bat
     >>> len(in_bag.inputs), 330 < len(out_of_bag.inputs) < 410
     (1000, True)
     """
-    batch = examples(batch, "bootstrap: batch", sequences)
-    validate.is_key(key, "bootstrap: key")
-    n = _number(batch, sequences)
-    drawn = np.asarray(jax.random.randint(key, (n,), 0, n))
+    validate.flag(sequences, "bootstrap: sequences")
+    batch = examples.checked(batch, "bootstrap: batch", sequences)
+    examples.check_key(key, "bootstrap: key")
+    n = examples.number(batch, sequences)
+    drawn = examples.known(jax.random.randint(key, (n,), 0, n), "bootstrap: key")
     left_out = np.setdiff1d(np.arange(n), drawn)
     if left_out.size == 0:
         raise ValueError(
             f"bootstrap: batch has {n} examples and this key's resample holds all of them, expected one to be "
             "left out; give more examples, or another key"
         )
-    return rows_of(batch, drawn, sequences), rows_of(batch, left_out, sequences)
+    return examples.rows_of(batch, drawn, sequences), examples.rows_of(batch, left_out, sequences)
 
 
 def bootstraps(batch: Batch, count: int, *, key: Array, sequences: bool = False) -> Iterator[tuple[Batch, Batch]]:
@@ -163,73 +170,20 @@ def bootstraps(batch: Batch, count: int, *, key: Array, sequences: bool = False)
     >>> [len(in_bag.inputs) for in_bag, _ in pairs]
     [50, 50, 50]
     """
-    batch = examples(batch, "bootstraps: batch", sequences)
+    validate.flag(sequences, "bootstraps: sequences")
+    batch = examples.checked(batch, "bootstraps: batch", sequences)
     count = validate.count(count, "bootstraps: count", "give the number of resamples")
-    validate.is_key(key, "bootstraps: key")
+    examples.check_key(key, "bootstraps: key")
     return (bootstrap(batch, key=jax.random.fold_in(key, i), sequences=sequences) for i in range(count))
-
-
-def examples(batch: Batch, name: str, sequences: bool = False) -> Batch:
-    """`batch` as arrays with the examples along the first axis, or the second: at least one, each with its target.
-
-    Raises:
-        TypeError: it is no `Batch`.
-        ValueError: it is empty, inputs and targets differ in number, or it is a padded batch of sequences
-            without `sequences`.
-
-    >>> examples(Batch([[1.0], [2.0]], [0, 1]), "batch").inputs.shape
-    (2, 1)
-    """
-    validate.is_instance(batch, Batch, name, "give fnnets.Batch(inputs, targets)")
-    if batch.mask is not None and not sequences:
-        raise ValueError(
-            f"{name}.mask is given, expected None: examples along the first axis; give sequences=True where there "
-            "is that argument, or do this before padding"
-        )
-    inputs, targets = validate.array(batch.inputs, f"{name}.inputs"), validate.array(batch.targets, f"{name}.targets")
-    mask = None if batch.mask is None else validate.array(batch.mask, f"{name}.mask")
-    batch = Batch(inputs, targets, mask)
-    if inputs.ndim <= sequences or 0 in inputs.shape[: 1 + sequences]:
-        wanted = "(T, N, …) with T, N >= 1" if sequences else "(N, …) with N >= 1"
-        raise ValueError(f"{name}.inputs has shape {inputs.shape}, expected {wanted}; give it examples")
-    n, timed = _number(batch, sequences), sequences and _is_timed(batch)
-    if not timed and (targets.ndim == 0 or len(targets) != n):
-        also = f" or ({len(inputs)}, {n}, …)" if sequences else ""
-        raise ValueError(
-            f"{name}.targets has shape {targets.shape}, expected ({n}, …){also}, one for each of the inputs; "
-            "give both the same examples"
-        )
-    if mask is not None and mask.shape != inputs.shape[:2]:
-        raise ValueError(f"{name}.mask has shape {mask.shape}, expected {inputs.shape[:2]}; give the inputs' own mask")
-    return batch
-
-
-def rows_of(batch: Batch, rows: np.ndarray, sequences: bool = False) -> Batch:
-    """The examples of those rows, or those sequences, as a data set of their own.
-
-    >>> rows_of(Batch(np.array([[1.0], [2.0]]), np.array([0, 1])), np.array([1])).targets.tolist()
-    [1]
-    """
-    if not sequences:
-        return Batch(batch.inputs[rows], batch.targets[rows])
-    targets = batch.targets[:, rows] if _is_timed(batch) else batch.targets[rows]
-    return Batch(batch.inputs[:, rows], targets, None if batch.mask is None else batch.mask[:, rows])
-
-
-def _number(batch, sequences) -> int:
-    return batch.inputs.shape[1 if sequences else 0]
-
-
-def _is_timed(batch) -> bool:
-    """Whether the targets of sequences have a time axis."""
-    return batch.targets.ndim >= 2 and batch.targets.shape[:2] == batch.inputs.shape[:2]
 
 
 def _sizes(parts, n: int) -> list[int]:
     if not isinstance(parts, Sequence | np.ndarray) or isinstance(parts, str) or len(parts) < 2:
         raise TypeError(f"split: parts is {parts!r}, expected at least two sizes or fractions; write (0.8, 0.2)")
     if any(isinstance(part, bool) or not isinstance(part, int | float | np.number) for part in parts):
-        raise TypeError(f"split: parts is {parts!r}, expected all sizes (ints) or all fractions (floats)")
+        raise TypeError(
+            f"split: parts is {parts!r}, expected all sizes (ints) or all fractions (floats); write (0.8, 0.2)"
+        )
     whole = all(isinstance(part, int | np.integer) for part in parts)
     if not math.isclose(math.fsum(parts), n if whole else 1.0, abs_tol=1e-6):
         raise ValueError(
@@ -239,20 +193,25 @@ def _sizes(parts, n: int) -> list[int]:
     ends = np.cumsum([0, *parts]) if whole else np.rint(np.cumsum([0.0, *parts]) * n).astype(int)
     sizes = np.diff(ends).tolist()
     if min(sizes) < 1:
-        raise ValueError(f"split: parts {tuple(parts)} give sizes {sizes} of {n} examples, expected none empty")
+        raise ValueError(
+            f"split: parts {tuple(parts)} give sizes {sizes} of {n} examples, expected none empty; "
+            "take fewer parts, or larger ones"
+        )
     return sizes
 
 
 def _check_key(key, stratify, name):
     validate.is_instance(stratify, bool, f"{name}: stratify", "write True or False")
     if key is not None:
-        validate.is_key(key, f"{name}: key")
+        examples.check_key(key, f"{name}: key")
     elif stratify:
         raise ValueError(f"{name}: key is None and stratify True, expected a key; make one with jax.random.key(0)")
 
 
 def _labels(batch, name):
     labels = batch.targets
+    if labels is None:
+        raise ValueError(f"{name}: batch.targets is None, expected integer labels (N,) to stratify by; stratify=False")
     came = f"{name}: batch.targets has shape {labels.shape} and dtype {labels.dtype}"
     if labels.ndim != 1:
         raise ValueError(f"{came}, expected integer labels (N,) to stratify by; use targets.argmax(-1) if one-hot")
@@ -262,11 +221,11 @@ def _labels(batch, name):
 
 
 def _order(key, n):
-    return np.arange(n) if key is None else np.asarray(jax.random.permutation(key, n))
+    return np.arange(n) if key is None else examples.known(jax.random.permutation(key, n), "key")
 
 
 def _seed(key) -> int:
-    return int(jax.random.bits(key, dtype=jnp.uint32))
+    return int(examples.known(jax.random.bits(key, dtype=jnp.uint32), "key"))
 
 
 def _stratified(sizes, labels, seed):

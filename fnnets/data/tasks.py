@@ -109,7 +109,7 @@ def copying_baseline(delay: int, symbols: int = 8, length: int = 10) -> float:
     [0.1733, 0.0945]
     """
     delay, symbols, length = _sizes(delay, symbols, length, "copying_baseline")
-    return length * math.log(symbols) / (delay + 2 * length)
+    return math.log(symbols) * (length / (delay + 2 * length))
 
 
 def temporal_order(key: Array, n: int, length: int, relevant: int = 2) -> Batch:
@@ -140,7 +140,9 @@ def temporal_order(key: Array, n: int, length: int, relevant: int = 2) -> Batch:
     n = _begin(key, n, "temporal_order")
     length = validate.count(length, "temporal_order: length", "the ranges of the symbols need 10 steps", least=10)
     if validate.count(relevant, "temporal_order: relevant", "give 2 or 3") not in ORDER_RANGES:
-        raise ValueError(f"temporal_order: relevant is {relevant}, expected 2 (experiment 6a) or 3 (6b)")
+        raise ValueError(
+            f"temporal_order: relevant is {relevant}, expected 2 or 3; write 2 for experiment 6a, 3 for 6b"
+        )
     codes_key, bits_key, *keys = jax.random.split(key, 2 + relevant)
     codes = jax.random.randint(codes_key, (length, n), 0, 4, jnp.int32)
     bits = jax.random.randint(bits_key, (relevant, n), 0, 2, jnp.int32)

@@ -26,9 +26,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import arrays, validate
 from fnnets.core.types import Batch
 from fnnets.data import folders
+from fnnets.storage import files
 from fnnets.storage.errors import DataError, DataNotFoundError
 
 if TYPE_CHECKING:
@@ -146,16 +147,18 @@ def shakespeare(data_dir: str | os.PathLike[str] | None = None) -> str:
 
     >>> shakespeare("nowhere")
     Traceback (most recent call last):
-    fnnets.storage.errors.DataNotFoundError: shakespeare: data_dir nowhere is no directory;
-    give one with tinyshakespeare.txt
+    fnnets.storage.errors.DataNotFoundError: shakespeare: data_dir nowhere is no directory, expected a
+    directory; give one with tinyshakespeare.txt
     """
-    file = folders.folder(data_dir, "shakespeare", SHAKESPEARE) / SHAKESPEARE
+    folder = folders.folder(data_dir, "shakespeare", SHAKESPEARE)
+    file = folder / SHAKESPEARE
     if not file.is_file():
-        raise DataNotFoundError(f"shakespeare: {file.parent} holds no {SHAKESPEARE}; put the file there")
+        raise DataNotFoundError(f"shakespeare: {folder} holds no {SHAKESPEARE}, expected that file; put it there")
     try:
-        text = file.read_bytes().decode()
+        with files.reading(file, "shakespeare: text", "put the file there again"):
+            text = file.read_bytes().decode()
     except UnicodeDecodeError as error:
-        raise DataError(f"{file} is no text in UTF-8 ({error}); get the file again") from None
+        raise DataError(f"{file} is no text in UTF-8 ({error}), expected text; get the file again") from None
     if not text:
         raise DataError(f"{file} is empty, expected text; get the file again")
     return text
@@ -175,7 +178,9 @@ def one_hot(codes, size: int) -> Float[Array, "*shape size"]:
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     size = validate.count(size, "one_hot: size", "give the number of symbols")
-    return jax.nn.one_hot(_integers(codes, size, "one_hot: codes"), size, dtype=jnp.float32)
+    arrays.whole(np.array([size - 1]), "one_hot: size - 1", np.int32)
+    codes = arrays.whole(_integers(codes, size, "one_hot: codes"), "one_hot: codes", np.int32)
+    return jax.nn.one_hot(codes, size, dtype=jnp.float32)
 
 
 def segments(codes, length: int, size: int) -> Batch:
@@ -234,7 +239,7 @@ def _text(codes, length, size, batch_size, user) -> tuple[np.ndarray, int]:
     if len(codes) <= batch_size * length:
         raise ValueError(
             f"{user}: codes holds {len(codes)} symbols, expected more than {batch_size * length} for one segment of "
-            f"{length} in each of {batch_size} streams; give more text, or a smaller length"
+            f"{length} in each of {batch_size} streams; give more text, or a smaller length or batch_size"
         )
     return codes, length
 
@@ -246,7 +251,7 @@ def _shifted(codes, unit) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _codes(codes, size, name) -> np.ndarray:
-    codes = np.asarray(_integers(codes, size, name), np.int32)
+    codes = np.asarray(arrays.whole(_integers(codes, size, name), name, np.int32))
     if codes.ndim != 1:
         raise ValueError(f"{name} has shape {codes.shape}, expected (n,), one text; flatten it")
     return codes

@@ -26,16 +26,10 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from fnnets.core import validate
+from fnnets.detection import checking
+from fnnets.detection.checking import Boxes
 
 Numbers = ArrayLike | Sequence[float] | Sequence[Sequence[float]]
-
-
-class Boxes(NamedTuple):
-    """Boxes in one image: edges (B, 4) in pixels, scores (B,), classes (B,); a ground truth has scores of 1."""
-
-    edges: np.ndarray
-    scores: np.ndarray
-    classes: np.ndarray
 
 
 class Evaluation(NamedTuple):
@@ -59,23 +53,13 @@ def make(edges: Numbers, classes: Numbers, scores: Numbers | None = None) -> Box
     """Checked `Boxes`; scores of 1 where none are given.
 
     Raises:
-        ValueError: edges that are not (B, 4) with top < bottom and left < right; not a class and score for each.
+        TypeError, ValueError: edges that are not finite numbers (B, 4) with top < bottom and left < right; not an
+            integer class and a finite score for each.
 
     >>> make([[0, 0, 8, 8]], [3]).scores.tolist()
     [1.0]
     """
-    edges = np.asarray(edges, float).reshape(-1, 4) if np.size(edges) == 0 else np.asarray(edges, float)
-    if edges.ndim != 2 or edges.shape[1] != 4:
-        raise ValueError(f"boxes: edges have shape {edges.shape}, expected (B, 4): top, left, bottom, right")
-    if not np.all(edges[:, :2] < edges[:, 2:]):
-        wrong = edges[~np.all(edges[:, :2] < edges[:, 2:], axis=1)][0].tolist()
-        raise ValueError(f"boxes: edges hold {wrong}, expected top < bottom and left < right; order them so")
-    scores = np.ones(len(edges)) if scores is None else np.asarray(scores, float)
-    labels = np.asarray(classes, int)
-    for name, values in (("scores", scores), ("classes", labels)):
-        if values.shape != (len(edges),):
-            raise ValueError(f"boxes: {name} have shape {values.shape}, expected ({len(edges)},): one for each box")
-    return Boxes(edges, scores, labels)
+    return checking.arrays_of(edges, scores, classes, "boxes: ")
 
 
 def from_map(
@@ -98,33 +82,43 @@ def from_map(
         background: the class that gives no boxes.
 
     Raises:
-        TypeError, ValueError: a map of another rank, a background that is none of its classes.
+        TypeError, ValueError: a map of another rank or that is not finite, a background that is none of its classes,
+            a negative threshold, sizes that are not one or two positive numbers.
 
     >>> from_map([[[0.1], [0.8]]], 4, (8, 8), 0.5, scale=0.5).edges.tolist()
     [[0.0, 8.0, 16.0, 24.0]]
     """
-    confidences = np.asarray(confidences)
+    confidences = np.asarray(validate.array(confidences, "from_map: confidences"))
     if confidences.ndim != 3:
-        raise ValueError(f"from_map: confidences has shape {confidences.shape}, expected (H', W', d) of one image")
+        raise ValueError(
+            f"from_map: confidences has shape {confidences.shape}, expected (H', W', d) of one image; "
+            "for a class map of several write confidences[i]"
+        )
+    validate.finite(confidences, "from_map: confidences")
     validate.at_least(threshold, 0.0, "from_map: threshold", "give the least confidence")
+    stride, size, scale = (
+        checking.pair(value, f"from_map: {name}")
+        for value, name in ((stride, "stride"), (size, "size"), (scale, "scale"))
+    )
     is_chosen = confidences >= threshold
     if background is not None:
-        background = validate.count(background, "from_map: background", "give the class of no object", least=0)
-        if background >= confidences.shape[2]:
-            raise ValueError(f"from_map: background is {background}, expected below {confidences.shape[2]} classes")
-        is_chosen[..., background] = False
+        is_chosen[..., checking.background(background, confidences.shape[2], "from_map: background")] = False
     *places, classes = np.nonzero(is_chosen)
-    corner = np.stack(places, axis=-1) * np.broadcast_to(stride, 2)
-    edges = np.concatenate([corner, corner + np.broadcast_to(size, 2)], axis=-1)
-    return Boxes(edges / np.tile(np.broadcast_to(scale, 2), 2), confidences[is_chosen].astype(float), classes)
+    corner = np.stack(places, axis=-1) * stride
+    edges = np.concatenate([corner, corner + size], axis=-1)
+    return Boxes(edges / np.tile(scale, 2), confidences[is_chosen].astype(float), classes)
 
 
 def join(parts: Sequence[Boxes]) -> Boxes:
     """The boxes of several sources, such as the levels of a pyramid, as one.
 
+    Raises:
+        TypeError, ValueError: no list of boxes, or boxes as from no `make`.
+
     >>> join([make([[0, 0, 8, 8]], [3]), make([[1, 1, 9, 9]], [5])]).classes.tolist()
     [3, 5]
     """
+    parts = checking.list_of(parts, "join: parts")
     edges, scores, classes = (np.concatenate(each) for each in zip(make([], []), *parts, strict=True))
     return Boxes(edges, scores, classes)
 
@@ -135,17 +129,28 @@ def chosen(boxes: Boxes, which: np.ndarray) -> Boxes:
     >>> chosen(make([[0, 0, 8, 8], [1, 1, 9, 9]], [3, 5]), [1]).classes.tolist()
     [5]
     """
-    edges, scores, classes = (np.asarray(each)[which] for each in boxes)
-    return Boxes(edges, scores, classes)
+    boxes = checking.checked(boxes, "chosen: boxes")
+    try:
+        return Boxes(boxes.edges[which], boxes.scores[which], boxes.classes[which])
+    except IndexError as error:
+        raise ValueError(
+            f"chosen: which does not fit ({error}), expected an index or mask of the boxes; give one"
+        ) from None
 
 
 def overlaps(a: ArrayLike, b: ArrayLike) -> np.ndarray:
     """IoU of edges (A, 4) with edges (B, 4), (A, B).
 
+    Raises:
+        TypeError, ValueError: edges that are not as for `make`.
+
     >>> overlaps([[0, 0, 2, 2]], [[0, 0, 2, 2], [0, 1, 2, 3], [2, 2, 4, 4]]).round(3).tolist()
     [[1.0, 0.333, 0.0]]
     """
-    a, b = (np.asarray(each, float).reshape(-1, 4) for each in (a, b))
+    return _overlaps(checking.edges(a, "overlaps: a"), checking.edges(b, "overlaps: b"))
+
+
+def _overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=-1)
@@ -162,18 +167,20 @@ def suppress(boxes: Boxes, overlap: float = 0.3, *, per_class: bool = True) -> B
         per_class: whether boxes of different classes may overlap as they like.
 
     Raises:
-        TypeError, ValueError: an overlap that is no number ≥ 0.
+        TypeError, ValueError: no `Boxes` as `make` gives them, an overlap that is no number in [0, 1].
 
     >>> suppress(make([[0, 0, 8, 8], [0, 1, 8, 9], [9, 9, 17, 17]], [3, 3, 3], [0.6, 0.9, 0.7])).scores.tolist()
     [0.9, 0.7]
     """
-    validate.at_least(overlap, 0.0, "suppress: overlap", "0.3 is usual")
+    boxes = checking.checked(boxes, "suppress: boxes")
+    checking.overlap(overlap, "suppress: overlap")
+    validate.flag(per_class, "suppress: per_class")
     order = np.argsort(-boxes.scores, kind="stable")
     kept = []
     while len(order):
         best, order = order[0], order[1:]
         kept.append(best)
-        is_covered = overlaps(boxes.edges[best], boxes.edges[order])[0] > overlap
+        is_covered = _overlaps(boxes.edges[None, best], boxes.edges[order])[0] > overlap
         is_same = boxes.classes[order] == boxes.classes[best]
         order = order[~(is_covered & (is_same | (not per_class)))]
     return chosen(boxes, np.array(kept, int))
@@ -182,15 +189,22 @@ def suppress(boxes: Boxes, overlap: float = 0.3, *, per_class: bool = True) -> B
 def match(found: Boxes, truth: Boxes, overlap: float = 0.5) -> np.ndarray:
     """The boxes that hit, (B,): by falling score each takes a truth of its class with IoU ≥ `overlap`, each once.
 
+    A box that shares no area with a truth does not hit it, even with an `overlap` of 0.
+
+    Raises:
+        TypeError, ValueError: no `Boxes` as `make` gives them, an overlap that is no number in [0, 1].
+
     >>> truth = make([[0, 0, 8, 8]], [3])
     >>> match(make([[0, 0, 8, 8], [0, 1, 8, 9], [0, 0, 8, 8]], [3, 3, 5], [0.6, 0.9, 0.8]), truth).tolist()
     [False, True, False]
     """
-    fits = np.where(found.classes[:, None] == truth.classes, overlaps(found.edges, truth.edges), 0.0)
+    found, truth = checking.checked(found, "match: found"), checking.checked(truth, "match: truth")
+    checking.overlap(overlap, "match: overlap")
+    fits = np.where(found.classes[:, None] == truth.classes, _overlaps(found.edges, truth.edges), 0.0)
     hits = np.zeros(len(found.scores), bool)
     for one in np.argsort(-found.scores, kind="stable"):
         best = int(fits[one].argmax()) if fits.shape[1] else -1
-        if best >= 0 and fits[one, best] >= overlap:
+        if best >= 0 and fits[one, best] >= overlap and fits[one, best] > 0:
             hits[one] = True
             fits[:, best] = -1.0
     return hits
@@ -199,10 +213,31 @@ def match(found: Boxes, truth: Boxes, overlap: float = 0.5) -> np.ndarray:
 def average_precision(hits: ArrayLike, scores: ArrayLike, truths: int) -> float:
     """AP: the area under the interpolated curve of boxes with these scores, of which some hit one of the truths.
 
+    Args:
+        hits: (B,) bools, or zeros and ones.
+        scores: (B,) finite numbers.
+        truths: how many truths there are, at least one and as many as hits.
+
+    Raises:
+        TypeError, ValueError: other ones.
+
     >>> round(average_precision([True, False, True], [0.9, 0.8, 0.7], 2), 4)     # 1/2 · 1 + 1/2 · 2/3
     0.8333
     """
-    recall, precision = _curve(np.asarray(hits), np.asarray(scores), truths)
+    hits, scores = checking.hits(hits, scores)
+    truths = validate.count(
+        truths, "average_precision: truths", "give the number of truths; the AP of none is undefined"
+    )
+    if hits.sum() > truths:
+        raise ValueError(
+            f"average_precision: truths is {truths} with {int(hits.sum())} hits, expected as many truths at least; "
+            "count the truths of all images, and let each be hit once"
+        )
+    return _average_precision(hits, scores, truths)
+
+
+def _average_precision(hits: np.ndarray, scores: np.ndarray, truths: int) -> float:
+    recall, precision = _curve(hits, scores, truths)
     greatest = np.maximum.accumulate(precision[::-1])[::-1]
     return float(np.sum(np.diff(recall, prepend=0.0) * greatest))
 
@@ -218,15 +253,21 @@ def evaluate(
         overlap: the least IoU of a hit.
 
     Raises:
-        ValueError: not one truth for each image, or no object in any.
+        TypeError, ValueError: not one truth for each image, or no object in any; no `Boxes` as `make` gives them;
+            a threshold that is no number, an overlap that is none in [0, 1].
 
     >>> truth = [make([[0, 0, 8, 8], [9, 9, 17, 17]], [3, 5])]
     >>> result = evaluate([make([[0, 0, 8, 8], [0, 9, 8, 17]], [3, 3], [0.9, 0.6])], truth)
     >>> result.precision, result.recall, result.average_precision
     (0.5, 0.5, 0.5)
     """
+    found, truth = checking.list_of(found, "evaluate: found"), checking.list_of(truth, "evaluate: truth")
+    validate.at_least(threshold, -np.inf, "evaluate: threshold", "give the least score")
+    checking.overlap(overlap, "evaluate: overlap")
     if len(found) != len(truth):
-        raise ValueError(f"evaluate: found has {len(found)} images and truth {len(truth)}; give one truth for each")
+        raise ValueError(
+            f"evaluate: found has {len(found)} images and truth {len(truth)}, expected as many; give one truth for each"
+        )
     hits = np.concatenate([np.zeros(0, bool), *(match(*pair, overlap) for pair in zip(found, truth, strict=True))])
     boxes, wanted = join(found), join(truth).classes
     if not len(wanted):
@@ -236,9 +277,9 @@ def evaluate(
     each = []
     for kind, truths in zip(*np.unique(wanted, return_counts=True), strict=True):
         is_kind = boxes.classes == kind
-        each.append(average_precision(hits[is_kind], boxes.scores[is_kind], int(truths)))
+        each.append(_average_precision(hits[is_kind], boxes.scores[is_kind], int(truths)))
     return Evaluation(
-        precision, float(hits[is_sure].sum()) / len(wanted), average_precision(hits, boxes.scores, len(wanted)),
+        precision, float(hits[is_sure].sum()) / len(wanted), _average_precision(hits, boxes.scores, len(wanted)),
         float(np.mean(each)), np.stack(_curve(hits, boxes.scores, len(wanted))),
     )  # fmt: skip
 

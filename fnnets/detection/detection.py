@@ -27,6 +27,7 @@ Boxes and their evaluation: `fnnets.detection.boxes`.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -35,15 +36,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from fnnets.core import validate
+from fnnets.core import arrays, validate
 from fnnets.core.types import Context, Network
-from fnnets.detection import boxes, sliding
+from fnnets.detection import boxes, checking, sliding
 from fnnets.detection.boxes import Boxes
 from fnnets.kernels import convolution, windows
 from fnnets.kernels.windows import Pair, Window
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
+
+
+LARGEST = 2**34
+"""Numbers in one level of a pyramid, at most; XLA ends the process where far more are wanted."""
 
 
 def map_stride(net: Network) -> Pair:
@@ -165,15 +170,38 @@ def pyramid(images: PyTree, scales: Sequence[float]) -> list[Float[Array, "n h w
         raise ValueError(
             f"pyramid: images has shape {images.shape}, expected (N, H, W, C); {sliding.axes_remedy(images)}"
         )
+    if 0 in images.shape[1:]:
+        raise ValueError(f"pyramid: images has shape {images.shape}: no pixels, expected at least one; give it images")
+    validate.finite(images, "pyramid: images")
+    images = arrays.fitting(images, "pyramid: images")
     count, height, width, channels = images.shape
     levels = []
-    for scale in scales:
-        validate.above(scale, 0.0, "pyramid: one of scales", "0.5 halves the sides")
+    for scale in _scales(scales, "pyramid: scales"):
         shape = count, round(scale * height), round(scale * width), channels
+        if math.prod(shape) > LARGEST:
+            raise ValueError(
+                f"pyramid: scales holds {scale}, which makes {shape[1]} x {shape[2]} pixels, expected at most "
+                f"{LARGEST} numbers in all of a size; give a smaller one, or fewer images"
+            )
         if 0 in shape[1:3]:
-            raise ValueError(f"pyramid: scale {scale} leaves no pixel of {height} x {width}; give a larger one")
+            raise ValueError(
+                f"pyramid: scales holds {scale}, which leaves no pixel of {height} x {width}, expected one that leaves "
+                "some; give a larger one"
+            )
         levels.append(images if shape == images.shape else jax.image.resize(images, shape, "linear", antialias=True))
     return levels
+
+
+def _scales(value, name: str) -> list[float]:
+    """The scales of a pyramid, at least one, each positive."""
+    if isinstance(value, str | bytes | dict) or np.ndim(value) == 0:
+        raise TypeError(f"{name} is {value!r}, expected a list of numbers; write [1.0, 0.5]")
+    found = list(value)
+    if not found:
+        raise ValueError(f"{name} is empty, expected at least one number; write [1.0] for the images as they are")
+    for number, scale in enumerate(found):
+        validate.above(scale, 0.0, f"{name}[{number}]", "0.5 halves the sides")
+    return found
 
 
 def detect(
@@ -199,6 +227,9 @@ def detect(
     ([0.0, 0.0, 16.0, 16.0], [0, 1, 2])
     """
     _, images = sliding.prepare(net, params, images, "detect", borders_differ)
+    scales = _scales(scales, "detect: scales")
+    _check_levels(net, images, scales)
+    _check_boxes(net, threshold, background, overlap, per_class)
     stride, size = map_stride(net), net.input_shape[:2]
     found: list[list[Boxes]] = [[] for _ in images]
     for level in pyramid(images, scales):
@@ -207,6 +238,31 @@ def detect(
         for each, confidences in zip(found, maps, strict=True):
             each.append(boxes.from_map(confidences, stride, size, threshold, scale=scale, background=background))
     return [boxes.suppress(boxes.join(each), overlap, per_class=per_class) for each in found]
+
+
+def _check_levels(net, images, scales) -> None:
+    """Raise for a scale at which images are smaller than those that the network was trained with."""
+    for scale in scales:
+        sides = tuple(round(scale * side) for side in images.shape[1:3])
+        if sides[0] < net.input_shape[0] or sides[1] < net.input_shape[1]:
+            raise ValueError(
+                f"detect: scales holds {scale}, which leaves {sides[0]} x {sides[1]} pixels, expected at least "
+                f"{net.input_shape[0]} x {net.input_shape[1]}, as the network was trained with; leave that scale out"
+            )
+
+
+def _check_boxes(net, threshold, background, overlap, per_class) -> None:
+    """Raise for what `boxes.from_map` and `boxes.suppress` would refuse once the maps are there."""
+    validate.at_least(threshold, 0.0, "detect: threshold", "give the least confidence")
+    if net.objective.domain == (0, 1) and threshold > 1:
+        raise ValueError(
+            f"detect: threshold is {threshold}, expected at most 1, as the network's outputs are; "
+            f"write {threshold} / 100 for per cent"
+        )
+    if background is not None:
+        checking.background(background, net.output_shape[-1], "detect: background")
+    checking.overlap(overlap, "detect: overlap")
+    validate.flag(per_class, "detect: per_class")
 
 
 @functools.lru_cache(maxsize=32)

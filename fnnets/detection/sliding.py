@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import shapes, validate
+from fnnets.core import arrays, shapes, validate
 from fnnets.core.types import Layer, Network
 from fnnets.kernels.windows import Pair
 
@@ -45,6 +45,7 @@ class Cut(NamedTuple):
 def prepare(net: Network, params: PyTree, images: Array, name: str, borders_differ: bool) -> tuple[Cut, Any]:
     """The network cut, and the images in the dtype of its parameters; all that can be wrong is found here."""
     validate.like(params, expected(net, name), f"{name}: params")
+    validate.flag(borders_differ, f"{name}: borders_differ")
     return cut(net, params, name, borders_differ), check_images(net, params, images, name)
 
 
@@ -77,7 +78,7 @@ def check_images(net: Network, params: PyTree, images: Array, name: str) -> Any:
             "the network was trained with; give larger images, or enlarge them with detection.pyramid"
         )
     validate.finite(images, f"{name}: images")
-    return jnp.asarray(images, jax.tree.leaves(params)[0].dtype)
+    return jnp.asarray(arrays.fitting(images, f"{name}: images"), jax.tree.leaves(params)[0].dtype)
 
 
 def axes_remedy(images: Array) -> str:

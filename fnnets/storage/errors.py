@@ -1,4 +1,4 @@
-"""Errors of data from outside: one exception type, and one for data that is not there.
+"""Errors of data from outside: one exception type, and its kinds: data that is not there, or cannot be written.
 
 A command catches `DataError`, prints its one line and ends with exit status 2.
 """
@@ -22,6 +22,14 @@ class DataNotFoundError(DataError, FileNotFoundError):
     """Data is not where it was looked for; both a `DataError` and a `FileNotFoundError`.
 
     >>> issubclass(DataNotFoundError, FileNotFoundError)
+    True
+    """
+
+
+class DataNotWrittenError(DataError, OSError):
+    """A file cannot be written where it should be; both a `DataError` and an `OSError`.
+
+    >>> issubclass(DataNotWrittenError, OSError)
     True
     """
 

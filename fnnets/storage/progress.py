@@ -1,4 +1,7 @@
-"""Progress of long work on standard error: a bar on a terminal, plain lines when piped, silence on request."""
+"""Progress of long work on standard error: a bar on a terminal, plain lines when piped, silence on request.
+
+Of more than `LINES` steps about as many lines are printed, those of the first two steps and of the last among them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+LINES = 10
 Progress = bool | Literal["auto"]
 
 
@@ -31,10 +35,32 @@ def progress(shown: Progress, total: int, title: str) -> Iterator[Callable[[str]
     if shown is False:
         yield lambda text: None
     elif not has_bar:
-        yield lambda text: print(f"{title}: {text}", file=sys.stderr, flush=True)
+        with _lines(total, title) as step:
+            yield step
     else:
         with _bar(total, title) as step:
             yield step
+
+
+@contextmanager
+def _lines(total: int, title: str) -> Iterator[Callable[[str], None]]:
+    every, done, waiting = max(1, round(total / LINES)), 0, ""
+
+    def show(text: str) -> None:
+        print(f"{title}: {text}", file=sys.stderr, flush=True)
+
+    def step(text: str) -> None:
+        nonlocal done, waiting
+        done, waiting = done + 1, text
+        if done <= 2 or done % every == 0:
+            show(text)
+            waiting = ""
+
+    try:
+        yield step
+    finally:
+        if waiting:
+            show(waiting)
 
 
 @contextmanager

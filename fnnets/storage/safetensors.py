@@ -31,7 +31,7 @@ import numpy as np
 
 from fnnets.core.types import Network
 from fnnets.storage import files
-from fnnets.storage.errors import DataError, DataNotFoundError
+from fnnets.storage.errors import DataError
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -55,8 +55,9 @@ def save(params: PyTree, path: str | os.PathLike[str], about: Mapping[str, str] 
     Raises:
         ImportError: safetensors is not installed.
         TypeError: a leaf is no array of numbers, or `about` no dict of str to str.
-        ValueError: two leaves have one name.
-        OSError: the operating system refuses; what was at `path` is still there.
+        ValueError: two leaves have one name; `params` is None, or `path` no path.
+        DataNotWrittenError: a `ValueError` and an `OSError`: `path` is a folder, or the operating system refuses; what
+            was at `path` is still there.
 
     >>> import tempfile, jax, fnnets as fn
     >>> net = fn.feedforward([2, 3, 1], objective=fn.objectives.linear_squared_error)
@@ -67,8 +68,13 @@ def save(params: PyTree, path: str | os.PathLike[str], about: Mapping[str, str] 
     ('DenseParams', True, {'trained': 'no'})
     """
     module, notes = safetensors("save"), _notes(about)
+    if params is None:
+        raise ValueError(
+            "save: params is None, expected a pytree of arrays; give those of net.init, or of fit's result"
+        )
+    files.writable(path, "save: path")
     arrays = {name: _array(name, leaf) for name, leaf in _named(params, "save: params").items()}
-    return files.write(Path(path), lambda temporary: temporary.write_bytes(module.save(arrays, notes)))
+    return files.write(path, lambda temporary: temporary.write_bytes(module.save(arrays, notes)), "save: path")
 
 
 def load(path: str | os.PathLike[str], net: PyTree) -> PyTree:
@@ -80,19 +86,21 @@ def load(path: str | os.PathLike[str], net: PyTree) -> PyTree:
 
     Raises:
         ImportError: safetensors is not installed.
-        TypeError: `net` is neither.
+        TypeError, ValueError: `net` is neither, or `path` no path.
         DataNotFoundError: there is no such file.
         DataError: the file is no safetensors file or is not whole; its names, shapes or dtypes are not those of
             `net`, of which the first that differs is named; it holds 64-bit numbers, but JAX is set to 32 bits.
 
     >>> load("no/such/file.safetensors", {"weights": jnp.ones(2)})
     Traceback (most recent call last):
-    fnnets.storage.errors.DataNotFoundError: load: path is no/such/file.safetensors, no such file; save writes it
+    fnnets.storage.errors.DataNotFoundError: load: path is no/such/file.safetensors, expected a file, but
+    there is none; save writes it
     """
     expected = _expected(net)
     wanted = _named(expected, "load: net")
     with _opened(path, "load") as file:
-        _agree({name: _kind(file, name) for name in file.keys()}, wanted, path)  # noqa: SIM118, no dict
+        found = {name: _kind(file, name) for name in file.keys()}  # noqa: SIM118, no dict
+        _agree(found, wanted, f"load: path is {os.fspath(path)}, which holds")
         leaves = [jnp.array(file.get_tensor(name)) for name in wanted]
     return jax.tree.unflatten(jax.tree.structure(expected), leaves)
 
@@ -132,21 +140,21 @@ def safetensors(user: str) -> ModuleType:
 @contextlib.contextmanager
 def _opened(path, user: str) -> Iterator[Any]:
     module = safetensors(user)
-    if not Path(path).is_file():
-        raise DataNotFoundError(f"{user}: path is {os.fspath(path)}, no such file; save writes it")
+    file = files.readable(path, f"{user}: path", "save writes it")
     try:
-        opened = module.safe_open(path, framework="numpy")
-    except OSError:
-        raise
+        opened = module.safe_open(file, framework="numpy")
     except Exception as error:  # whatever a parser raises on a damaged file
         raise DataError(
-            f"{user}: {os.fspath(path)} is no whole safetensors file ({' '.join(str(error).split())}); get it again"
+            f"{user}: path is {file}, no whole safetensors file ({' '.join(str(error).split())}), expected one; "
+            "get it again"
         ) from None
-    with opened as file:
-        yield file
+    with opened as found:
+        yield found
 
 
 def _expected(net) -> PyTree:
+    if net is None:
+        raise TypeError("load: net is None, expected a fnnets.Network, or a pytree of arrays; give the file's own")
     return jax.eval_shape(net.init, jax.random.key(0)) if isinstance(net, Network) else net
 
 
@@ -188,29 +196,29 @@ def _kind(file, name: str) -> tuple[str, tuple[int, ...]]:
     return part.get_dtype(), tuple(part.get_shape())
 
 
-def _agree(found: dict[str, tuple[str, tuple[int, ...]]], wanted: dict[str, Array], path) -> None:
-    """Raise unless the file holds what is wanted, no more and no less."""
+def _agree(found: dict[str, tuple[str, tuple[int, ...]]], wanted: dict[str, Array], holds: str) -> None:
+    """Raise unless the file holds what is wanted, no more and no less; messages begin with `holds`."""
     remedy = "load it into the network that it was saved from"
     for name, leaf in wanted.items():
         if name not in found:
             others = ", ".join(sorted(found)[:6]) or "nothing"
-            raise DataError(f"load: {path} holds no {name!r} but {others}; {remedy}")
+            raise DataError(f"{holds} no {name!r} but {others}, expected what net has; {remedy}")
         code, shape = found[name]
         if shape != tuple(leaf.shape):
-            raise DataError(f"load: {path} holds {name!r} of shape {shape}, expected {tuple(leaf.shape)}; {remedy}")
+            raise DataError(f"{holds} {name!r} of shape {shape}, expected {tuple(leaf.shape)} as net has; {remedy}")
         if code in ("F64", "I64", "U64") and jax.dtypes.canonicalize_dtype(np.float64) != np.float64:
             raise DataError(
-                f"load: {path} holds {name!r} in 64 bits ({code}), expected 32, to which JAX is set; "
+                f"{holds} {name!r} in 64 bits ({code}), expected 32, to which JAX is set; "
                 "set jax_enable_x64, or save it in float32"
             )
         if code != CODES[leaf.dtype.name]:
             raise DataError(
-                f"load: {path} holds {name!r} in {_dtype(code)}, expected {leaf.dtype.name}; "
+                f"{holds} {name!r} in {_dtype(code)}, expected {leaf.dtype.name}; "
                 f"give net=jax.tree.map(lambda leaf: leaf.astype({_dtype(code)!r}), params), or save it in another"
             )
     for name in sorted(found):
         if name not in wanted:
-            raise DataError(f"load: {path} holds {name!r} of shape {found[name][1]}, expected no such name; {remedy}")
+            raise DataError(f"{holds} {name!r} of shape {found[name][1]}, expected no such name in net; {remedy}")
 
 
 def _dtype(code: str) -> str:

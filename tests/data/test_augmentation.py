@@ -222,3 +222,38 @@ def test_amounts_that_are_not_one_for_each_image_are_refused(options, message):
 def test_shifts_are_whole_pixels():
     with pytest.raises(TypeError, match=r"dx is 0\.5"):
         shift(jnp.asarray(IMAGES), 1, 0.5)
+
+
+def test_numbers_that_jax_or_float32_would_change_are_refused():
+    large = np.full((1, 2, 2), 2**32 + 3)
+    for call in (
+        lambda: shift(large, 0, 1), lambda: translate(large, 1.0, key=KEY), lambda: nudge(Batch(large))
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="images holds whole numbers from 4294967299"):
+            call()
+    with pytest.raises(ValueError, match="whole numbers up to 16777217, expected at most 16777216, which float32"):
+        translate(np.full((1, 2, 2), 2**24 + 1, np.int32), 0.0, key=KEY)
+    with pytest.raises(ValueError, match=r"images holds numbers up to 1e\+300"):
+        shift(np.full((1, 2, 2), 1e300), 0, 1)
+    with pytest.raises(ValueError, match=r"nudge: batch.targets holds whole numbers from 4294967299"):
+        nudge(Batch(np.ones((1, 2, 2)), np.array([2**32 + 3])))
+
+
+def test_unlabelled_images_are_nudged():
+    assert nudge(Batch(np.ones((2, 3, 3)))).targets is None
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: translate(x, 1e300, key=KEY), r"augment: pixels is as large as 1e\+300, expected at most 1e\+15"),
+        (lambda x: rotate(x, 1e30, key=KEY), "augment: degrees is as large as"),
+        (lambda x: scale(x, (1, 1e300), key=KEY), r"augment: factors\[1\] is as large as"),
+        (lambda x: scale(x, (1e-40, 1), key=KEY), r"augment: 1 / factors\[0\] is as large as"),
+        (lambda x: affine(x, shifts=np.full((2, 2), 1e38)), "affine: shifts is as large as"),
+        (lambda x: affine(x, factors=np.array([1e-20, 1])), "affine: 1 / factors is as large as"),
+    ],
+)
+def test_amounts_at_which_float32_overflows_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(np.ones((2, 3, 3), np.float32))

@@ -56,12 +56,14 @@ def test_the_folder_is_found_by_the_variable_and_below_it(small_mnist, tmp_path_
 
 def test_missing_things_are_named(small_mnist, monkeypatch):
     folder = small_mnist[0]
-    assert "is no directory; give one" in refusal(folder / "nowhere")
-    assert "is no directory; give one" in refusal(folder / IMAGES)
+    assert "is no directory, expected a directory; give one" in refusal(folder / "nowhere")
+    assert "is a file, expected a directory; give one" in refusal(folder / IMAGES)
     (folder / LABELS).unlink()
     assert "holds no train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz" in refusal(folder)
     monkeypatch.delenv("FNNETS_DATA", raising=False)
-    with pytest.raises(DataNotFoundError, match=r"data_dir is None and FNNETS_DATA gives no directory either; give"):
+    with pytest.raises(
+        DataNotFoundError, match=r"data_dir is None and FNNETS_DATA gives no directory either, expected one"
+    ):
         mnist()
     with pytest.raises(FileNotFoundError):
         mnist("")

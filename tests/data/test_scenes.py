@@ -6,7 +6,8 @@ import pytest
 
 from fnnets import Batch
 from fnnets.data import crops, scenes
-from fnnets.data.scenes import Scenes, resized
+from fnnets.data.resizing import resized
+from fnnets.data.scenes import Scenes
 from fnnets.detection.boxes import overlaps
 
 KEY, OTHER = jax.random.key(0), jax.random.key(1)
@@ -104,11 +105,11 @@ def test_where_crops_are_cut():
     ("change", "error", "message"),
     [
         ({"digits": Batch(np.ones((3, 7, 6)), np.zeros(3, int))}, ValueError, r"shape \(3, 7, 6\), expected square"),
-        ({"digits": Batch(np.ones((3, 49)), np.ones((3, 2)))}, ValueError, "expected a label for each"),
+        ({"digits": Batch(np.ones((3, 49)), np.ones((3, 2)))}, ValueError, "expected an integer label for each"),
         ({"digits": np.ones((3, 49))}, TypeError, "scenes: digits"),
         ({"key": 0}, TypeError, "scenes: key is 0"),
         ({"count": 0}, ValueError, "scenes: count is 0"),
-        ({"objects": 30}, ValueError, "30 objects of 16 to 32 pixels find no room in 96 x 96"),
+        ({"objects": 30}, ValueError, "30 objects of 16 to 32 pixels find no room in a shape of 96 x 96"),
         ({"sizes": (100, 100)}, ValueError, "find no room"),
         ({"sizes": (32, 16)}, ValueError, r"sizes\[1\] is 16"),
     ],
@@ -124,3 +125,30 @@ def test_a_scene_without_background_is_refused():
     full = Scenes(np.ones((1, 8, 8, 1)), everywhere, np.zeros((1, len(corners)), int))
     with pytest.raises(ValueError, match="crops: no background in a scene of 8 x 8"):
         crops(full, 8, key=KEY, background=9)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"edges": np.zeros((1, 2, 3), int)}, r"has images of shape .* edges \(1, 2, 3\) .* expected \(S, H, W, 1\)"),
+        ({"edges": np.zeros((1, 2, 4))}, "has edges of float64"),
+        ({"images": np.full((1, 9, 9, 1), np.nan)}, "scenes.images holds 81 values"),
+        ({"classes": None}, "scenes.classes is None"),
+    ],
+)
+def test_scenes_that_do_not_belong_together_are_refused(change, message):
+    good = Scenes(np.ones((1, 9, 9, 1)), np.array([[[0, 0, 3, 3], [4, 4, 8, 8]]]), np.array([[0, 1]]))
+    with pytest.raises((TypeError, ValueError), match=message):
+        crops(good._replace(**change), 4, key=KEY, background=10)
+
+
+def test_a_background_that_int32_does_not_hold_is_refused():
+    good = Scenes(np.ones((1, 9, 9, 1)), np.array([[[0, 0, 3, 3]]]), np.array([[0]]))
+    with pytest.raises(ValueError, match="crops: background holds whole numbers from 4294967296"):
+        crops(good, 4, key=KEY, background=2**32)
+
+
+def test_a_shift_beyond_the_side_is_refused():
+    good = Scenes(np.ones((1, 9, 9, 1)), np.array([[[0, 0, 3, 3]]]), np.array([[0]]))
+    with pytest.raises(ValueError, match=r"crops: shift is 2.0, expected at most 1"):
+        crops(good, 4, key=KEY, background=10, shift=2.0)

@@ -160,7 +160,7 @@ def test_a_length_below_the_longest_is_refused():
         (
             (2, 3),
             ValueError,
-            r"sequences\[1\] has 4 steps, expected at most the last boundary, 3; add a boundary of .* 4",
+            r"boundaries end with 3, but sequences\[1\] has 4 steps, expected .*; add a boundary of .* 4",
         ),
         ((4, 4), ValueError, "growing lengths"),
         ((5, 4), ValueError, "growing lengths"),
@@ -180,3 +180,40 @@ def test_a_mask_of_something_else_is_refused():
     for mask in (batch.mask.T, batch.mask.astype(int), batch.mask[:, 0], np.ones((4, 3), bool)):
         with pytest.raises(ValueError, match=r"unpad: mask has shape .* give the mask of the same batch"):
             unpad(batch.inputs, mask)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([2**32 + 3, 1], r"pad: targets holds whole numbers from 1 to 4294967299, expected .* as int32 holds"),
+        ([np.array([2**31, 0]), np.array([1])], r"pad: targets\[0\] holds whole numbers from 0 to 2147483648"),
+        (np.array([2**63, 1], np.uint64), "holds whole numbers from 1 to 9223372036854775808"),
+        (
+            [np.array([[1e300], [0]]), np.array([[1.0]])],
+            r"targets\[0\] holds numbers up to 1e\+300, expected at most 3",
+        ),
+    ],
+)
+@pytest.mark.parametrize("x64", [False, True])
+def test_targets_that_jax_would_change_are_refused(labels, message, x64):
+    sequences = [np.ones((2, 1)), np.ones((1, 1))]
+    with jax.enable_x64(x64):
+        if x64 and "1e" in message:
+            assert float(pad(sequences, labels).targets[0, 0, 0]) == 1e300
+            return
+        with pytest.raises(ValueError, match=message):
+            pad(sequences, labels)
+        with pytest.raises(ValueError, match=message.replace("pad", "bucket")):
+            bucket(sequences, labels, (2,))
+
+
+def test_labels_of_several_integer_types_stay_labels():
+    batch = pad([np.ones((1, 1))] * 2, [np.array([3], np.uint64), np.array([-1], np.int64)])
+    assert batch.targets.dtype == np.int32
+    assert batch.targets.tolist() == [[3, -1]]
+
+
+def test_halves_of_both_kinds_are_padded_together():
+    batch = pad([np.ones((1, 1), np.float16), np.full((1, 1), 3e38, jnp.bfloat16)], np.array([0, 1]))
+    assert batch.inputs.dtype == np.float32
+    np.testing.assert_allclose(batch.inputs.ravel(), [1, 3e38], rtol=1e-2)

@@ -127,7 +127,7 @@ def test_bad_files_are_refused_in_one_line(tmp_path, number):
 
 
 def test_a_missing_file_says_so(tmp_path):
-    with pytest.raises(fn.data.DataNotFoundError, match="does not exist"):
+    with pytest.raises(fn.data.DataNotFoundError, match=r"stream: inputs is .*nothing.npy, expected a file, but"):
         fn.data.stream(tmp_path / "nothing.npy")
 
 
@@ -138,6 +138,12 @@ def test_a_missing_file_says_so(tmp_path):
         ({"inputs": ROWS, "block": 0}, ValueError, "block is 0"),
         ({"inputs": ROWS, "pool": 1.5}, TypeError, "pool is 1.5"),
         ({"inputs": ROWS, "transform": 3}, TypeError, "transform is 3"),
+        ({"inputs": ROWS, "targets": np.ones(3)}, ValueError, r"targets has shape \(3,\) for inputs of shape"),
+        ({"inputs": ROWS, "mask": np.ones(3, bool)}, ValueError, r"mask has shape \(3,\) and dtype bool, expected"),
+        ({"inputs": ROWS[:, 0]}, ValueError, r"write inputs\[:, None\] for a single feature"),
+        ({"inputs": ROWS[:0]}, ValueError, r"expected .* with at least one"),
+        ({"inputs": np.array([[{}]], object)}, TypeError, "stream: inputs has dtype object"),
+        ({"inputs": ROWS * 1j}, TypeError, "stream: inputs has dtype complex"),
         ({"inputs": [["a"]]}, TypeError, "stream: inputs has dtype"),
     ],
 )

@@ -284,7 +284,10 @@ def test_sequences_are_stratified_by_their_labels():
         (Batch(np.ones((0, 3, 1)), np.ones(3)), "T, N >= 1"),
         (Batch(np.ones((3, 4, 1)), np.ones(3)), r"targets has shape \(3,\), expected \(4, …\) or \(3, 4, …\)"),
         (Batch(np.ones((3, 4, 1)), np.ones((3, 5))), r"targets has shape \(3, 5\)"),
-        (Batch(np.ones((3, 4, 1)), np.ones(4), np.ones((4, 3), bool)), r"mask has shape \(4, 3\), expected \(3, 4\)"),
+        (
+            Batch(np.ones((3, 4, 1)), np.ones(4), np.ones((4, 3), bool)),
+            r"mask has shape \(4, 3\) and dtype bool, expected bool",
+        ),
     ],
 )
 def test_bad_batches_of_sequences_are_refused_at_once(make, batch, message):
@@ -301,3 +304,50 @@ def test_a_stratification_of_another_kind_is_refused():
     batch = Batch(jnp.ones((6, 2)), jnp.arange(6) % 2)
     with pytest.raises(TypeError, match="split: stratify is 'no' of type str, expected bool; write True or False"):
         split(batch, (0.5, 0.5), key=jax.random.key(0), stratify="no")
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+def test_unlabelled_examples_are_taken_apart_as_labelled_ones(sequences):
+    x = np.arange(40.0).reshape(2, 10, 2) if sequences else np.arange(20.0).reshape(10, 2)
+    axis = int(sequences)
+    plain, labelled = Batch(x), Batch(x, np.arange(10))
+
+    def parts(batch):
+        pairs = [bootstrap(batch, key=KEY, sequences=sequences), *bootstraps(batch, 2, key=KEY, sequences=sequences)]
+        folds = list(k_fold(batch, 3, key=KEY, sequences=sequences))
+        return [
+            *split(batch, (6, 4), key=KEY, sequences=sequences),
+            *(part for pair in [*pairs, *folds] for part in pair),
+        ]
+
+    for part, other in zip(parts(plain), parts(labelled), strict=True):
+        assert part.targets is None
+        np.testing.assert_array_equal(part.inputs, other.inputs)
+        assert part.inputs.shape[axis] == len(other.targets)
+
+
+def test_unlabelled_examples_cannot_be_stratified():
+    with pytest.raises(ValueError, match=r"targets is None, expected integer labels \(N,\) to stratify by"):
+        split(Batch(np.ones((4, 2))), (2, 2), key=KEY, stratify=True)
+
+
+def test_sequences_without_the_word_for_it_are_pointed_to_it():
+    batch = Batch(np.ones((5, 4, 2)), np.arange(4))
+    for call in (lambda: split(batch, (2, 2), key=None), lambda: k_fold(batch, 2, key=None)):
+        with pytest.raises(ValueError, match=r"give sequences=True .* if inputs of shape \(5, 4, 2\) are time-major"):
+            call()
+
+
+def test_rows_are_chosen_on_the_host_and_not_while_jax_traces():
+    x = np.arange(12.0).reshape(6, 2)
+    traced = jax.jit(lambda x: split(Batch(x), (4, 2), key=None)[1].inputs)(x)
+    np.testing.assert_array_equal(traced, x[4:])
+    for call in (lambda key: split(Batch(x), (4, 2), key=key), lambda key: bootstrap(Batch(x), key=key)):
+        for chosen in (lambda key: key, lambda key: KEY):
+            with pytest.raises(TypeError, match=r"key is used while JAX traces, expected .* call outside jit"):
+                jax.jit(lambda key, call=call, chosen=chosen: call(chosen(key)))(KEY)
+
+
+def test_a_mask_of_floats_is_refused():
+    with pytest.raises(ValueError, match=r"mask has shape \(3, 4\) and dtype float64, expected bool of shape \(3, 4\)"):
+        split(Batch(np.ones((3, 4, 2)), np.arange(4), np.ones((3, 4))), (2, 2), key=None, sequences=True)

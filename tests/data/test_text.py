@@ -190,7 +190,7 @@ def test_shakespeare_is_found_by_argument_and_variable(tmp_path, monkeypatch):
 
 
 def test_what_is_not_shakespeare_is_refused(tmp_path):
-    with pytest.raises(DataNotFoundError, match=f"{tmp_path} holds no {FILE}; put the file there"):
+    with pytest.raises(DataNotFoundError, match=f"{tmp_path} holds no {FILE}, expected that file; put it there"):
         shakespeare(tmp_path)
     (tmp_path / FILE).write_bytes(b"")
     with pytest.raises(DataError, match=f"{FILE} is empty"):
@@ -210,3 +210,13 @@ def test_the_real_file_is_tiny_shakespeare():
     digest = hashlib.sha256(text.encode()).hexdigest()  # that of the file of karpathy/char-rnn
     assert digest == "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
     assert (len(text), vocabulary(text).size) == (1_115_394, 65)
+
+
+def test_codes_that_int32_does_not_hold_are_refused():
+    with pytest.raises(ValueError, match=r"codes holds whole numbers from .* as int32 holds"):
+        streams([2**32 + 3, 0], 1, 2**33, 1)
+
+
+def test_more_symbols_than_codes_can_be_are_refused():
+    with pytest.raises(ValueError, match="one_hot: size - 1 holds whole numbers from 1099511627775"):
+        one_hot([0], 2**40)

@@ -91,6 +91,17 @@ def test_an_evaluation_without_boxes_is_precise():
         (lambda: boxes.make([FAR], [1], [0.5, 0.4]), r"scores have shape \(2,\)"),
         (lambda: boxes.from_map(np.ones((1, 2, 2, 3)), 4, 8, 0.5), r"confidences has shape \(1, 2, 2, 3\)"),
         (lambda: boxes.from_map(np.ones((2, 2, 3)), 4, 8, 0.5, background=3), "background is 3, expected below 3"),
+        (lambda: boxes.make([FAR], [1], [float("nan")]), "boxes: scores holds 1 values that are NaN"),
+        (lambda: boxes.make([[0, 0, 8, float("inf")]], [1]), "boxes: edges holds 1 values that are NaN"),
+        (lambda: boxes.make([0, 0, 8, 8], [1]), r"for one box write \[edges\]"),
+        (lambda: boxes.from_map(np.full((2, 2, 3), np.nan), 4, 8, 0.5), "from_map: confidences holds 12 values"),
+        (lambda: boxes.from_map(np.ones((2, 2, 3)), 0, 8, 0.5), "from_map: stride is 0"),
+        (lambda: boxes.from_map(np.ones((2, 2, 3)), 4, (8, 8, 8), 0.5), r"from_map: size is \(8, 8, 8\), expected one"),
+        (lambda: boxes.from_map(np.ones((2, 2, 3)), 4, 8, 0.5, scale=0.0), "from_map: scale is 0.0"),
+        (lambda: boxes.average_precision([True] * 3, [0.9, 0.8, 0.7], 2), "truths is 2 with 3 hits, expected as many"),
+        (lambda: boxes.average_precision([False], [0.9], 0), "truths is 0, expected at least 1"),
+        (lambda: boxes.average_precision([2, 0], [0.9, 0.1], 2), "hits holds other numbers, expected bools"),
+        (lambda: boxes.suppress(boxes.make([FAR], [1]), 30), r"overlap is 30, .* write 30 / 100 for per cent"),
         (lambda: boxes.suppress(boxes.make([FAR], [1]), -0.1), "overlap is -0.1"),
         (lambda: boxes.evaluate([], [boxes.make([FAR], [1])]), "found has 0 images and truth 1"),
         (lambda: boxes.evaluate([boxes.make([], [])], [boxes.make([], [])]), "recall of nothing is undefined"),
@@ -99,3 +110,47 @@ def test_an_evaluation_without_boxes_is_precise():
 def test_what_makes_no_sense_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_truth_of_another_class_or_place_is_no_hit_even_where_any_overlap_counts():
+    truth = boxes.make(at((0, 0), (50, 50)), [1, 2])
+    found = boxes.make([FAR, FAR, *at((8, 8))], [1, 2, 1], [0.9, 0.8, 0.7])
+    assert boxes.match(found, truth, overlap=0.0).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("field", ["edges", "scores"])
+def test_boxes_that_are_made_by_hand_are_checked_where_they_are_used(field):
+    good = boxes.make([FAR], [1])
+    bad = good._replace(**{field: getattr(good, field) * np.nan})
+    for call in (
+        lambda: boxes.suppress(bad),
+        lambda: boxes.match(bad, good),
+        lambda: boxes.match(good, bad),
+        lambda: boxes.evaluate([bad], [good]),
+        lambda: boxes.evaluate([good], [bad]),
+        lambda: boxes.join([bad]),
+    ):
+        with pytest.raises(ValueError, match=rf"{field} holds \d values that are NaN"):
+            call()
+
+
+def test_classes_are_whole_numbers():
+    with pytest.raises(TypeError, match=r"boxes: classes have dtype float64, expected integers; use classes.astype"):
+        boxes.make([FAR], [1.5])
+
+
+def test_one_image_alone_is_no_list_of_images():
+    good = boxes.make([FAR], [1])
+    with pytest.raises(TypeError, match=r"found is of type Boxes, expected a list of Boxes; for one image write"):
+        boxes.evaluate(good, [good])
+
+
+@pytest.mark.parametrize("edges", [[0, 0, 1e200, 1e200], [0, 0, 1e-200, 1e-200]])
+def test_areas_that_no_float_holds_are_refused(edges):
+    with pytest.raises(ValueError, match="overlaps: a hold"):
+        boxes.overlaps([edges], [edges])
+
+
+def test_an_index_of_no_box_is_refused():
+    with pytest.raises(ValueError, match=r"chosen: which does not fit \(index 5 .*\), expected an index or mask"):
+        boxes.chosen(boxes.make([FAR], [1]), [5])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fnnets as fn
-from fnnets.data.scenes import resized
+from fnnets.data.resizing import resized
 from fnnets.detection import boxes
 from fnnets.detection.detection import class_map, detect, exhaustive_map, map_stride, pyramid, stitched_map
 from fnnets.layers.dense import DenseParams
@@ -146,8 +146,8 @@ def test_a_pyramid_is_antialiased():
     ("images", "scale", "message"),
     [
         (np.ones((12, 20, 1)), 1.0, r"pyramid: images has shape \(12, 20, 1\), expected \(N, H, W, C\)"),
-        (np.ones((1, 12, 20, 1)), 0.0, "one of scales is 0.0"),
-        (np.ones((1, 12, 20, 1)), 0.01, "scale 0.01 leaves no pixel of 12 x 20"),
+        (np.ones((1, 12, 20, 1)), 0.0, r"scales\[0\] is 0.0"),
+        (np.ones((1, 12, 20, 1)), 0.01, "scales holds 0.01, which leaves no pixel of 12 x 20"),
     ],
 )
 def test_wrong_pyramids_are_refused(images, scale, message):
@@ -171,3 +171,39 @@ def test_detection_finds_squares_of_both_sizes_where_they_are():
     assert sorted(found[0].edges.tolist()) == [[2.0, 4.0, 8.0, 10.0], [8.0, 10.0, 20.0, 22.0]]
     assert found[2].edges.tolist() == [[16.0, 8.0, 22.0, 14.0]]
     assert all(isinstance(each, boxes.Boxes) and not each.classes.any() for each in found)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"scales": 0.5}, TypeError, r"detect: scales is 0.5, expected a list of numbers; write \[1.0, 0.5\]"),
+        ({"scales": []}, ValueError, "detect: scales is empty, expected at least one number"),
+        (
+            {"scales": [0.25]},
+            ValueError,
+            "detect: scales holds 0.25, which leaves 3 x 4 pixels, expected at least 6 x 6",
+        ),
+        (
+            {"scales": [1e9]},
+            ValueError,
+            r"pyramid: scales holds 1e\+?0?9|scales holds 1000000000.0, which makes",
+        ),
+        ({"images": np.ones((12, 16, 1))}, ValueError, r"for a single image write images\[None\]"),
+        ({"images": np.ones((1, 12, 16, 1)) * 1e300}, ValueError, "detect: images holds numbers up to"),
+        ({"threshold": 50}, ValueError, "detect: threshold is 50, expected at most 1, .* write 50 / 100 for per cent"),
+        ({"overlap": 30}, ValueError, "detect: overlap is 30, expected an IoU"),
+        ({"background": 2}, ValueError, "detect: background is 2, expected below 2 classes"),
+        ({"per_class": "yes"}, TypeError, "detect: per_class is 'yes' of type str, expected True or False"),
+        ({"borders_differ": 1}, TypeError, "detect: borders_differ is 1 of type int, expected True or False"),
+    ],
+)
+def test_settings_of_detection_are_refused_before_anything_is_compiled(change, error, message):
+    net = fn.network(fn.chain(fn.layers.flatten(), fn.layers.dense(2)), fn.objectives.sigmoid_cross_entropy, (6, 6, 1))
+    arguments = {"net": net, "params": started(net), "images": np.ones((1, 12, 16, 1), np.float32)} | change
+    with pytest.raises(error, match=message):
+        detect(**arguments)
+
+
+def test_images_without_pixels_have_no_pyramid():
+    with pytest.raises(ValueError, match=r"images has shape \(1, 0, 4, 1\): no pixels, expected at least one"):
+        pyramid(np.ones((1, 0, 4, 1)), [0.5])

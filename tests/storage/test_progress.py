@@ -67,3 +67,15 @@ def test_a_bar_without_rich_says_what_to_install(without_rich, monkeypatch):
 def test_other_values_are_refused(kind):
     with pytest.raises(ValueError, match=r"progress is .*, expected True, False or 'auto'"), progress(kind, 1, "fit"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("total", "done", "lines"), [(10, 10, 10), (30, 30, 12), (1000, 1000, 12), (30, 7, 5), (7, 3, 3)]
+)
+def test_about_ten_lines_of_many_steps_with_the_first_ones_and_the_last(total, done, lines, capsys):
+    with progress(True, total, "fit") as show:
+        for number in range(1, done + 1):
+            show(f"epoch {number}")
+    printed = capsys.readouterr().err.splitlines()
+    assert (len(printed), printed[0], printed[-1]) == (lines, "fit: epoch 1", f"fit: epoch {done}")
+    assert len(set(printed)) == lines

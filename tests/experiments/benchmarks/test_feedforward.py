@@ -125,7 +125,23 @@ def test_bars_are_judged_by_ratios_to_the_explicit_fit():
 
 def test_an_unknown_command_is_refused(capsys):
     assert main(["nonsense"]) == 2
-    assert "usage" in capsys.readouterr().err
+    assert "there is no benchmark 'nonsense', expected one of" in capsys.readouterr().err
+    assert main(["feedforwrd"]) == 2
+    assert "; write python -m experiments.benchmarks feedforward\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--nosuch"], ["--rounds", "two"], ["--rounds", "0"], ["extra"]])
+def test_a_bad_option_of_a_benchmark_is_one_line(arguments, capsys):
+    assert main(["feedforward", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert "feedforward: " in printed.err
+
+
+def test_nothing_lists_the_benchmarks(capsys):
+    assert main([]) == 0
+    assert all(f"\n{name} " in capsys.readouterr().out for name in ("table",))
 
 
 def _net():
@@ -136,3 +152,11 @@ def _net():
         "gemm": {"JAX, forward": 1.0}, "agreement": {"a": 1e-6},
         "torch": {"threads": 1, "default_threads": 2, "optimizer": "fused"},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--collect", "--measured"])
+def test_a_table_of_no_folder_is_not_written(option, tmp_path, capsys):
+    (tmp_path / "README.md").write_text("kept")
+    assert main(["table", option, f"{tmp_path}/nowhere", "--readme", f"{tmp_path}/README.md"]) == 2
+    assert "nowhere, expected a folder of results; give one\n" in capsys.readouterr().err
+    assert (tmp_path / "README.md").read_text() == "kept"

@@ -305,7 +305,7 @@ BATCHES = [(X[:10], Y[:10]), (X[10:], Y[10:])]
         ([3], {}, fn.data.DataError, r"in epoch 1, train\[0\] is of type int, expected a fnnets.Batch"),
         ([(X[:, :3], Y)], {}, fn.data.DataError, r"in epoch 1, train\[0\].inputs has examples of shape \(3,\)"),
         (fn.data.stream(X, Y), {"batch_size": 21}, ValueError, "batch_size is 21, expected at most the 20"),
-        (fn.data.stream(X, Y[:19]), {}, ValueError, "train.targets has shape \\(19,\\), expected 20 examples"),
+        (fn.data.Source(X, Y[:19]), {}, ValueError, "train.targets has shape \\(19,\\), expected 20 examples"),
         (fn.data.stream(X[:, :3], Y), {}, ValueError, "fit: train.inputs has examples of shape \\(3,\\)"),
         (fn.data.stream(X, Y + 1), {}, ValueError, "labels from 1 to 3"),
         (fn.data.stream(X), {}, ValueError, "fit: train.targets is None"),
