@@ -305,7 +305,8 @@ def test_traced_keys_are_refused_and_generators_of_numbers_taken():
     def build(rate):
         return NET, fn.training.momentum(rate)
 
+    data = blobs(20)
     with pytest.raises(TypeError, match="fit_many: keys are traced, expected keys with values; call fit_many outside"):
-        jax.jit(lambda keys: fn.training.fit_many(lambda: build(0.1), blobs(20), keys=keys, **QUIET))(KEYS)
+        jax.jit(lambda keys: fn.training.fit_many(lambda: build(0.1), data, keys=keys, **QUIET))(KEYS)
     with pytest.raises(ValueError, match=r"hyperparameters\['rate'\] has shape \(2,\), expected \(3,\)"):
         fitted(build, (rate for rate in (0.1, 0.2)))
