@@ -71,7 +71,8 @@ def gibbs_step(net: Network, params: BoltzmannParams, v: ArrayLike, *, key: Arra
     ((4, 2), (4, 3))
     """
     validate.is_key(key, "gibbs_step: key")
-    return _step(net.family, params, energies.visible_states(net, params, v, "gibbs_step: v"), key)
+    v = energies.visible_states(net, params, v, "gibbs_step: v")
+    return _step(net.family, params, v, key)
 
 
 def sample(
@@ -98,8 +99,7 @@ def sample(
         means: give E[v | h] of the last step instead of samples, as pictures have it.
 
     Raises:
-        TypeError, ValueError: no RBM, no key, parameters of another RBM or NaN, numbers that are no ints ≥ 1, flags
-            that are none, a start that does not fit.
+        TypeError, ValueError: as for `gibbs_step`; no ints ≥ 1, flags that are none, a start that does not fit.
 
     >>> import jax, fnnets as fn
     >>> rbm = fn.rbm(3, 2)
@@ -232,7 +232,7 @@ def parallel_tempering(k: int = 1, *, chains: int = 100, temperatures: int = 10)
 
 
 def of_kinds(draw: Callable, kinds: UnitKinds) -> Callable:
-    """The function, with a note of the kinds of units that it draws."""
+    """`draw` with a note of its units, by which `rbm` refuses it for others."""
     draw.kinds = kinds  # type: ignore[attr-defined]
     return draw
 

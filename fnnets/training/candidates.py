@@ -18,7 +18,6 @@ import jax
 import numpy as np
 
 from fnnets.core import validate
-from fnnets.core.types import Batch, Network
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -85,7 +84,8 @@ def uniform(low: float, high: float) -> Callable[[Array], float]:
     True
     """
     low, high = _ends(low, high, "uniform")
-    return lambda key: min(high, max(low, float(jax.random.uniform(key, minval=low, maxval=high))))
+    # float32, in which JAX draws, holds neither 1e-50 nor 1e50
+    return lambda key: min(high, max(low, low + float(jax.random.uniform(key)) * (high - low)))
 
 
 def log_uniform(low: float, high: float) -> Callable[[Array], float]:
@@ -101,7 +101,8 @@ def log_uniform(low: float, high: float) -> Callable[[Array], float]:
     validate.above(high, 0.0, "log_uniform: high", "a logarithm needs a positive number")
     low, high = _ends(low, high, "log_uniform")
     logs = math.log(low), math.log(high)
-    return lambda key: min(high, max(low, math.exp(float(jax.random.uniform(key, minval=logs[0], maxval=logs[1])))))
+    of_share = uniform(*logs)
+    return lambda key: min(high, max(low, math.exp(of_share(key))))
 
 
 def _ends(low, high, user: str) -> tuple[float, float]:
@@ -120,8 +121,9 @@ def _options(given, name: str) -> list[object]:
     if isinstance(given, np.ndarray | jax.Array):
         if given.ndim != 1:
             raise ValueError(f"{name} is an array of shape {given.shape}, expected one axis; {remedy}")
-        given = validate.array(given, name).tolist()
-    if isinstance(given, str | bytes | Mapping | Set | Network | Batch) or not isinstance(given, Iterable):
+        given = given.tolist() if given.dtype.kind == "U" else validate.array(given, name).tolist()
+    is_one = isinstance(given, str | bytes | Mapping | Set) or hasattr(given, "_fields")  # an activation, a network
+    if is_one or not isinstance(given, Iterable):
         came = f"{given!r} of type" if isinstance(given, str | bytes | int | float) or given is None else "of type"
         raise ValueError(f"{name} is {came} {type(given).__name__}, expected a list of at least one value; {remedy}")
     options = [_as_python(value) for value in given]

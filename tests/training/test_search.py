@@ -244,8 +244,20 @@ def test_grids_take_whatever_holds_values_and_give_numbers_of_python():
     assert fn.training.grid(hidden=range(2, 4), flag=[True]) == [
         {"hidden": 2, "flag": True}, {"hidden": 3, "flag": True}
     ]  # fmt: skip
+    assert fn.training.grid(name=np.array(["a", "b"])) == [{"name": "a"}, {"name": "b"}]
     hidden = [one["hidden"] for one in fn.training.sample(KEY, 3, hidden=np.arange(5))]
     assert [type(one) for one in hidden] == [int] * 3
+
+
+@pytest.mark.parametrize("one", [fn.activations.sigmoid, fn.objectives.softmax_log_likelihood, build(0.1)[0], TRAIN])
+def test_one_object_of_several_fields_is_no_list(one):
+    with pytest.raises(
+        ValueError, match=r"grid: it is of type \w+, expected a list of at least one value; write \[value"
+    ):
+        fn.training.grid(it=one)
+    with pytest.raises(ValueError, match=r"sample: it is of type \w+, expected a list of at least one value; write"):
+        fn.training.sample(KEY, 2, it=one)
+    assert fn.training.grid(it=[one])[0]["it"] is one
 
 
 def test_functions_of_a_sample_keep_whole_numbers_whole():
@@ -257,6 +269,8 @@ def test_draws_stay_within_their_ends():
     """0.1 in float32 is more than 0.1."""
     assert fn.training.uniform(0.1, 0.1)(KEY) == 0.1
     assert 0.1 <= fn.training.log_uniform(0.1, 0.1)(KEY) <= 0.1
+    for low, high in ((1e-50, 2e-50), (1e50, 2e50)):  # of which float32 holds neither
+        assert low < fn.training.uniform(low, high)(KEY) < high
 
 
 def test_floats_whose_values_shape_the_network_or_are_branched_on_train_apart():
