@@ -30,12 +30,14 @@ a_j Σ_k a_k d_a_k. Source: [Rauber], section 3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from fnnets.core import validate
 from fnnets.core.construction import constructor
 
 if TYPE_CHECKING:
@@ -81,6 +83,15 @@ class CoupledActivation(NamedTuple):
     name: str = "coupled activation"
 
 
+def shown(activation: Activation) -> str:
+    """What tables print of an activation: its name, and nothing of the identity.
+
+    >>> shown(tanh), shown(identity)
+    ('tanh', '')
+    """
+    return "" if activation is identity else activation.name
+
+
 def _softmax_pullback(z: Float[Array, "*n d"], d_a: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
     """d_z = a ⊙ (d_a − Σ_k a_k d_a_k)."""
     a = jax.nn.softmax(z)
@@ -108,12 +119,16 @@ def _relu_derivative(z: Float[Array, "*z"]) -> Float[Array, "*z"]:
 def leaky_relu(slope: float = 0.01) -> Activation:
     """Z where z ≥ 0, else slope·z; at the kink z = 0 the derivative is 1, as `jax.nn.leaky_relu` has it.
 
+    Raises:
+        TypeError, ValueError: `slope` is no finite number.
+
     Source: [Maas2013].
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> fn.activations.leaky_relu(0.1).value(jnp.array([-2.0, 3.0])).tolist()
     [-0.20000000298023224, 3.0]
     """
+    validate.at_least(slope, -math.inf, "leaky_relu: slope", "0.01 is common")
 
     def value(z):
         return jnp.where(z >= 0, z, slope * z)

@@ -34,10 +34,11 @@ its place. The mean over the batch is the network's, not the objective's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fnnets import activations
 from fnnets.core import validate
@@ -120,6 +121,9 @@ def custom(
     >>> huber.delta(jnp.array([[0.75, 9.0]]), jnp.array([[0.0, 9.0]])).tolist()
     [[0.6000000238418579, 0.0]]
     """
+    validate.is_instance(name, str, "custom: name", "give what reports call the objective")
+    validate.flag(labels, "custom: labels", "True takes labels as well")
+    _check_domain(domain)
     validate.is_function(cost, "custom: cost", "give a function (a, y) -> c")
     validate.is_function(cost_gradient, "custom: cost_gradient", "give a function (a, y) -> ∇ₐc")
     pull = _pull(activation)
@@ -142,6 +146,19 @@ def custom(
     return Objective(activation.value, value, delta, name, labels, domain)
 
 
+def gives_classes(objective: Objective) -> bool:
+    """Whether outputs are probabilities of classes: of a distribution, or of sigmoid units or a softmax.
+
+    >>> import fnnets as fn
+    >>> gives_classes(softmax_log_likelihood), gives_classes(squared_error(fn.activations.sigmoid))
+    (True, True)
+    >>> gives_classes(linear_squared_error), gives_classes(squared_error(fn.activations.tanh))
+    (False, False)
+    """
+    probabilities = activations.sigmoid.value, activations.softmax.value
+    return objective.labels or objective.is_distribution or objective.predict in probabilities
+
+
 def _pull(activation: activations.Activation | activations.CoupledActivation) -> Callable[[Array, Array], Array]:
     """`(z, ∇ₐc) -> δ(L)`, statement (1), or its sum over the outputs where they are coupled."""
     if isinstance(activation, activations.CoupledActivation):
@@ -149,6 +166,18 @@ def _pull(activation: activations.Activation | activations.CoupledActivation) ->
     remedy = "take one from fnnets.activations, or make a CoupledActivation where outputs depend on each other"
     validate.is_instance(activation, activations.Activation, "custom: activation", remedy)
     return lambda z, d_a: d_a * activation.derivative(z)
+
+
+def _check_domain(domain: object) -> None:
+    """Raise unless a domain is None, or two numbers of which the first is less."""
+    if domain is None:
+        return
+    ends: Any = domain if isinstance(domain, tuple | list) and len(domain) == 2 else (None, None)
+    is_pair = all(isinstance(end, int | float | np.number) and not isinstance(end, bool) for end in ends)
+    if not is_pair or not ends[0] < ends[1]:
+        raise ValueError(
+            f"custom: domain is {domain!r}, expected None or the lowest and the highest target; write (0.0, 1.0)"
+        )
 
 
 def _as_expected(found: PyTree, function: str, shape: tuple[int, ...], dtype: object, remedy: str) -> PyTree:

@@ -93,9 +93,10 @@ def is_batch(value: object, name: str) -> None:
 
 
 def no_mask(value: object, name: str) -> None:
-    """Raise a ValueError where a batch that holds no sequences has a mask."""
+    """Raise a ValueError where examples that are no sequences have a mask; `name` is the batch's or the mask's."""
     if value is not None:
-        raise ValueError(f"{name}.mask is given, but this network reads no sequences, expected None; leave mask=None")
+        name = name if name.endswith("mask") else f"{name}.mask"
+        raise ValueError(f"{name} is given, but this network reads no sequences, expected None; leave mask=None")
 
 
 def dataset_size(value: validate.Number | None, name: str) -> None:

@@ -47,12 +47,26 @@ def weight_mask(params: PyTree) -> PyTree:
     Args:
         params: the parameters of a layer or a network, or their shapes.
 
+    Raises:
+        TypeError: `params` is no tree of arrays.
+
     >>> import jax, fnnets as fn
     >>> net = fn.feedforward([3, 2], objective=fn.objectives.linear_squared_error)
     >>> weight_mask(net.init(jax.random.key(0)))
     (DenseParams(weights=True, biases=False),)
     """
+    _check_arrays(params)
     return jax.tree_util.tree_map_with_path(lambda path, leaf: is_weight(path), params)
+
+
+def _check_arrays(params: PyTree) -> None:
+    """Raise unless parameters are arrays or their shapes, or the empty tuple of a layer that has none."""
+    leaves = jax.tree.leaves(params)
+    if params is None or not all(hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in leaves):
+        raise TypeError(
+            f"weight_mask: params is of type {type(params).__name__}, expected a tree of arrays; give what init of a "
+            "network or a layer returns"
+        )
 
 
 def value(decay, params):

@@ -122,6 +122,7 @@ def sample(
     (9, 1)
     """
     layer = _streaming(net, "sample")
+    validate.finite_leaves(params, "sample: params")  # symbols would be drawn from probabilities that are NaN
     validate.is_key(key, "sample: key")
     validate.count(length, "sample: length", "give the number of symbols to draw")
     validate.above(temperature, 0.0, "sample: temperature", "1 draws as predicted, less prefers the likely")

@@ -9,17 +9,18 @@
 | `Context` | what a forward pass reads beside parameters and input |
 | `Sampler` | what draws a batch's samples of the model |
 
-This module imports nothing of fnnets but the checks of shapes, which import nothing.
+This module imports nothing of fnnets but the checks around a layer's functions, which import no other.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import jax
 
-from fnnets.core import shapes
+from fnnets.core import calls, guards
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -78,6 +79,12 @@ class _Fields(NamedTuple):
     input_statement: str = "dx"
     expects: str = ""
     check: Callable[[PyTree, Array, Context], None] | None = None
+    detail: str = ""
+    trace: type | None = None
+    answer: Callable[[PyTree, PyTree], tuple[int, ...] | None] | None = None
+
+
+SIGNATURE = inspect.signature(_Fields)
 
 
 class Layer(_Fields):
@@ -103,10 +110,14 @@ class Layer(_Fields):
         expects: the shapes of x and of parameters in letters, as in "x (…, p), weights (q, p)"; see
             `fnnets.core.shapes`. "" for any.
         check: `(params, x, context)`, which raises where letters do not say all that is expected; None for nothing.
+        detail: what tables print behind the name, such as the activation; "" for nothing.
+        trace: the type of the trace, of which `backward` takes no other; None for any.
+        answer: `(params, trace) -> shape` of y, which d_y has to have in `backward`; None for any.
 
     Raises:
-        TypeError, ValueError: one of the three is no function, or gives other than two values when it is called;
-            `expects` that cannot be read; in `init` and `forward`, input that is not as expected.
+        TypeError, ValueError: one of the three is no function, is called with other arguments, or gives other than two
+            values; another field of another kind; `expects` that cannot be read; in `init`, `forward` and `backward`,
+            what is not as expected.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> gain = fn.Layer(
@@ -121,11 +132,9 @@ class Layer(_Fields):
 
     def __new__(cls, *args: Any, **named: Any) -> Layer:
         """The layer, its functions with their checks."""
-        try:
-            fields = _Fields(*args, **named)
-        except TypeError as error:
-            raise TypeError(str(error).replace("_Fields.__new__()", "Layer") + "; see fnnets.Layer") from None
-        return tuple.__new__(cls, shapes.checked(fields))
+        given = calls.bound("Layer", SIGNATURE, args, named)
+        fields = _Fields(*given.args, **given.kwargs)
+        return tuple.__new__(cls, guards.guarded(fields, get_args(Time)))
 
     def _replace(self, **changes: Any) -> Layer:  # type: ignore[override]
         own = {name: getattr(self, name).unchecked for name in ("init", "forward", "backward")}
@@ -144,6 +153,11 @@ class Layer(_Fields):
 
     def __repr__(self) -> str:
         return str(self)
+
+    @property
+    def title(self) -> str:
+        """What tables print: the name, and the detail."""
+        return f"{self.name}, {self.detail}" if self.detail else self.name
 
     @property
     def is_sequential(self) -> bool:
@@ -245,7 +259,7 @@ class Network(NamedTuple):
         layers = self.layer.leaves() if _is_walkable(self.layer) else [("", self.layer)]
         for place, part in layers:
             params, shape = _initial(part, key, shape)
-            rows.append((place, part.name, str(shape), f"{_size(params):,}"))
+            rows.append((place, part.title, str(shape), f"{_size(params):,}"))
         total = f"{_size(jax.eval_shape(self.init, key)):,} parameters"
         penalty = f", λ = {self.l2:g}" if isinstance(self.l2, int | float) and self.l2 else ""
         table = _table([("", "layer", "output shape", "parameters"), *rows])

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fnnets.core.calls import is_key as is_key
+
 if TYPE_CHECKING:
     from jaxtyping import PyTree
 
@@ -34,9 +36,9 @@ def is_function(value: object, name: str, remedy: str) -> None:
 
 
 def _shown(value: object) -> str:
-    """A value and its type in one line; the type alone where the value takes several."""
+    """A value and its type in one short line; the type alone where the value takes more."""
     kind, text = type(value).__name__, repr(value)
-    return f"of type {kind}" if "\n" in text else f"{text} of type {kind}"
+    return f"of type {kind}" if "\n" in text or len(text) > 80 else f"{text} of type {kind}"
 
 
 def is_concrete(value: object) -> bool:
@@ -87,7 +89,8 @@ def at_least(value: Number, least: int | float, name: str, remedy: str) -> None:
     """Raise unless `value` is a finite number ≥ `least`; a traced number passes, its value is unknown."""
     number(value, name, remedy)
     if is_concrete(value) and not (value >= least and math.isfinite(value)):
-        raise ValueError(f"{name} is {value}, expected a finite number >= {least}; {remedy}")
+        bound = f" >= {least}" if math.isfinite(least) else ""
+        raise ValueError(f"{name} is {value}, expected a finite number{bound}; {remedy}")
 
 
 def above(value: Number, low: float, name: str, remedy: str) -> None:
@@ -102,6 +105,14 @@ def within(value: Number, low: float, high: float, name: str, remedy: str) -> No
     number(value, name, remedy)
     if is_concrete(value) and not (low < value <= high):
         raise ValueError(f"{name} is {value}, expected a number in ({low}, {high}]; {remedy}")
+
+
+def rate(value: Number, name: str) -> None:
+    """Raise unless `value` is the probability of dropping a unit, in [0, 1)."""
+    remedy = "it is the probability that a unit is dropped; 0 drops none"
+    at_least(value, 0.0, name, remedy)
+    if not value < 1:
+        raise ValueError(f"{name} is {value}, expected less than 1; {remedy}")
 
 
 def count(value: object, name: str, remedy: str = "give a whole number", least: int = 1) -> int:
@@ -121,16 +132,6 @@ def shape(value: object, name: str) -> tuple[int, ...]:
         remedy = "give the shape of one example, without the batch axis"
         raise TypeError(f"{name} is {_shown(value)}, expected a tuple of ints; {remedy}")
     return tuple(count(size, f"{name}[{axis}]") for axis, size in enumerate(value))
-
-
-def is_key(value: PyTree, name: str) -> None:
-    """Raise a TypeError unless `value` is one PRNG key, typed or of the older uint32 kind."""
-    if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key) and value.shape == ():
-        return
-    if isinstance(value, jax.Array) and value.dtype == jnp.uint32 and value.ndim == 1:
-        return
-    came = f"an array of shape {value.shape}, {value.dtype}" if hasattr(value, "dtype") else repr(value)
-    raise TypeError(f"{name} is {came}, expected one PRNG key; make one with jax.random.key(0)")
 
 
 def array(value: PyTree, name: str) -> PyTree:
@@ -182,6 +183,12 @@ def finite(value: PyTree | np.ndarray, name: str) -> None:
             f"{name} holds {bad} values that are NaN or infinite, the first {np.asarray(value)[where]} at {where}, "
             "expected finite numbers; drop or impute those examples"
         )
+
+
+def finite_leaves(tree: PyTree, name: str) -> None:
+    """Raise unless every array of a tree is finite, naming its path; traced ones pass."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        finite(leaf if isinstance(leaf, jax.Array) else np.asarray(leaf), f"{name}{jax.tree_util.keystr(path)}")
 
 
 def like(

@@ -41,7 +41,7 @@ import jax.numpy as jnp
 
 from fnnets import activations, initializers
 from fnnets.activations import Activation
-from fnnets.core import taps, validate
+from fnnets.core import guards, taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
 from fnnets.kernels import convolution as kernel
@@ -134,4 +134,7 @@ def convolution(
 
     passes = kernel.passes(seen, activation, ConvolutionTrace) if is_fast else (forward, backward)
     statements: PyTree = ConvolutionParams("dW", "db")  # type: ignore[arg-type]
-    return Layer(init, *passes, "convolution", statements, window=seen, expects="x (N, H, W, C), weights (h, w, C, K)")
+    return Layer(
+        init, *passes, "convolution", statements, window=seen, expects="x (N, H, W, C), weights (h, w, C, K)",
+        detail=activations.shown(activation), trace=ConvolutionTrace, answer=guards.shape_of("z"),
+    )  # fmt: skip

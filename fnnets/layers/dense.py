@@ -26,7 +26,7 @@ import jax.numpy as jnp
 
 from fnnets import activations, initializers
 from fnnets.activations import Activation
-from fnnets.core import taps, validate
+from fnnets.core import guards, taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
 
@@ -95,4 +95,7 @@ def dense(
         return DenseParams(d_weights, jnp.sum(delta, axis=leading)), delta @ params.weights
 
     statements: PyTree = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
-    return Layer(init, forward, backward, "dense", statements, input_statement="2", expects="x (…, p), weights (q, p)")
+    return Layer(
+        init, forward, backward, "dense", statements, input_statement="2", expects="x (…, p), weights (q, p)",
+        detail=activations.shown(activation), trace=DenseTrace, answer=guards.shape_of("z"),
+    )  # fmt: skip

@@ -36,7 +36,7 @@ import jax.numpy as jnp
 
 from fnnets import activations, initializers
 from fnnets.activations import Activation
-from fnnets.core import shapes, taps, validate
+from fnnets.core import guards, shapes, taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
 from fnnets.kernels import windows
@@ -132,7 +132,8 @@ def locally_connected(
     statements: PyTree = LocallyConnectedParams("dW, unshared", "db, unshared")  # type: ignore[arg-type]
     return Layer(
         init, forward, backward, "locally_connected", statements, check=_check(seen),
-        expects="x (N, H, W, C), weights (y, x, h, w, C, K)",
+        expects="x (N, H, W, C), weights (y, x, h, w, C, K)", detail=activations.shown(activation),
+        trace=LocallyConnectedTrace, answer=guards.shape_of("z"),
     )  # fmt: skip
 
 

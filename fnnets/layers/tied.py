@@ -80,10 +80,13 @@ def tied(layer: Layer) -> Layer:
         d_params, d_x = layer.backward(jax.tree.unflatten(structure, untied(params)), trace, d_y)
         return folded(dense_parts(d_params)), d_x
 
+    def answer(params: TiedParams, trace):
+        return layer.answer(jax.tree.unflatten(structure, untied(params)), trace) if layer.answer else None
+
     numbers: Any = _statements(statements)
     return Layer(
         init, forward, backward, "tied", numbers, time=layer.time, approximation=layer.approximation,
-        input_statement=layer.input_statement,
+        input_statement=layer.input_statement, trace=layer.trace, answer=answer,
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from fnnets.core import batches, network, sparsity, validate
 from fnnets.core.chain import chain
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer, Network, Objective
+from fnnets.networks import arguments
 from fnnets.networks.autoencoders import Coder
 
 
@@ -78,11 +79,13 @@ def autoencoder(
     >>> fn.autoencoders.encode(net, result.params, x).shape, net.predict(result.params, x).shape
     ((40, 2), (40, 6))
     """
-    if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 2:
-        raise ValueError(f"autoencoder: sizes is {sizes!r}, expected at least two sizes; write [inputs, …, code]")
-    sizes = validate.shape(tuple(sizes), "autoencoder: sizes")
-    validate.is_instance(objective, Objective, "autoencoder: objective", "take one from fnnets.objectives")
-    validate.is_instance(tied, bool, "autoencoder: tied", "write True or False")
+    sizes = arguments.sizes(sizes, "autoencoder", 2, "write [inputs, …, code]")
+    arguments.activation(activation, "autoencoder")
+    arguments.activation(code_activation, "autoencoder", "code_activation")
+    arguments.objective(objective, "autoencoder")
+    arguments.initializer(initializer, "autoencoder")
+    network.check_outputs(objective, sizes[:1], "autoencoder: sizes")
+    validate.flag(tied, "autoencoder: tied", "True gives the decoder the encoder's weights")
     validate.at_least(l2, 0.0, "autoencoder: l2", "λ = 0 switches the penalty off")
     coder = Coder(*_halves(sizes, activation, code_activation, initializer), tied)
     activity = None if sparsity is None else _activity(sparsity, code_activation)
@@ -126,7 +129,8 @@ def _activity(target, activation):
 def _corruption(given, shape) -> Layer:
     """The layer that corrupts: masking where a level is given."""
     if not isinstance(given, Layer):
-        return layers.corruption(given)
+        with arguments.named_as("autoencoder: corruption"):
+            return layers.corruption(given)
     params, outputs = given.init(jax.random.key(0), shape)
     if jax.tree.leaves(params) or outputs != shape:
         raise ValueError(

@@ -25,11 +25,12 @@ import jax
 import optax
 
 from fnnets import initializers, layers
-from fnnets.core import validate
+from fnnets.core import batches, validate
 from fnnets.core.chain import chain
-from fnnets.core.network import network
+from fnnets.core.network import check_outputs, network
 from fnnets.core.types import Network, Objective
 from fnnets.layers.dense import DenseParams
+from fnnets.networks import arguments
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -71,18 +72,23 @@ def reuse(
     ((3,), (3, 30), True)
     """
     validate.is_instance(net, Network, "reuse: net", "make one with fnnets.convolutional or fnnets.feedforward")
-    _check_chain(net.layer)
+    _check_chain(net)
     validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), "reuse: params")
+    validate.finite_leaves(params, "reuse: params")
     outputs = validate.count(outputs, "reuse: outputs", "give the number of outputs of the new task")
     validate.is_key(key, "reuse: key")
+    objective = net.objective if objective is None else objective
+    arguments.objective(objective, "reuse")
+    arguments.initializer(initializer, "reuse")
+    check_outputs(objective, (outputs,), "reuse: outputs")
+    if l2 is not None:
+        validate.at_least(l2, 0.0, "reuse: l2", "λ = 0 switches the penalty off, None keeps that of net")
     old: DenseParams = params[-1]
     last = layers.dense(outputs, initializer=initializer)
     layer = chain(*net.layer.parts[:-1], last)
     fresh, _ = last.init(key, old.weights.shape[1:])
     fresh = jax.tree.map(lambda new, like: new.astype(like.dtype), fresh, old)
-    made = network(
-        layer, net.objective if objective is None else objective, net.input_shape, net.l2 if l2 is None else l2
-    )
+    made = network(layer, objective, net.input_shape, net.l2 if l2 is None else l2)
     return made, (*params[:-1], fresh)
 
 
@@ -119,8 +125,14 @@ def freeze(optimizer: optax.GradientTransformation, params: PyTree) -> optax.Gra
     return optax.multi_transform({"frozen": optax.set_to_zero(), "moving": optimizer}, labels)
 
 
-def _check_chain(layer) -> None:
-    """Raise unless the layer is a chain of plain layers, the last of them dense."""
+def _check_chain(net: Network) -> None:
+    """Raise unless the layer is a chain of plain layers, the last of them dense, and learns from given targets."""
+    layer = net.layer
+    if net.targets != batches.GIVEN:
+        raise ValueError(
+            f"reuse: net learns from its {net.targets}, expected a network that learns from given targets; write "
+            "fnnets.autoencoders.classifier for an autoencoder"
+        )
     names = [part.name for part in layer.parts]
     if any(part.parts for part in layer.parts):
         raise ValueError(

@@ -83,11 +83,63 @@ def test_traced_arguments_are_left_alone():
     assert float(jax.jit(penalised)(1.0)) == pytest.approx(float(penalised(1.0)), rel=1e-6)
 
 
-def test_a_wrong_argument_gives_pythons_own_error():
-    with pytest.raises(TypeError, match=r"dense\(\) got an unexpected keyword argument 'size'"):
-        fn.layers.dense(size=3)
-    with pytest.raises(TypeError, match="positional argument"):
-        fn.feedforward([4, 3], fn.activations.tanh, SOFTMAX)
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: fn.layers.dense(3, activaton=1),
+            "dense: activaton is no argument, .*; write activation=",
+        ),
+        (
+            lambda: fn.layers.dense(size=3),
+            "dense: size is no argument, .* or initializer; correct it, or",
+        ),
+        (
+            lambda: fn.layers.lstm(3, forget_gate=False),
+            "lstm: forget_gate is no argument, .*; correct it",
+        ),
+        (
+            lambda: fn.layers.mean_pooling(2, implementation="fast"),
+            "mean_pooling: implementation is no argument, expected window or stride; correct it, or leave",
+        ),
+        (lambda: fn.layers.flatten(3), "flatten: 3 is given by position, expected none; leave it out"),
+        (lambda: fn.layers.flatten(axis=3), "flatten: axis is no argument, expected none; correct it, or leave"),
+        (
+            lambda: fn.layers.lstm(3, 1.0),
+            "lstm: 2 arguments are given by position, expected at most 1: units; give forget_bias, .* by name",
+        ),
+        (
+            lambda: fn.layers.dense(1, 2, 3, 4),
+            "dense: 4 arguments are given by position, expected at most 3: units, .*; leave the others out",
+        ),
+        (
+            lambda: fn.layers.dense(3, units=3),
+            "dense: units is given twice, .* expected once; leave",
+        ),
+        (lambda: fn.layers.dense(), r"dense: units is missing, expected a value for it; write dense\(units\)"),
+        (
+            lambda: fn.feedforward([2, 2]),
+            r"feedforward: objective is missing, expected a value for it; write feedforward\(sizes, objective=…\)",
+        ),
+        (lambda: fn.feedforward([2, 2], objectiv=1), "feedforward: objectiv is no argument, .*; write objective="),
+        (lambda: fn.feedforward(), "feedforward: sizes and objective are missing, expected a value for each; write"),
+        (
+            lambda: fn.feedforward([4, 3], fn.activations.tanh, SOFTMAX),
+            "feedforward: 3 arguments are given by position, expected at most 2: .*; give objective, .* by name",
+        ),
+        (
+            lambda: fn.recurrent([4, 3, 2], "gru", objective=SOFTMAX, truncat=3),
+            "recurrent: truncat is no option of cell 'gru', expected .*truncate.*; write truncate=",
+        ),
+        (
+            lambda: fn.recurrent([4, 3, 2], "gru", objective=SOFTMAX, forget_bias=3),
+            "recurrent: forget_bias is no option of cell 'gru', .*; leave it out, or take cell 'lstm' or",
+        ),
+    ],
+)
+def test_an_argument_that_the_function_does_not_have_is_named_with_a_remedy(call, message):
+    with pytest.raises(TypeError, match=f"^{message}"):
+        call()
 
 
 def test_64_bits_are_another_argument():

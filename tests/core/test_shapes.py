@@ -55,7 +55,7 @@ def test_other_declarations_are_refused(text):
             jnp.ones(3),
             jnp.ones((4, 2, 3)),
             ValueError,
-            r"x has shape \(4, 2, 3\), expected \(N, 3\); give it that many",
+            r"x has shape \(4, 2, 3\), expected \(N, 3\); it has 3 axes, give it 2",
         ),
         (
             jnp.ones((3, 3)),
@@ -127,9 +127,9 @@ def test_values_of_another_kind_are_refused():
         gain().forward(jnp.ones(3), [[1.0, 2.0, 3.0]], CONTEXT)
     with pytest.raises(TypeError, match=r"gain: init is given the shape 3, expected a tuple; write \(3,\)"):
         gain().init(KEY, 3)
-    with pytest.raises(TypeError, match=r"Layer got an unexpected keyword argument 'exepcts'; see fnnets.Layer"):
+    with pytest.raises(TypeError, match=r"Layer: exepcts is no argument, expected init, .*; write expects=…"):
         gain(exepcts="x (N, p)")
-    with pytest.raises(TypeError, match="Layer missing 1 required positional argument: 'backward'"):
+    with pytest.raises(TypeError, match=r"Layer: backward is missing, .*; write Layer\(init, forward, backward\)"):
         fn.Layer(len, len)
 
 
@@ -155,7 +155,11 @@ def test_a_check_of_ones_own_runs_after_the_letters():
     ],
 )
 def test_functions_that_give_other_than_two_values_are_named(name, function, came):
-    arguments = {"init": (KEY, (3,)), "forward": (jnp.ones(3), jnp.ones((2, 3)), CONTEXT), "backward": (1, 2, 3)}
+    arguments = {
+        "init": (KEY, (3,)),
+        "forward": (jnp.ones(3), jnp.ones((2, 3)), CONTEXT),
+        "backward": (jnp.ones(3), 2, 3),
+    }
     with pytest.raises(TypeError, match=rf"gain: {name} returned {came}, expected two, \(.*\); return both"):
         getattr(gain()._replace(**{name: function}), name)(*arguments[name])
 
@@ -186,3 +190,113 @@ def test_replacing_a_part_keeps_the_checks_and_stacks_none():
     assert not hasattr(renamed.forward.unchecked, "unchecked")
     with pytest.raises(ValueError, match="amplifier: x has shape"):
         renamed.forward(jnp.ones(3), jnp.ones((4, 2)), CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        ({"time": "seq"}, ValueError, "gain: time is 'seq', expected 'pointwise', .* or 'sequence to vector'; choose"),
+        ({"start": 3}, TypeError, "gain: start is 3, expected a function; None stands for none"),
+        ({"check": "x"}, TypeError, "gain: check is 'x', expected a function; None"),
+        ({"name": 3}, TypeError, "Layer: name is 3, expected a string; give"),
+    ],
+)
+def test_fields_of_another_kind_are_refused(fields, error, message):
+    with pytest.raises(error, match=message):
+        gain()._replace(**fields)
+
+
+def test_the_output_shape_that_init_gives_is_a_shape():
+    for came, remedy in ((3, r"return \(params, \(3,\)\)"), (None, "give the shape"), ((2.5,), "give the shape")):
+        layer = gain(expects="")._replace(init=lambda key, shape, came=came: ((), came))
+        with pytest.raises(TypeError, match=rf"gain: init returned the output_shape .*, expected a tuple .*; {remedy}"):
+            layer.init(KEY, (3,))
+
+
+@pytest.mark.parametrize("shape", [(2.5,), (0,), (-1,), (True,), ("3",)])
+def test_sizes_of_an_example_are_whole_and_positive(shape):
+    with pytest.raises((TypeError, ValueError), match=r"gain: init is given the shape .*expected a tuple of ints >= 1"):
+        gain().init(KEY, shape)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda layer: layer.forward(1, 2), r"gain: forward: context is missing, .*forward\(params, x, context\)"),
+        (lambda layer: layer.forward(1, 2, CONTEXT, 4), "gain: forward: 4 arguments are given by position, expected"),
+        (lambda layer: layer.init(KEY), "gain: init: shape is missing"),
+        (lambda layer: layer.backward(1, 2, dy=3), "gain: backward: dy is no argument, .*params, trace or d_y;"),
+        (lambda layer: layer.init(3, (3,)), "gain: init: key is 3, expected one PRNG key"),
+        (
+            lambda layer: layer.forward(jnp.ones(3), jnp.ones((2, 3)), KEY),
+            "gain: context is of type",
+        ),
+        (lambda layer: layer.forward(jnp.ones(3), jnp.ones((2, 3)), fn.Context(3)), "gain: context.key is 3, expected"),
+        (
+            lambda layer: layer.forward(jnp.ones(3, int), jnp.ones((2, 3)), CONTEXT),
+            "params has dtype int32",
+        ),
+        (lambda layer: layer.forward(jnp.ones(3), jnp.ones((2, 3), complex), CONTEXT), "gain: x has dtype complex64"),
+    ],
+)
+def test_calls_with_other_arguments_are_refused(call, message):
+    with pytest.raises(TypeError, match=message):
+        call(gain())
+
+
+LAYERS = {
+    "dense": (fn.layers.dense(2, fn.activations.tanh), (3,)),
+    "stochastic": (fn.layers.stochastic(2), (3,)),
+    "activate": (fn.layers.activate(fn.activations.tanh), (3,)),
+    "convolution": (fn.layers.convolution(2, 2), (4, 4, 1)),
+    "locally_connected": (fn.layers.locally_connected(2, 2), (4, 4, 1)),
+    "max_pooling": (fn.layers.max_pooling(2), (4, 4, 1)),
+    "free_energy": (fn.layers.free_energy(2), (3,)),
+    "tied": (fn.layers.tied(fn.chain(fn.layers.dense(2), fn.layers.dense(3))), (3,)),
+    "lstm": (fn.layers.lstm(2), (3,)),
+    "gru, plain": (fn.layers.gru(2, implementation="plain"), (3,)),
+    "last of recurrent": (fn.layers.recurrent(2, return_sequences=False), (3,)),
+    "bidirectional": (fn.layers.bidirectional(fn.layers.gru(2)), (3,)),
+    "unfold": (fn.layers.unfold(2, steps=5), (3,)),
+    "chain": (fn.chain(fn.layers.flatten(), fn.layers.dense(2)), (4, 4, 1)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_cotangent_of_another_shape_and_a_trace_of_another_layer_are_refused(name):
+    layer, shape = LAYERS[name]
+    params, _ = layer.init(KEY, shape)
+    leading = (5, 4) if layer.is_sequential else (4,)
+    y, trace = layer.forward(params, jnp.ones((*leading, *shape)), CONTEXT)
+    layer.backward(params, trace, y)  # the fault: the right ones pass
+    for wrong in (y[:-1], y[..., :1] if y.shape[-1] > 1 else y[..., 0], y[None]):
+        with pytest.raises(ValueError, match=r"d_y has shape .*, expected .*, as the layer's answer has; give"):
+            layer.backward(params, trace, wrong)
+    for wrong in (None, 1.0, y.astype(int)):
+        with pytest.raises(TypeError, match=r"d_y .*, expected an array of floats of shape .*; give the derivative"):
+            layer.backward(params, trace, wrong)
+    with pytest.raises(TypeError, match=r"trace is of type int, expected .*Trace, as this layer's forward gives it;"):
+        layer.backward(params, 3, y)
+
+
+def test_a_trace_of_the_other_implementation_is_refused():
+    fast, plain = (fn.layers.gru(2, implementation=each) for each in ("fast", "plain"))
+    params, _ = fast.init(KEY, (3,))
+    y, trace = fast.forward(params, jnp.ones((5, 4, 3)), CONTEXT)
+    with pytest.raises(TypeError, match=r"gru: trace is of type ScanTrace, expected CellTrace, .*same implementation"):
+        plain.backward(params, trace, y)
+
+
+def test_a_chain_has_parameters_traces_and_states_of_each_part():
+    layer = fn.chain(fn.layers.dense(2), fn.layers.dense(3))
+    params, _ = layer.init(KEY, (3,))
+    y, trace = layer.forward(params, jnp.ones((4, 3)), CONTEXT)
+    for wrong in (params[:1], None, {"w": 1}):
+        with pytest.raises(TypeError, match=r"chain: params is .*, expected a tuple of 2, one for each layer; take"):
+            layer.forward(wrong, jnp.ones((4, 3)), CONTEXT)
+        with pytest.raises(TypeError, match=r"chain: params is .*, expected a tuple of 2"):
+            layer.backward(wrong, trace, y)
+    with pytest.raises(TypeError, match="chain: trace is 1 parts, expected a tuple of 2"):
+        layer.backward(params, trace._replace(parts=trace.parts[:1]), y)
+    with pytest.raises(TypeError, match="chain: state is 1 parts, expected a tuple of 2"):
+        layer.forward(params, jnp.ones((4, 3)), fn.Context(state=(None,)))

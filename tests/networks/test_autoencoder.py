@@ -134,5 +134,5 @@ def test_real_data_need_another_objective():
 
 def test_a_tie_of_another_kind_is_refused():
     """A string is true, and would tie the weights."""
-    with pytest.raises(TypeError, match="autoencoder: tied is 'no' of type str, expected bool; write True or False"):
+    with pytest.raises(TypeError, match="autoencoder: tied is 'no' of type str, expected True or False"):
         fn.autoencoder([4, 3], tied="no")
