@@ -210,3 +210,43 @@ def test_an_activation_of_another_shape_is_refused():
     last = fn.Activation(lambda z: z[..., :1], lambda z: jnp.ones_like(z))
     with pytest.raises(ValueError, match=r"custom: activation.value returns shape \(6, 1\), expected \(6, 3\)"):
         fn.objectives.custom(*SQUARED, last).value(jnp.ones((6, 3)), jnp.ones((6, 3)))
+
+
+@pytest.mark.parametrize("name", ["uint8", "int16", "uint32"])
+def test_labels_of_few_bits_name_classes_beyond_them(name, standard_promotion):
+    """300 classes, of which uint8 names 256: against the definition in NumPy."""
+    softmax = fn.objectives.softmax_log_likelihood
+    z, labels = np.linspace(-2, 3, 5 * 300, dtype=np.float32).reshape(5, 300), np.array([0, 1, 127, 128, 255])
+    exponentials = np.exp(z.astype(np.float64))
+    a = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    value, delta = -np.log(a[range(5), labels]), a - np.eye(300)[labels]
+    for y in (labels.astype(name), jnp.asarray(labels, name)):
+        np.testing.assert_allclose(softmax.value(jnp.asarray(z), jnp.asarray(y)), value, rtol=1e-5)
+        np.testing.assert_allclose(softmax.delta(jnp.asarray(z), jnp.asarray(y)), delta, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"name": 3}, "custom: name is 3 of type int, expected str; give what reports"),
+        ({"labels": 1}, "custom: labels is 1 of type int, expected True or False; True takes"),
+        ({"domain": (1.0, 0.0)}, r"custom: domain is \(1.0, 0.0\), expected None or the lowest .*; write \(0.0, 1.0\)"),
+        ({"domain": 1}, "custom: domain is 1, expected None or"),
+    ],
+)
+def test_options_of_custom_objectives_are_checked(named, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        fn.objectives.custom(lambda a, y: a, lambda a, y: a, fn.activations.identity, **named)
+
+
+def test_objectives_of_classes_are_those_of_probabilities():
+    own = fn.objectives.custom(lambda a, y: a, lambda a, y: a, fn.activations.softmax)
+    classes = {
+        fn.objectives.softmax_log_likelihood: True,
+        fn.objectives.sigmoid_cross_entropy: True,
+        fn.objectives.squared_error(fn.activations.sigmoid): True,
+        own: True,
+        fn.objectives.linear_squared_error: False,
+        fn.objectives.squared_error(fn.activations.tanh): False,
+    }
+    assert {each: fn.objectives.gives_classes(each) for each in classes} == classes

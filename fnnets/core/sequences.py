@@ -179,7 +179,11 @@ def inputs(value: PyTree, input_shape: tuple[int, ...], name: str) -> PyTree:
     value = validate.array(value, name)
     wanted = "(T, N, " + ", ".join(map(str, input_shape)) + ")"
     if value.ndim != len(input_shape) + 2:
-        one = f"; for a single sequence write {name.split()[-1]}[:, None]" if value.ndim == len(input_shape) + 1 else ""
+        own, one = name.split()[-1], ""
+        if value.ndim and value.shape[1:] == input_shape:
+            one = f"; for a single sequence write {own}[:, None]"
+        elif value.ndim == 2 and input_shape == (1,):
+            one = f"; give each step its one feature with {own}[..., None]"
         raise ValueError(
             f"{name} has {value.ndim} axes (shape {value.shape}), expected {len(input_shape) + 2}: {wanted}, "
             f"time-major{one or '; reshape each step to that shape'}"
@@ -247,9 +251,9 @@ def _targets_message(came, xs, wanted, time, name) -> str:
     every = "one for each step of each sequence" if time == "sequence to sequence" else "one for each sequence"
     text = f"{name}.targets have shape {came} for inputs of shape {xs}, expected {wanted} first: {every}; "
     if time == "sequence to sequence" and came[:2] == (examples, steps):
-        return text + "one of the two is batch-major: swap its axes with jnp.swapaxes(…, 0, 1), sequences are (T, N, …)"
+        return text + "use jnp.swapaxes(targets, 0, 1) if these are batch-major, else of the inputs: (T, N, …)"
     if time == "sequence to vector" and came[:1] == (steps,):
-        return text + "the inputs look batch-major: use jnp.swapaxes(inputs, 0, 1), sequences are (T, N, …)"
+        return text + "the inputs look batch-major: use jnp.swapaxes(inputs, 0, 1) as sequences are (T, N, …)"
     return text + "give targets of the same length and of the same sequences"
 
 

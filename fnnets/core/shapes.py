@@ -176,17 +176,22 @@ def _check_axes(layer: str, expected: Expected, sizes: dict[str, tuple[int, str]
     sizes = sizes | {letter: (size, "x") for letter, size in reversed(pairs or []) if letter not in sizes}
     wrong = [letter for letter, size in pairs or () if size != sizes[letter][0]]
     if pairs is None or wrong:
-        came, most = len(x.shape), len(expected.x)
-        remedy = f"it has {came} axes, give it {most}: reshape it"
-        if "…" in expected.x:
-            remedy = f"it has {came} axes, give it at least {most - 1}: for a single example write x[None]"
-        elif came == most - 1:
-            remedy = f"it has {came} axes, give it {most}: for a single example write x[None]"
+        remedy = _axes_remedy(expected.x, sizes, x.shape)
         if wrong:
             size, path = sizes[wrong[0]]
             letters = ", ".join(expected.params.get(path, expected.x))
             remedy = f"give it as many features as its {path} ({letters}) have, {size}"
         raise ValueError(f"{layer}: x has shape {x.shape}, expected ({known}); {remedy}")
+
+
+def _axes_remedy(letters: tuple[str, ...], sizes: dict[str, tuple[int, str]], shape: tuple[int, ...]) -> str:
+    """The remedy for another number of axes: one more where the others are those of an example."""
+    each, is_open = letters[1:], "…" in letters
+    if not is_open and len(each) == len(shape):
+        pairs = zip(each, shape, strict=True)
+        if all(letter not in sizes or sizes[letter][0] == size for letter, size in pairs):
+            return "for a single example write x[None]"
+    return f"it has {len(shape)} axes, give it {'at least ' * is_open}{len(letters) - is_open}"
 
 
 def _check_sequences(layer: Any, params: PyTree, x: Array, context: Any) -> None:
@@ -236,8 +241,7 @@ expected at least (5, 5, C); axis 0 looks like the channels: move it last with j
     """
     if len(shape) != 3:
         raise ValueError(
-            f"{layer}: examples have shape {tuple(shape)}, expected three axes (H, W, C); "
-            "give grey images one channel with images[..., None]"
+            f"{layer}: examples have shape {tuple(shape)}, expected three axes (H, W, C); {_channel(shape, channels)}"
         )
     if channels is not None and shape[2] != channels:
         raise ValueError(
@@ -251,6 +255,15 @@ expected at least (5, 5, C); axis 0 looks like the channels: move it last with j
             f"{tuple(shape)}, expected at least ({least[0]}, {least[1]}, C); "
             f"{remedy(shape, None, 'give larger images, a smaller window or padding')}"
         )
+
+
+def _channel(shape: Sequence[int], channels: int | None) -> str:
+    """The remedy for an image that has not three axes."""
+    if len(shape) == 2 and shape[1] == channels != 1:
+        return "for a single image write x[None]"
+    if len(shape) == 2:
+        return "give grey images one channel with images[..., None]"
+    return "reshape each to its height, width and channels"
 
 
 def remedy(shape: Sequence[int], channels: int | None, otherwise: str) -> str:
