@@ -37,13 +37,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.core.construction import constructor
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
 
+@calls.record
 class Activation(NamedTuple):
     """A function of the weighted input and its derivative, elementwise.
 
@@ -65,6 +66,7 @@ class Activation(NamedTuple):
     slope: Callable[[Float[Array, "*z"]], Float[Array, "*z"]] | None = None
 
 
+@calls.record
 class CoupledActivation(NamedTuple):
     """A function of all weighted inputs of an example and its vector-Jacobian product; for `fn.objectives.custom`.
 

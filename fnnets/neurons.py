@@ -32,12 +32,13 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
 
+@calls.strict("weighted_input")
 def weighted_input(
     weights: Float[Array, "*units p"], bias: float | Float[Array, "*units"], inputs: Float[Array, "*n p"]
 ) -> Float[Array, "*shape"]:
@@ -78,6 +79,7 @@ def _real(value: object, name: str):
     return value
 
 
+@calls.strict("linear")
 def linear(weights, bias, inputs) -> Float[Array, "*shape"]:
     """a = z; shapes as in `weighted_input`.
 
@@ -87,6 +89,7 @@ def linear(weights, bias, inputs) -> Float[Array, "*shape"]:
     return weighted_input(weights, bias, inputs)
 
 
+@calls.strict("rectified")
 def rectified(weights, bias, inputs) -> Float[Array, "*shape"]:
     """a = max(z, 0); shapes as in `weighted_input`.
 
@@ -96,6 +99,7 @@ def rectified(weights, bias, inputs) -> Float[Array, "*shape"]:
     return jax.nn.relu(weighted_input(weights, bias, inputs))
 
 
+@calls.strict("threshold")
 def threshold(weights, bias, inputs, theta: float | None = None) -> Float[Array, "*shape"]:
     """a = 1 where z ≥ 0, else 0; with `theta` in place of a bias, where w·x ≥ θ.
 
@@ -118,6 +122,7 @@ def threshold(weights, bias, inputs, theta: float | None = None) -> Float[Array,
     return (z >= 0).astype(z.dtype)
 
 
+@calls.strict("sigmoid")
 def sigmoid(weights, bias, inputs) -> Float[Array, "*shape"]:
     """a = 1 / (1 + exp −z); shapes as in `weighted_input`.
 
@@ -127,6 +132,7 @@ def sigmoid(weights, bias, inputs) -> Float[Array, "*shape"]:
     return jax.nn.sigmoid(weighted_input(weights, bias, inputs))
 
 
+@calls.strict("stochastic")
 def stochastic(weights, bias, inputs, *, key) -> Float[Array, "*shape"]:
     """a = 1 with probability σ(z), else 0: a fresh draw for each unit and example.
 

@@ -33,6 +33,7 @@ its place. The mean over the batch is the network's, not the objective's.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ def squared_error(activation: activations.Activation) -> Objective:
     def delta(z: Float[Array, "*n d"], y: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         return (activation.value(z) - y) * activation.derivative(z)
 
-    return Objective(activation.value, value, delta, f"squared_error({activation.name})")
+    return guarded(Objective(activation.value, value, delta, f"squared_error({activation.name})"))
 
 
 @constructor
@@ -143,7 +144,49 @@ def custom(
         _as_expected(found, "cost_gradient", z.shape, z.dtype, "give a derivative for each output, in the dtype of a")
         return pull(z, cost_gradient(activation.value(z), y))
 
-    return Objective(activation.value, value, delta, name, labels, domain)
+    return guarded(Objective(activation.value, value, delta, name, labels, domain))
+
+
+def guarded(objective: Objective) -> Objective:
+    """The objective, whose cost and δ refuse y of another shape than z, which would broadcast, and labels of no class.
+
+    >>> softmax_log_likelihood.value(jnp.zeros((2, 3)), jnp.array([0, 3]))
+    Traceback (most recent call last):
+    ValueError: softmax_log_likelihood: y holds labels from 0 to 3, expected 0 to 2; give z one column for each class
+    """
+
+    def checked(function):
+        @functools.wraps(function)
+        def call(z, y):
+            _check_targets(objective, z, y)
+            return function(z, y)
+
+        return call
+
+    return objective._replace(value=checked(objective.value), delta=checked(objective.delta))
+
+
+def _check_targets(objective: Objective, z: Array, y: Array) -> None:
+    """Raise unless y is an array like z, or of labels where they are allowed."""
+    for name, value in (("z", z), ("y", y)):
+        if not hasattr(value, "shape"):
+            raise TypeError(f"{objective.name}: {name} is {value!r}, expected an array; write jnp.asarray({name})")
+    is_integer = jnp.issubdtype(y.dtype, jnp.integer)
+    if objective.labels and is_integer and y.shape == z.shape[:-1]:
+        if not validate.is_concrete(y) or y.size == 0:
+            return
+        low, high = int(np.min(np.asarray(y))), int(np.max(np.asarray(y)))
+        if low < 0 or high >= z.shape[-1]:
+            raise ValueError(
+                f"{objective.name}: y holds labels from {low} to {high}, expected 0 to {z.shape[-1] - 1}; give z one "
+                "column for each class"
+            )
+    elif y.shape != z.shape:
+        labels = f", or integer labels of shape {z.shape[:-1]}" * objective.labels
+        raise ValueError(
+            f"{objective.name}: y has shape {y.shape} and dtype {y.dtype}, expected {z.shape} as z{labels}; give each "
+            "output a target"
+        )
 
 
 def gives_classes(objective: Objective) -> bool:
@@ -191,6 +234,12 @@ def _as_expected(found: PyTree, function: str, shape: tuple[int, ...], dtype: ob
     return found
 
 
+def _half_square(z: Float[Array, "*n d"], y: Float[Array, "*n d"]) -> Float[Array, "*n"]:
+    """½ ‖z − y‖²."""
+    error = z - y
+    return 0.5 * jnp.sum(error * error, axis=-1)
+
+
 def _cross_entropy(z: Float[Array, "*n d"], y: Float[Array, "*n d"]) -> Float[Array, "*n"]:
     """−Σ y log σ(z) + (1 − y) log(1 − σ(z)), as Σ max(z, 0) − y z + log(1 + exp −|z|)."""
     positive = jax.nn.relu(z)
@@ -224,18 +273,13 @@ def _log_likelihood_delta(z: Float[Array, "*n d"], y: Num[Array, "*shape"]) -> F
 
 difference = Objective(lambda z: z, lambda z, y: jnp.sum(y * z, axis=-1), lambda z, y: jnp.broadcast_to(y, z.shape))
 difference = difference._replace(name="difference")
-linear_squared_error = squared_error(activations.identity)._replace(
-    delta=lambda z, y: z - y, name="linear_squared_error"
-)
+linear_squared_error = Objective(activations.identity.value, _half_square, lambda z, y: z - y, "linear_squared_error")
 sigmoid_cross_entropy = Objective(
     jax.nn.sigmoid, _cross_entropy, _cross_entropy_delta, "sigmoid_cross_entropy", domain=(0.0, 1.0)
 )
 softmax_log_likelihood = Objective(
-    jax.nn.softmax,
-    _log_likelihood,
-    _log_likelihood_delta,
-    "softmax_log_likelihood",
-    labels=True,
-    domain=(0.0, 1.0),
-    is_distribution=True,
+    jax.nn.softmax, _log_likelihood, _log_likelihood_delta, "softmax_log_likelihood", True, (0.0, 1.0), True
+)
+linear_squared_error, sigmoid_cross_entropy, softmax_log_likelihood = map(
+    guarded, (linear_squared_error, sigmoid_cross_entropy, softmax_log_likelihood)
 )

@@ -162,7 +162,7 @@ def test_softmax_pullback_is_that_of_the_notes_matrix(key):
     [
         ((3, SQUARED[1], SIGMOID), "custom: cost is 3 of type int, expected a function"),
         ((SQUARED[0], None, SIGMOID), "custom: cost_gradient is None of type NoneType, expected a function"),
-        ((*SQUARED, jax.nn.sigmoid), r"custom: activation is .* expected Activation; .* CoupledActivation"),
+        ((*SQUARED, jax.nn.sigmoid), r"custom: activation is .* expected Activation; write fnnets.activations.sigmoid"),
     ],
 )
 def test_settings_that_are_no_functions_are_refused(arguments, message):
@@ -223,6 +223,54 @@ def test_labels_of_few_bits_name_classes_beyond_them(name, standard_promotion):
     for y in (labels.astype(name), jnp.asarray(labels, name)):
         np.testing.assert_allclose(softmax.value(jnp.asarray(z), jnp.asarray(y)), value, rtol=1e-5)
         np.testing.assert_allclose(softmax.delta(jnp.asarray(z), jnp.asarray(y)), delta, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["value", "delta"])
+def test_targets_that_would_broadcast_or_name_no_class_are_refused(name):
+    z = jnp.zeros((3, 4))
+    objectives = fn.objectives
+    for objective, z_, y, message in (
+        (
+            objectives.linear_squared_error,
+            z[:, :1],
+            jnp.zeros(3),
+            r"y has shape \(3,\) .* expected \(3, 1\) as z",
+        ),
+        (
+            objectives.sigmoid_cross_entropy,
+            z[:, :1],
+            jnp.zeros(3),
+            r"y has shape \(3,\) .* expected \(3, 1\) as z",
+        ),
+        (
+            objectives.squared_error(fn.activations.tanh),
+            z,
+            z[:1],
+            r"y has shape \(1, 4\) .* expected \(3, 4\) as z",
+        ),
+        (
+            objectives.softmax_log_likelihood,
+            z,
+            jnp.array([0, 1, 4]),
+            "y holds labels from 0 to 4, expected 0 to 3",
+        ),
+        (
+            objectives.softmax_log_likelihood,
+            z,
+            jnp.array([-1, 1, 0]),
+            "y holds labels from -1 to 1, expected 0 to 3",
+        ),
+        (
+            objectives.softmax_log_likelihood,
+            z,
+            jnp.array([0, 1]),
+            r"expected \(3, 4\) as z, or integer labels",
+        ),
+    ):
+        with pytest.raises(ValueError, match=f"^{objective.name.split('(')[0]}.*: {message}|^softmax.*{message}"):
+            getattr(objective, name)(z_, y)
+    with pytest.raises(TypeError, match=r"y is \[0, 1, 2\], expected an array; write jnp.asarray\(y\)"):
+        getattr(objectives.softmax_log_likelihood, name)(z, [0, 1, 2])
 
 
 @pytest.mark.parametrize(

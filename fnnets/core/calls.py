@@ -39,8 +39,12 @@ def bound(name: str, signature: inspect.Signature, args: Sequence[Any], named: M
         raise TypeError(refusal(name, signature.parameters, args, named)) from None
 
 
-def strict(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def strict(
+    name: str, explained: Callable[[str, tuple[Any, ...]], str | None] | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A decorator: the function under the `name`, whose wrong calls are refused in one sentence.
+
+    A sentence that `explained` gives for the name and the arguments by position comes first.
 
     >>> strict("net.init")(lambda key: key)()
     Traceback (most recent call last):
@@ -52,6 +56,9 @@ def strict(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @wraps(function)
         def call(*args: P.args, **named: P.kwargs) -> R:
+            sentence = explained(name, args) if explained else None
+            if sentence:
+                raise TypeError(sentence)
             bound(name, signature, args, named)
             return function(*args, **named)
 
@@ -62,6 +69,33 @@ def strict(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorated
 
 
+C = TypeVar("C", bound=type)
+
+
+def record(kind: C) -> C:
+    """A decorator: the NamedTuple, which refuses wrong calls of it in one sentence.
+
+    >>> from typing import NamedTuple
+    >>> record(NamedTuple("Pair", [("inputs", int), ("targets", int)]))(3, target=4)
+    Traceback (most recent call last):
+    TypeError: Pair: target is no argument, expected inputs or targets; write targets=…
+    """
+    made, signature = kind.__new__, inspect.signature(kind)
+
+    def new(cls, *args, **named):
+        try:
+            return made(cls, *args, **named)
+        except TypeError:
+            bound(kind.__name__, signature, args, named)
+            raise
+
+    new.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[inspect.Parameter("cls", inspect.Parameter.POSITIONAL_ONLY), *signature.parameters.values()]
+    )
+    kind.__new__ = new  # type: ignore[method-assign, assignment]
+    return kind
+
+
 def refusal(
     name: str, parameters: Mapping[str, inspect.Parameter], args: Sequence[Any], named: Mapping[str, Any]
 ) -> str:
@@ -69,6 +103,8 @@ def refusal(
     ordered = [each.name for each in parameters.values() if each.kind in BY_POSITION]
     known = [each.name for each in parameters.values() if each.kind in (*BY_POSITION, inspect.Parameter.KEYWORD_ONLY)]
     for given in named:
+        if given not in known and any(each.kind == inspect.Parameter.VAR_POSITIONAL for each in parameters.values()):
+            return f"{name}: {given} is given by name, expected all by position; write {name}(…)"
         if given not in known:
             return no_argument(name, given, known)
         if given in ordered[: len(args)]:

@@ -49,7 +49,7 @@ def chain(*layers: Layer) -> Layer:
     ((2,), (5, 3))
     """
     for position, part in enumerate(layers):
-        validate.is_instance(part, Layer, f"chain: part {position}", "make one with fnnets.layers or fnnets.Layer(…)")
+        validate.is_instance(part, Layer, f"chain: part {position}", _remedy(part))
 
     def init(key, shape):
         params = []
@@ -110,6 +110,18 @@ def _streamed(layers: tuple[Layer, ...]) -> tuple[Any, Any]:
         return tuple(after), x
 
     return start, step
+
+
+def _remedy(part: object) -> str:
+    """What to do about a part that is no layer."""
+    kind = type(part).__name__
+    by_kind = {
+        "list": "give the layers one by one, fnnets.chain(*layers)",
+        "tuple": "give the layers one by one, fnnets.chain(*layers)",
+        "Network": "give its layer, net.layer",
+        "Activation": "make a layer of it with fnnets.layers.activate(…)",
+    }
+    return by_kind.get(kind, "make one with fnnets.layers or fnnets.Layer(…)")
 
 
 def _check_parts(count: int, parts: Any, name: str, remedy: str) -> None:

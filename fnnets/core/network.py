@@ -71,6 +71,10 @@ def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2
     validate.at_least(l2, 0.0, "network: l2", "λ = 0 switches the penalty off")
     input_shape = validate.shape(input_shape, "network: input_shape")
     expected, output_shape = _shapes(layer, input_shape)
+    if any(isinstance(size, tuple | list) for size in output_shape):
+        raise ValueError(
+            f"network: layer gives several outputs of shapes {output_shape}, expected one; give the objective's alone"
+        )
     check_outputs(objective, output_shape, "network: layer")
     if layer.is_sequential:
         sequences.check_layer(layer, expected, input_shape, output_shape, Context())
@@ -114,7 +118,7 @@ def assemble(
     def checked(function):
         name = function.__name__
 
-        @calls.strict(name)
+        @calls.strict(name, _one_by_one)
         def of_a_checked_batch(params, batch, *, key=None):
             _check_params(params, expected, name, "batch", batch)
             if key is not None:
@@ -142,6 +146,16 @@ def assemble(
         targets=targets, activity=activity, domain=objective.domain if domain is None else domain,
     )  # fmt: skip
     return made
+
+
+def _one_by_one(name: str, args: tuple[PyTree, ...]) -> str | None:
+    """The answer to inputs and targets that are given one by one in the place of a batch."""
+    if len(args) == 3 and all(hasattr(each, "shape") and np.shape(each) for each in args[1:]):
+        return (
+            f"{name}: inputs and targets are given one by one, expected a batch of both; write "
+            f"{name}(params, fnnets.Batch(inputs, targets))"
+        )
+    return None
 
 
 def _predicting(raw: Callable, layer: Layer, input_shape: tuple[int, ...], expected: PyTree) -> Callable:

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
+from fnnets.core import calls
+
 if TYPE_CHECKING:
     from jaxtyping import PyTree
 
@@ -38,6 +40,7 @@ def is_weight(path) -> bool:
     return bool(path) and str(getattr(path[-1], "name", "")).endswith("weights")
 
 
+@calls.strict("weight_mask")
 def weight_mask(params: PyTree) -> PyTree:
     """True for the leaves that are weights and False for the others: which ones the penalty reads, as optax masks are.
 

@@ -205,14 +205,8 @@ def mask(value: PyTree, shape: tuple[int, ...], name: str) -> PyTree:
     if value is None:
         return None
     value = validate.array(value, name)
-    if value.dtype != bool:
-        raise TypeError(f"{name} has dtype {value.dtype}, expected bool, True at real steps; use mask.astype(bool)")
-    if value.shape != shape:
-        turned = "; it looks batch-major: use mask.T" if value.shape == shape[::-1] else ""
-        raise ValueError(
-            f"{name} has shape {value.shape}, expected {shape}, (T, N) as the inputs"
-            f"{turned or '; fnnets.data.pad makes both'}"
-        )
+    if value.shape != shape or value.dtype != bool:
+        raise _mask_error(value, shape, name)
     if validate.is_concrete(value) and value.size:
         real = np.asarray(value).any(axis=0)
         if not real.all():
@@ -221,6 +215,20 @@ def mask(value: PyTree, shape: tuple[int, ...], name: str) -> PyTree:
                 "step in each; leave empty sequences out"
             )
     return value
+
+
+def _mask_error(value: PyTree, shape: tuple[int, ...], name: str) -> Exception:
+    """What is wrong with a mask of another shape or dtype, and the remedy."""
+    came = f"{name} has shape {value.shape}, expected {shape}, (T, N) as the inputs"
+    if value.shape == shape:
+        is_binary = not validate.is_concrete(value) or bool(np.isin(np.asarray(value), (0, 1)).all())
+        remedy = "use mask.astype(bool)" if is_binary else "write mask > 0 if its numbers are weights"
+        return TypeError(f"{name} has dtype {value.dtype}, expected bool, True at real steps; {remedy}")
+    if value.shape == shape[1:] and jnp.issubdtype(value.dtype, jnp.integer):
+        return ValueError(f"{came}; write jnp.arange({shape[0]})[:, None] < mask for lengths")
+    if value.shape == shape[::-1]:
+        return ValueError(f"{came}; it looks batch-major: use mask.T")
+    return ValueError(f"{came}; fnnets.data.pad makes both")
 
 
 def batch(

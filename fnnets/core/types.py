@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Time = Literal["pointwise", "sequence to sequence", "sequence to vector"]
 
 
+@calls.record
 class Context(NamedTuple):
     """The context of a forward pass: all that it reads beside parameters and input.
 
@@ -44,6 +45,7 @@ class Context(NamedTuple):
     state: PyTree = None
 
 
+@calls.record
 class Batch(NamedTuple):
     """Examples that are used together: a minibatch, or a whole data set.
 
@@ -172,6 +174,7 @@ class Layer(_Fields):
         return [each for found in inner for each in found]
 
 
+@calls.record
 class Objective(NamedTuple):
     """An output activation and its cost, which belong together: the last layer is linear, this is the rest.
 
@@ -194,6 +197,7 @@ class Objective(NamedTuple):
     is_distribution: bool = False
 
 
+@calls.record
 class Sampler(NamedTuple):
     """A Markov chain that draws a batch's samples of the model, where the gradient has no closed form.
 

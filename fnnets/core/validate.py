@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fnnets.core import remedies
 from fnnets.core.calls import is_key as is_key
 
 if TYPE_CHECKING:
@@ -24,18 +25,23 @@ Number = int | float | jax.Array
 
 
 def is_instance(value: object, kind: type, name: str, remedy: str) -> None:
-    """Raise a TypeError unless `value` is a `kind`."""
+    """Raise a TypeError unless `value` is a `kind`, whose fields are functions where functions are declared."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} is {_shown(value)}, expected {kind.__name__}; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected {kind.__name__}; {remedies.instead(value, kind, remedy)}")
+    for field, annotation in getattr(kind, "__annotations__", {}).items():
+        part, declared = getattr(value, field, None), str(getattr(annotation, "__forward_arg__", annotation))
+        is_optional = part is None and declared.endswith("None")
+        if declared.startswith("Callable[") and not callable(part) and not is_optional:
+            raise TypeError(f"{name}: {field} is {shown(part)}, expected a function; give the {kind.__name__} one")
 
 
 def is_function(value: object, name: str, remedy: str) -> None:
     """Raise a TypeError unless `value` can be called."""
     if not callable(value):
-        raise TypeError(f"{name} is {_shown(value)}, expected a function; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected a function; {remedy}")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value and its type in one short line; the type alone where the value takes more."""
     kind, text = type(value).__name__, repr(value)
     return f"of type {kind}" if "\n" in text or len(text) > 80 else f"{text} of type {kind}"
@@ -53,7 +59,7 @@ def number(value: object, name: str, remedy: str = "give a number") -> None:
     else:
         is_real = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_real:
-        raise TypeError(f"{name} is {_shown(value)}, expected a number; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected a number; {remedy}")
 
 
 def is_float(dtype: np.dtype) -> bool:
@@ -82,7 +88,7 @@ def choice(value: object, options: Sequence[object], name: str, remedy: str = "c
 def flag(value: object, name: str, remedy: str = "choose one") -> None:
     """Raise a TypeError unless `value` is True or False."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} is {_shown(value)}, expected True or False; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected True or False; {remedy}")
 
 
 def at_least(value: Number, least: int | float, name: str, remedy: str) -> None:
@@ -130,7 +136,7 @@ def shape(value: object, name: str) -> tuple[int, ...]:
         raise TypeError(f"{name} is the number {value}, expected a tuple; write ({value},)")
     if not isinstance(value, tuple | list):
         remedy = "give the shape of one example, without the batch axis"
-        raise TypeError(f"{name} is {_shown(value)}, expected a tuple of ints; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected a tuple of ints; {remedy}")
     return tuple(count(size, f"{name}[{axis}]") for axis, size in enumerate(value))
 
 
@@ -141,6 +147,14 @@ def array(value: PyTree, name: str) -> PyTree:
     """
     if value is None:
         raise TypeError(f"{name} is None, expected an array; give one")
+    if np.ma.is_masked(value):
+        raise TypeError(
+            f"{name} is a masked array, whose masked values would be read, expected plain numbers; drop those "
+            "examples, or write values in their place with filled(…)"
+        )
+    if isinstance(value, dict) or hasattr(value, "inputs"):
+        own = f"its inputs, {name.split()[-1]}.inputs" if hasattr(value, "inputs") else "one of its values"
+        raise TypeError(f"{name} is of type {type(value).__name__}, expected an array; give {own}")
     if not isinstance(value, jax.Array | np.ndarray):
         try:
             value = np.asarray(value)
@@ -200,6 +214,8 @@ def like(
     """
     structures: list[PyTree] = [jax.tree.structure(tree) for tree in (value, expected)]
     if structures[0] != structures[1]:
+        if _summary(value) == _summary(expected):
+            raise ValueError(f"{name}{_other_container(value, expected)}; {remedy}")
         raise ValueError(f"{name} has the structure {_summary(value)}, expected {_summary(expected)}; {remedy}")
     pairs = zip(jax.tree_util.tree_leaves_with_path(value), jax.tree.leaves(expected), strict=True)
     for (path, leaf), wanted in pairs:
@@ -212,6 +228,17 @@ def like(
                 f"{name}{jax.tree_util.keystr(path)} has dtype {jnp.result_type(leaf)}, expected floats as "
                 f"{wanted.dtype}; convert it to float32"
             )
+
+
+def _other_container(value, expected) -> str:
+    """The first place at which two trees with leaves of the same paths differ, and what stands there."""
+    if type(value) is not type(expected):
+        return f" is of type {type(value).__name__}, expected {type(expected).__name__}"
+    if isinstance(value, tuple | list) and len(value) == len(expected):
+        for i, (part, other) in enumerate(zip(value, expected, strict=True)):
+            if jax.tree.structure(part) != jax.tree.structure(other):  # type: ignore[operator]
+                return f"[{i}]{_other_container(part, other)}"
+    return " has the structure that is expected but for parts without leaves, expected those too"
 
 
 def _summary(tree) -> str:

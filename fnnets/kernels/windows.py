@@ -204,8 +204,10 @@ def checked_padding(value: Any, layer: str) -> Padding:
         return value.lower()
     is_pairs = not isinstance(value, str) and np.shape(value) == (2, 2)
     if not is_pairs:
+        is_number = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
+        remedy = f"write (({value}, {value}), ({value}, {value}))" if is_number else "choose one"
         raise ValueError(
-            f'{layer}: padding is {value!r}, expected "valid", "same" or ((top, bottom), (left, right)); choose one'
+            f'{layer}: padding is {value!r}, expected "valid", "same" or ((top, bottom), (left, right)); {remedy}'
         )
     remedy = "give pixels of zeros, 0 or more"
     return tuple(tuple(validate.count(each, f"{layer}: padding", remedy, least=0) for each in pads) for pads in value)

@@ -29,12 +29,14 @@ import jax
 
 from fnnets import activations, initializers, layers, objectives
 from fnnets.activations import Activation
-from fnnets.core import batches, network, sparsity, validate
+from fnnets.core import batches, network, remedies, sparsity, validate
 from fnnets.core.chain import chain
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer, Network, Objective
 from fnnets.networks import arguments
 from fnnets.networks.autoencoders import Coder
+
+CORRUPTION = "give the fraction of inputs that are lost, or fnnets.layers.corruption(level, kind)"
 
 
 @constructor
@@ -129,6 +131,7 @@ def _activity(target, activation):
 def _corruption(given, shape) -> Layer:
     """The layer that corrupts: masking where a level is given."""
     if not isinstance(given, Layer):
+        validate.number(given, "autoencoder: corruption", remedies.instead(given, Layer, CORRUPTION))
         with arguments.named_as("autoencoder: corruption"):
             return layers.corruption(given)
     params, outputs = given.init(jax.random.key(0), shape)

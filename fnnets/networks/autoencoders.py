@@ -27,7 +27,7 @@ import jax
 import numpy as np
 
 from fnnets import initializers, layers, objectives
-from fnnets.core import arrays, batches, validate
+from fnnets.core import arrays, batches, calls, validate
 from fnnets.core.chain import chain
 from fnnets.core.network import check_outputs, network
 from fnnets.core.types import Context, Layer, Network, Objective
@@ -56,6 +56,7 @@ class Coder(NamedTuple):
     tied: bool
 
 
+@calls.strict("encode")
 def encode(net: Network, params: PyTree, x: Array) -> Float[Array, "n q"]:
     """The code h of each example, without corruption.
 
@@ -78,6 +79,7 @@ def encode(net: Network, params: PyTree, x: Array) -> Float[Array, "n q"]:
     return coder.encoder.forward(encoder, batches.cast(x, encoder), Context())[0]
 
 
+@calls.strict("decode")
 def decode(net: Network, params: PyTree, code: Array) -> Float[Array, "n p"]:
     """The example x̂ that each code stands for.
 
@@ -101,6 +103,7 @@ def decode(net: Network, params: PyTree, code: Array) -> Float[Array, "n p"]:
     return net.objective.predict(z)
 
 
+@calls.strict("unroll")
 def unroll(net: Network, rbm_params: Sequence[BoltzmannParams]) -> Any:
     """The autoencoder's parameters from those of a stack of RBMs, one for each of the encoder's layers.
 
@@ -126,6 +129,7 @@ def unroll(net: Network, rbm_params: Sequence[BoltzmannParams]) -> Any:
     return _whole(net, encoder, decoder)
 
 
+@calls.strict("classifier")
 def classifier(
     net: Network,
     params: PyTree,

@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fnnets import activations, initializers, layers
-from fnnets.core import shapes, validate
+from fnnets.core import remedies, shapes, validate
 from fnnets.core.chain import chain
 from fnnets.core.construction import constructor
 from fnnets.core.network import check_outputs, network
@@ -115,7 +115,7 @@ def _entries(table) -> list[str | Layer]:
     """The table as a list of readable entries, the last of which is fully connected."""
     if isinstance(table, str):
         table = [table]
-    if not isinstance(table, Sequence):
+    if not isinstance(table, Sequence) or isinstance(table, bytes):
         raise TypeError(
             f"convolutional: table is {table!r}, expected a string or a sequence of entries and layers; write "
             "'conv5-20 maxpool2 fc-10'"
@@ -127,7 +127,7 @@ def _entries(table) -> list[str | Layer]:
         if not isinstance(entry, Layer) and _kind(entry) is None:
             raise ValueError(
                 f"convolutional: table has the entry {entry!r}, expected something like conv5-20, conv3-64/2, "
-                "local5-6, maxpool2, meanpool3/2, fc-100, dropout0.5 or a layer; correct it"
+                f"local5-6, maxpool2, meanpool3/2, fc-100, dropout0.5 or a layer; {_remedy(entry)}"
             )
     if not entries or _kind(entries[-1]) != "fc":
         raise ValueError(
@@ -135,6 +135,13 @@ def _entries(table) -> list[str | Layer]:
             "with an output for each target; add fc-10, or join other layers with fnnets.chain and fnnets.network"
         )
     return entries
+
+
+def _remedy(entry: object) -> str:
+    """What to do about an entry that cannot be read."""
+    if isinstance(entry, str) and entry.endswith(","):
+        return "leave the commas out"
+    return remedies.instead(entry, Layer, "correct it")
 
 
 def _kind(entry: Any) -> str | None:

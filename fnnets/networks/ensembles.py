@@ -26,13 +26,14 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from fnnets import objectives
-from fnnets.core import arrays, batches, sequences, validate
+from fnnets.core import arrays, batches, calls, sequences, validate
 from fnnets.core.types import Network
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, PyTree
 
 
+@calls.strict("average")
 def average(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | None = None) -> Float[Array, "*n d"]:
     """The mean prediction of all members.
 
@@ -56,6 +57,7 @@ def average(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | N
     return _averaged(net.predict, *others)
 
 
+@calls.strict("votes")
 def votes(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | None = None) -> Int[Array, "*n c"]:
     """The number of members that predict each class, int32; a single output has the classes 0 and 1.
 
@@ -77,6 +79,7 @@ def votes(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | Non
     return _polled(net.predict, *others)[0]
 
 
+@calls.strict("vote")
 def vote(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | None = None) -> Int[Array, "*n"]:
     """The class that most members name, int32, one for each answer.
 
@@ -105,6 +108,7 @@ def vote(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | None
     return jnp.argmax(jnp.where(is_first, mean, -jnp.inf), axis=-1).astype(jnp.int32)
 
 
+@calls.strict("stack")
 def stack(members: Sequence[Any]) -> Any:
     """The parameters of networks that were trained one by one, as those of K members: leaves (K, …).
 

@@ -25,7 +25,7 @@ import jax
 import optax
 
 from fnnets import initializers, layers
-from fnnets.core import batches, validate
+from fnnets.core import batches, calls, validate
 from fnnets.core.chain import chain
 from fnnets.core.network import check_outputs, network
 from fnnets.core.types import Network, Objective
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
 
 
+@calls.strict("reuse")
 def reuse(
     net: Network,
     params: PyTree,
@@ -92,6 +93,7 @@ def reuse(
     return made, (*params[:-1], fresh)
 
 
+@calls.strict("freeze")
 def freeze(optimizer: optax.GradientTransformation, params: PyTree) -> optax.GradientTransformation:
     """The optimiser, for the last layer alone: every other parameter stays as it is, bit for bit.
 
@@ -114,7 +116,11 @@ def freeze(optimizer: optax.GradientTransformation, params: PyTree) -> optax.Gra
     ([0.0, 0.0], [-0.5, -0.5])
     """
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        raise TypeError(f"freeze: optimizer is {optimizer!r}, expected an optax transformation; try optax.adam(1e-3)")
+        own = getattr(optimizer, "__name__", "adam") if callable(optimizer) else "adam"
+        raise TypeError(
+            f"freeze: optimizer is {validate.shown(optimizer)}, expected an optax transformation; "
+            f"write optax.{own}(1e-3)"
+        )
     if not isinstance(params, tuple) or not params or not isinstance(params[-1], DenseParams):
         raise TypeError(
             f"freeze: params are of type {type(params).__name__}, expected a tuple that ends in the parameters of a "

@@ -174,6 +174,15 @@ def test_the_advice_for_masks_and_batch_major_sequences_passes():
         net.cost(params, batch._replace(**{field: value}))
 
 
+def test_lengths_are_advised_the_mask_that_they_mean():
+    net = fn.recurrent([3, 2, 2], objective=SOFTMAX)
+    with pytest.raises(ValueError, match="mask has shape") as caught:
+        net.predict(net.init(KEY), STEPS, [5, 1, 2, 3])
+    mask = run(advised(str(caught.value).removesuffix(" for lengths"), "mask"), mask=np.array([5, 1, 2, 3]))
+    assert mask.sum(axis=0).tolist() == [5, 1, 2, 3]
+    net.predict(net.init(KEY), STEPS, mask)
+
+
 def test_a_coder_of_pixels_is_advised_their_range():
     net = fn.autoencoder([3, 2])
     for inputs in ((255 * ONE_HOT).astype(np.uint8), 2 * ONE_HOT - 1):

@@ -1,5 +1,8 @@
 """Constructors: equal arguments give one object, which compiles nothing anew; what is apart stays apart."""
 
+import copy
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -146,3 +149,50 @@ def test_64_bits_are_another_argument():
     with jax.enable_x64(True):
         wide = fn.layers.dense(7)
     assert wide != fn.layers.dense(7)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: fn.layers.dense(3, "relu"), "dense: activation is 'relu' .*; write fnnets.activations.relu"),
+        (lambda: fn.layers.dense(3, jax.nn.relu), "dense: activation is .*; write fnnets.activations.relu$"),
+        (lambda: fn.layers.dense(3, jnp.tanh), "dense: activation is .*; write fnnets.activations.tanh$"),
+        (lambda: fn.layers.dense(3, initializer="He"), "dense: initializer is 'He' .*; write fnnets.initializers.he$"),
+        (lambda: fn.feedforward([2, 2], objective="softmax"), ".*; write fnnets.objectives.softmax_log_likelihood$"),
+        (lambda: fn.feedforward([2, 2], objective=fn.objectives.squared_error), ".*; call it first, squared_error"),
+        (lambda: fn.layers.dense(3, fn.activations.leaky_relu), r".*; call it first, leaky_relu\(…\)$"),
+        (lambda: fn.layers.dense(3, fn.activations.softmax), ".*; a softmax and its like are for fn"),
+        (lambda: fn.layers.dense(3, "wobbly"), ".*; take one from fnnets.activations$"),
+        (lambda: fn.layers.dense(3, fn.Activation(jnp.sin, None)), "dense: activation: derivative is None"),
+        (lambda: fn.chain([fn.layers.dense(3)]), r".*; give the layers one by one, fnnets.chain\(\*layers\)$"),
+        (lambda: fn.chain(fn.layers.dense), r"chain: part 0 .*; call it first, dense\(…\)$"),
+        (lambda: fn.chain(fn.activations.relu), r"chain: part 0 .*; make a layer of it with fnn"),
+        (lambda: fn.chain(fn.feedforward([2, 2], objective=SOFTMAX)), "chain: part 0 .*; give its layer, net.layer$"),
+        (lambda: fn.chain(layers=[]), r"chain: layers is given by name, expected all by position; write chain\(…\)$"),
+        (lambda: fn.Batch(), r"Batch: inputs is missing, expected a value for it; write Batch\(inputs\)$"),
+        (lambda: fn.Batch(1, targts=2), "Batch: targts is no argument, .*; write targets=…$"),
+        (lambda: fn.Context(1, 2, 3, 4), "Context: 4 arguments are given by position, expected at most 3: .*; leave"),
+        (lambda: fn.Activation(jnp.sin), r"Activation: derivative is missing, .*; write Activation"),
+        (lambda: fn.Sparsity(), r"Sparsity: mean is missing, .*; write Sparsity\(mean\)$"),
+        (lambda: fn.transfer.reuse(1, 2, 3), r"reuse: key is missing, .*; write reuse\(net, params, outputs, key=…\)$"),
+        (lambda: fn.ensembles.vote(1, 2, input=3), "vote: input is no argument, .*; write inputs=…$"),
+        (lambda: fn.neurons.sigmoid(1, 2), r"sigmoid: inputs is missing, .*; write sigmoid\(weights, bias, inputs\)$"),
+        (lambda: fn.autoencoder([3, 2], corruption="masking"), "autoencoder: corruption is 'masking' .*; give"),
+        (
+            lambda: fn.autoencoder([3, 2], code_activation=fn.activations.sigmoid, sparsity=(0.1, 1.0)),
+            r"autoencoder: sparsity is \(0.1, 1.0\), .*; write fnnets.Sparsity\(0.1, 1.0\)$",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_nearly_right_is_told_what_is_right(call, message):
+    with pytest.raises(TypeError, match=f"^{message}"):
+        call()
+
+
+def test_records_are_trees_and_replace_their_fields_as_before():
+    batch = fn.Batch(jnp.ones(3), targets=jnp.ones(2))
+    assert jax.tree.map(jnp.shape, batch) == fn.Batch((3,), (2,))
+    assert jax.jit(lambda batch: batch._replace(targets=None))(batch).targets is None
+    assert fn.Batch._make([1, 2, 3, 4]) == fn.Batch(1, 2, 3, 4)
+    assert copy.copy(batch) is not None
+    assert pickle.loads(pickle.dumps(fn.Context(state=3))) == fn.Context(state=3)

@@ -173,3 +173,40 @@ def test_a_mask_for_a_network_that_reads_no_sequences_is_refused():
     net, params = small()
     with pytest.raises(ValueError, match="predict: mask is given, but this network reads no sequences, expected None"):
         net.predict(params, jnp.ones((2, 3)), jnp.ones((2, 3), bool))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (np.ma.masked_array(np.ones((2, 3)), [[True, False, False]] * 2), "inputs is a masked array, .*; drop those"),
+        (fn.Batch(np.ones((2, 3))), "inputs is of type Batch, expected an array; give its inputs, inputs.inputs"),
+        ({"x": np.ones((2, 3))}, "inputs is of type dict, expected an array; give one of its values"),
+    ],
+)
+def test_what_holds_arrays_is_no_array(inputs, message):
+    net, params = small()
+    with pytest.raises(TypeError, match=f"^predict: {message}"):
+        net.predict(params, inputs)
+    net.predict(params, np.ma.masked_array(np.ones((2, 3))))  # nothing is masked
+
+
+def test_inputs_and_targets_one_by_one_are_to_be_a_batch(key):
+    net, params = small()
+    for name in ("cost", "gradient", "cost_and_gradient"):
+        with pytest.raises(
+            TypeError, match=rf"^{name}: inputs and targets are given one by one, .*write {name}\(params, "
+        ):
+            getattr(net, name)(params, np.ones((2, 3)), np.array([0, 1]))
+
+
+def test_parameters_in_another_container_are_named_by_it():
+    net, params = small()
+    with pytest.raises(ValueError, match="predict: params is of type list, expected tuple; take the parameters"):
+        net.predict(list(params), jnp.ones((2, 3)))
+
+
+def test_a_layer_of_several_outputs_is_no_network():
+    with pytest.raises(
+        ValueError, match=r"network: layer gives several outputs of shapes \(\(2,\), \(4,\)\), expected one"
+    ):
+        fn.network(fn.layers.with_inputs(fn.layers.dense(2)), SOFTMAX, (4,))

@@ -153,7 +153,7 @@ def test_states_and_inputs_that_do_not_fit_are_refused():
     ("settings", "error", "message"),
     [
         ({"key": 3}, TypeError, "sample: key is 3"),
-        ({"prompt": jnp.zeros(4, int)}, ValueError, r"prompt has shape \(4,\).*codes\[:, None\]"),
+        ({"prompt": jnp.zeros(4, int)}, ValueError, r"prompt has shape \(4,\).*prompt\[:, None\]"),
         ({"prompt": jnp.zeros((0, 2), int)}, ValueError, "T >= 1"),
         ({"prompt": jnp.zeros((2, 2))}, ValueError, "dtype float32, expected ints"),
         ({"prompt": jnp.full((2, 2), 3)}, ValueError, "labels from 3 to 3, expected 0 to 2"),
