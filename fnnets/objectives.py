@@ -42,7 +42,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnnets import activations
-from fnnets.core import validate
+from fnnets.core import arrays, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Objective
 
@@ -148,11 +148,12 @@ def custom(
 
 
 def guarded(objective: Objective) -> Objective:
-    """The objective, whose cost and δ refuse y of another shape than z, which would broadcast, and labels of no class.
+    """The objective, whose cost and δ refuse labels out of range, and y of another shape than z, which would broadcast.
 
     >>> softmax_log_likelihood.value(jnp.zeros((2, 3)), jnp.array([0, 3]))
     Traceback (most recent call last):
-    ValueError: softmax_log_likelihood: y holds labels from 0 to 3, expected 0 to 2; give z one column for each class
+    ValueError: softmax_log_likelihood: y holds labels from 0 to 3, expected 0 to 2; give the network an output \
+for each class, or renumber the labels
     """
 
     def checked(function):
@@ -173,14 +174,7 @@ def _check_targets(objective: Objective, z: Array, y: Array) -> None:
             raise TypeError(f"{objective.name}: {name} is {value!r}, expected an array; write jnp.asarray({name})")
     is_integer = jnp.issubdtype(y.dtype, jnp.integer)
     if objective.labels and is_integer and y.shape == z.shape[:-1]:
-        if not validate.is_concrete(y) or y.size == 0:
-            return
-        low, high = int(np.min(np.asarray(y))), int(np.max(np.asarray(y)))
-        if low < 0 or high >= z.shape[-1]:
-            raise ValueError(
-                f"{objective.name}: y holds labels from {low} to {high}, expected 0 to {z.shape[-1] - 1}; give z one "
-                "column for each class"
-            )
+        arrays.in_range(y, z.shape[-1], f"{objective.name}: y")
     elif y.shape != z.shape:
         labels = f", or integer labels of shape {z.shape[:-1]}" * objective.labels
         raise ValueError(

@@ -104,7 +104,7 @@ def refusal(
     known = [each.name for each in parameters.values() if each.kind in (*BY_POSITION, inspect.Parameter.KEYWORD_ONLY)]
     for given in named:
         if given not in known and any(each.kind == inspect.Parameter.VAR_POSITIONAL for each in parameters.values()):
-            return f"{name}: {given} is given by name, expected all by position; write {name}(…)"
+            return f"{name}: {given} is given by name, expected all by position; write {name.rpartition(': ')[2]}(…)"
         if given not in known:
             return no_argument(name, given, known)
         if given in ordered[: len(args)]:
@@ -121,8 +121,8 @@ def refusal(
     required = [each for each in known if parameters[each].default is inspect.Parameter.empty]
     missing = [each for each in required if each not in named and each not in ordered[: len(args)]]
     call = ", ".join(each if each in ordered else f"{each}=…" for each in required)
-    are, each = ("is", "it") if len(missing) == 1 else ("are", "each")
-    return f"{name}: {_list(missing, 'and')} {are} missing, expected a value for {each}; write {name}({call})"
+    are, each, own = *(("is", "it") if len(missing) == 1 else ("are", "each")), name.rpartition(": ")[2]
+    return f"{name}: {_list(missing, 'and')} {are} missing, expected a value for {each}; write {own}({call})"
 
 
 def no_argument(name: str, given: str, known: Sequence[str]) -> str:

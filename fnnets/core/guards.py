@@ -27,6 +27,8 @@ SIGNATURES = {
     "init": inspect.signature(lambda key, shape: ()),
     "forward": inspect.signature(lambda params, x, context: ()),
     "backward": inspect.signature(lambda params, trace, d_y: ()),
+    "start": inspect.signature(lambda params, n: ()),
+    "step": inspect.signature(lambda params, state, x: ()),
 }
 
 
@@ -60,8 +62,23 @@ def guarded(layer: Any, times: tuple[str, ...]) -> tuple[Any, ...]:
         check_walk(layer, params, trace, d_y)
         return _two(backward(params, trace, d_y), layer.name, "backward", "(d_params, d_x)")
 
+    def checked_start(params, n):
+        if not hasattr(n, "__index__") or isinstance(n, bool):  # sizes of an exported program have one too
+            raise TypeError(f"{layer.name}: start: n is {n!r}, expected an int; give the number of sequences")
+        return layer.start(params, n)
+
+    def checked_step(params, state, x):
+        if expected is not None and expected.x[:2] == shapes.STEPS:
+            shapes.check_step(layer, expected, params, x)
+        return layer.step(params, state, x)
+
     checked: tuple[Callable, ...] = (checked_init, checked_forward, checked_backward)
-    return (*(_called(one, own, layer.name) for one, own in zip(checked, layer[:3], strict=True)), *layer[3:])
+    three = (_called(one, own, layer.name) for one, own in zip(checked, layer[:3], strict=True))
+    fields = dict(zip(type(layer)._fields, (*three, *layer[3:]), strict=True))
+    streamed: dict[str, Callable] = {"start": checked_start, "step": checked_step}
+    for name, one in streamed.items():
+        fields[name] = fields[name] and _called(one, fields[name], layer.name)
+    return tuple(fields.values())
 
 
 def _called(checked: Callable, own: Callable, layer: str) -> Callable:
@@ -88,12 +105,29 @@ def _check_fields(layer: Any, times: tuple[str, ...]) -> None:
         if not callable(function) and (name in FUNCTIONS or function is not None):
             remedy = "write fn.Layer(init, forward, backward)" if name in FUNCTIONS else "None stands for none"
             raise TypeError(f"{layer.name}: {name} is {function!r}, expected a function; {remedy}")
+        elif name in SIGNATURES and function is not None:
+            _check_signature(function, name, layer.name)
     if layer.time not in times:
         *most, last = map(repr, times)
         raise ValueError(
             f"{layer.name}: time is {layer.time!r}, expected {', '.join(most)} or {last}; choose what the layer does "
             "with the axis of time"
         )
+
+
+def _check_signature(function: Callable, name: str, layer: str) -> None:
+    """Raise unless a function takes as many arguments by position as it is called with."""
+    wanted = list(SIGNATURES[name].parameters)
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a built-in function without one
+        return
+    try:
+        signature.bind(*wanted)
+    except TypeError:
+        raise TypeError(
+            f"{layer}: {name} takes the arguments {signature}, expected ({', '.join(wanted)}); give it these"
+        ) from None
 
 
 def _check_context(context: Any, layer: str) -> None:
@@ -141,15 +175,17 @@ def check_walk(layer: Any, params: PyTree, trace: PyTree, d_y: PyTree) -> None:
     wanted = layer.answer(params, trace)
     if wanted is None:
         return
+    letters = str(tuple("N" if size is None else size for size in wanted)).replace("'", "")
     if not hasattr(d_y, "shape") or not jnp.issubdtype(d_y.dtype, jnp.floating):
         came = f"has dtype {d_y.dtype}" if hasattr(d_y, "dtype") else f"is of type {type(d_y).__name__}"
         raise TypeError(
-            f"{layer.name}: d_y {came}, expected an array of floats of shape {wanted}; give the derivative by each "
+            f"{layer.name}: d_y {came}, expected an array of floats of shape {letters}; give the derivative by each "
             "number of the layer's answer"
         )
-    if d_y.shape != wanted:
+    same = len(d_y.shape) == len(wanted) and all(w in (None, size) for w, size in zip(wanted, d_y.shape, strict=True))
+    if not same:
         raise ValueError(
-            f"{layer.name}: d_y has shape {d_y.shape}, expected {wanted}, as the layer's answer has; give the "
+            f"{layer.name}: d_y has shape {d_y.shape}, expected {letters}, as the layer's answer has; give the "
             "derivative by each of its numbers"
         )
 

@@ -76,8 +76,7 @@ def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2
             f"network: layer gives several outputs of shapes {output_shape}, expected one; give the objective's alone"
         )
     check_outputs(objective, output_shape, "network: layer")
-    if layer.is_sequential:
-        sequences.check_layer(layer, expected, input_shape, output_shape, Context())
+    sequences.check_layer(layer, expected, input_shape, output_shape, Context())
     return assemble(layer, objective, input_shape, l2, expected, output_shape)
 
 

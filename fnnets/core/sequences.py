@@ -268,19 +268,21 @@ def _targets_message(came, xs, wanted, time, name) -> str:
 def check_layer(
     layer: Layer, params: PyTree, input_shape: tuple[int, ...], output_shape: tuple[int, ...], context: Context
 ):
-    """Raise unless the layer takes (T, N, …) to the shape that its `init` and its `time` announce.
+    """Raise unless the layer takes (N, …), or (T, N, …), to the shape that its `init` and its `time` announce.
 
     Layers that read (N, …) alone, such as `flatten` and `convolution`, would take time for the batch.
     """
     steps, examples = 1, 2
     wanted = ((steps,) if layer.time == "sequence to sequence" else ()) + (examples, *output_shape)
-    x = jax.ShapeDtypeStruct((steps, examples, *input_shape), jnp.result_type(float))
-    remedy = "one of its parts reads examples without a time axis: leave it out"
+    leading: tuple[int, ...] = (steps, examples)
+    what, remedy = "sequences (T, N, …)", "one of its parts reads examples without a time axis: leave it out"
+    if not layer.is_sequential:
+        leading, what = (examples,), "examples (N, …)"
+        remedy = "correct the output_shape that its init returns, or its forward"
+    x = jax.ShapeDtypeStruct((*leading, *input_shape), jnp.result_type(float))
     try:
         y = jax.eval_shape(lambda params, x: layer.forward(params, x, context)[0], params, x)
     except ValueError as error:
-        raise ValueError(f"network: layer does not take sequences (T, N, …) = {x.shape} ({error}); {remedy}") from None
+        raise ValueError(f"network: layer does not take {what} = {x.shape} ({error}); {remedy}") from None
     if y.shape != wanted:
-        raise ValueError(
-            f"network: layer takes sequences (T, N, …) = {x.shape} to {y.shape}, expected {wanted}; {remedy}"
-        )
+        raise ValueError(f"network: layer takes {what} = {x.shape} to {y.shape}, expected {wanted}; {remedy}")

@@ -70,6 +70,8 @@ def check_sizes(layer: str, shape: Sequence[int]) -> None:
     Traceback (most recent call last):
     TypeError: dense: init is given the shape (2.5,), expected a tuple of ints >= 1; give the shape of one example
     """
+    if hasattr(shape, "shape"):
+        raise TypeError(f"{layer}: init is given an array of shape {shape.shape}, expected a tuple; write x.shape[1:]")
     if not isinstance(shape, tuple | list):
         raise TypeError(f"{layer}: init is given the shape {shape!r}, expected a tuple; write ({shape},)")
     sizes = [size for size in shape if not isinstance(size, tuple | list)]
@@ -92,7 +94,7 @@ def check_example(layer: str, expected: Expected, shape: Sequence[int], window: 
     if expected.x == IMAGE:
         return check_image(shape, layer, window)
     is_steps = expected.x[:2] == STEPS
-    own = expected.x[2 if is_steps else 1 :]
+    own = expected.x if expected.x == ("…",) else expected.x[2 if is_steps else 1 :]
     if _aligned(own, shape) is not None:
         return None
     came = f"{layer}: {'steps' if is_steps else 'examples'} have shape {tuple(shape)}, expected"
@@ -149,6 +151,14 @@ def check_params(layer: str, expected: Expected, params: PyTree) -> dict[str, tu
     return sizes
 
 
+def check_step(layer: Any, expected: Expected, params: PyTree, x: Array) -> None:
+    """Raise unless x is one step (N, …) of the sequences that a layer expects with these parameters."""
+    if not hasattr(x, "shape"):
+        raise TypeError(f"{layer.name}: x is of type {type(x).__name__}, expected an array; write jnp.asarray(x)")
+    step = Expected(("N", *expected.x[2:]), expected.params)
+    _check_axes(layer.name, step, check_params(layer.name, expected, params), x)
+
+
 def _leaf(params: PyTree, path: str, layer: str) -> Any:
     """The parameter at a path of names, keys and positions; "params" is the parameters themselves."""
     leaf = params
@@ -199,6 +209,8 @@ def _check_sequences(layer: Any, params: PyTree, x: Array, context: Any) -> None
     name, mask = layer.name, context.mask
     if x.shape[0] == 0:
         raise ValueError(f"{name}: x has shape {x.shape}: no steps, expected T >= 1; leave out empty sequences")
+    if mask is not None and not hasattr(mask, "shape"):
+        raise TypeError(f"{name}: mask is of type {type(mask).__name__}, expected an array; write jnp.asarray(mask)")
     if mask is not None and (mask.shape != x.shape[:2] or mask.dtype != bool):
         raise ValueError(
             f"{name}: mask has shape {mask.shape} and dtype {mask.dtype}, expected {x.shape[:2]} of bool, True at real "
@@ -259,7 +271,7 @@ expected at least (5, 5, C); axis 0 looks like the channels: move it last with j
 
 def _channel(shape: Sequence[int], channels: int | None) -> str:
     """The remedy for an image that has not three axes."""
-    if len(shape) == 2 and shape[1] == channels != 1:
+    if len(shape) == 2 and shape[1] in (1, channels):
         return "for a single image write x[None]"
     if len(shape) == 2:
         return "give grey images one channel with images[..., None]"

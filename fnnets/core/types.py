@@ -83,7 +83,7 @@ class _Fields(NamedTuple):
     check: Callable[[PyTree, Array, Context], None] | None = None
     detail: str = ""
     trace: type | None = None
-    answer: Callable[[PyTree, PyTree], tuple[int, ...] | None] | None = None
+    answer: Callable[[PyTree, PyTree], tuple[int | None, ...] | None] | None = None
 
 
 SIGNATURE = inspect.signature(_Fields)
@@ -114,7 +114,7 @@ class Layer(_Fields):
         check: `(params, x, context)`, which raises where letters do not say all that is expected; None for nothing.
         detail: what tables print behind the name, such as the activation; "" for nothing.
         trace: the type of the trace, of which `backward` takes no other; None for any.
-        answer: `(params, trace) -> shape` of y, which d_y has to have in `backward`; None for any.
+        answer: `(params, trace) -> shape` of y, which d_y has to have in `backward`; None for any, or for any size.
 
     Raises:
         TypeError, ValueError: one of the three is no function, is called with other arguments, or gives other than two
@@ -135,11 +135,11 @@ class Layer(_Fields):
     def __new__(cls, *args: Any, **named: Any) -> Layer:
         """The layer, its functions with their checks."""
         given = calls.bound("Layer", SIGNATURE, args, named)
-        fields = _Fields(*given.args, **given.kwargs)
-        return tuple.__new__(cls, guards.guarded(fields, get_args(Time)))
+        return tuple.__new__(cls, guards.guarded(_Fields(*given.args, **given.kwargs), get_args(Time)))
 
     def _replace(self, **changes: Any) -> Layer:  # type: ignore[override]
-        own = {name: getattr(self, name).unchecked for name in ("init", "forward", "backward")}
+        names = ("init", "forward", "backward", "start", "step")
+        own = {name: getattr(getattr(self, name), "unchecked", None) for name in names}
         return Layer(**{**self._asdict(), **own, **changes})
 
     def __str__(self) -> str:

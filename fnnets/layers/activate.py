@@ -54,6 +54,6 @@ def activate(activation: Activation) -> Layer:
         return (), d_y * activation.derivative(trace.z)
 
     return Layer(
-        init, forward, backward, "activate", (), input_statement="2", detail=activation.name, trace=ActivateTrace,
-        answer=guards.shape_of("z"),
+        init, forward, backward, "activate", (), input_statement="2", expects="x (…)", detail=activation.name,
+        trace=ActivateTrace, answer=guards.shape_of("z"),
     )  # fmt: skip

@@ -92,7 +92,11 @@ def bidirectional(layer: Layer) -> Layer:
 
     def answer(params, trace: BidirectionalTrace):
         one = layer.answer(params.forward, trace.forward) if layer.answer else None
-        return None if one is None else (*one[:-1], 2 * one[-1])
+        return None if one is None or one[-1] is None else (*one[:-1], 2 * one[-1])
+
+    def check(params, x, context: Context):
+        remedy = "take the parameters from this layer's init"
+        validate.is_instance(params, BidirectionalParams, "bidirectional: params", remedy)
 
     statements = BidirectionalParams(layer.statements, layer.statements)
     return Layer(
@@ -107,4 +111,5 @@ def bidirectional(layer: Layer) -> Layer:
         detail=layer.title,
         trace=BidirectionalTrace,
         answer=answer,
+        check=check,
     )

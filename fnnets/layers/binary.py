@@ -169,6 +169,6 @@ def _layer(name: str, units: Any, initializer: Any, fire: Callable[..., tuple[An
     statements: PyTree = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
     return Layer(
         init, forward, backward, name, statements, approximation=approximation, input_statement="2",
-        expects="x (…, p), weights (q, p)", trace=BinaryTrace,
+        expects="x (…, p), weights (q, p), biases (q)", trace=BinaryTrace,
         answer=lambda params, trace: (*trace.x.shape[:-1], params.weights.shape[0]),
     )  # fmt: skip

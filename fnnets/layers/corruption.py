@@ -86,5 +86,10 @@ def corruption(level: float, kind: str = "masking") -> Layer:
     def backward(params, trace: CorruptionTrace, d_y: Float[Array, "*n"]):
         return (), trace.scale * d_y
 
+    def answer(params, trace: CorruptionTrace):
+        return trace.scale.shape or None  # a constant is that of any shape
+
     shown = f"{kind} {float(level):g}" if validate.is_concrete(level) else kind
-    return Layer(init, forward, backward, "corruption", (), detail=shown, trace=CorruptionTrace)
+    return Layer(
+        init, forward, backward, "corruption", (), expects="x (…)", detail=shown, trace=CorruptionTrace, answer=answer
+    )

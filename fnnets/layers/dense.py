@@ -96,6 +96,6 @@ def dense(
 
     statements: PyTree = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
     return Layer(
-        init, forward, backward, "dense", statements, input_statement="2", expects="x (…, p), weights (q, p)",
-        detail=activations.shown(activation), trace=DenseTrace, answer=guards.shape_of("z"),
+        init, forward, backward, "dense", statements, input_statement="2", detail=activations.shown(activation),
+        expects="x (…, p), weights (q, p), biases (q)", trace=DenseTrace, answer=guards.shape_of("z"),
     )  # fmt: skip

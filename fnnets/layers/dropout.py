@@ -72,4 +72,11 @@ def dropout(rate: float, whole_batch: bool = False) -> Layer:
     def backward(params, trace: DropoutTrace, d_y: Float[Array, "*n"]):
         return (), trace.scale * d_y
 
-    return Layer(init, forward, backward, "dropout", (), detail=f"{float(rate):g}", trace=DropoutTrace)
+    def answer(params, trace: DropoutTrace):
+        shape = trace.scale.shape
+        return (None, *shape[1:]) if whole_batch and shape else shape or None  # a constant is that of any shape
+
+    shown = f"{float(rate):g}"
+    return Layer(
+        init, forward, backward, "dropout", (), expects="x (…)", detail=shown, trace=DropoutTrace, answer=answer
+    )  # fmt: skip

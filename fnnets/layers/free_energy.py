@@ -120,8 +120,8 @@ def free_energy(
     statements: PyTree = BoltzmannParams("⟨h vᵀ⟩", "⟨v⟩", "⟨h⟩")  # type: ignore[arg-type]
     answer = None if with_inputs else (lambda params, trace: (*trace.t.shape[:-1], 1))
     return Layer(
-        init, forward, backward, "free_energy", statements, expects="x (…, p), weights (q, p)", trace=FreeEnergyTrace,
-        answer=answer,
+        init, forward, backward, "free_energy", statements, trace=FreeEnergyTrace, answer=answer,
+        expects="x (…, p), weights (q, p), visible_biases (p), hidden_biases (q)",
     )  # fmt: skip
 
 

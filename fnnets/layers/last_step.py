@@ -78,6 +78,7 @@ def last_step(both_ends: bool = False) -> Layer:
     return Layer(
         init, forward, backward, "last_step", (), time="sequence to vector", step=lambda params, state, x: (state, x),
         expects="x (T, N, …, h)", trace=LastStepTrace,
+        answer=lambda params, trace: tuple(None if size == 1 else size for size in trace.steps.shape[1:]),
     )  # fmt: skip
 
 

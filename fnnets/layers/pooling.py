@@ -131,9 +131,12 @@ def mean_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | 
     def backward(params, trace: MeanPoolingTrace, d_y: Float[Array, "n y x c"]):
         return (), windows.fold([d_y / count] * count, seen, trace.outline.shape[1:3])
 
+    def answer(params, trace: MeanPoolingTrace):
+        return (None, *seen.positions(trace.outline.shape[1:3]), trace.outline.shape[3])
+
     return Layer(
         _init(seen), forward, backward, "mean_pooling", (), window=seen, expects="x (N, H, W, C)",
-        trace=MeanPoolingTrace,
+        trace=MeanPoolingTrace, answer=answer,
     )  # fmt: skip
 
 

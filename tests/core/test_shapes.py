@@ -300,3 +300,106 @@ def test_a_chain_has_parameters_traces_and_states_of_each_part():
         layer.backward(params, trace._replace(parts=trace.parts[:1]), y)
     with pytest.raises(TypeError, match="chain: state is 1 parts, expected a tuple of 2"):
         layer.forward(params, jnp.ones((4, 3)), fn.Context(state=(None,)))
+
+
+PARTS = {
+    "dense": (("biases",), lambda params: params._replace(biases=params.biases[:1])),
+    "stochastic": (("biases",), lambda params: params._replace(biases=params.biases[:1])),
+    "convolution": (("biases",), lambda params: params._replace(biases=params.biases[:1])),
+    "locally_connected": (("biases",), lambda params: params._replace(biases=params.biases[:1])),
+    "free_energy": (("hidden_biases",), lambda params: params._replace(hidden_biases=params.hidden_biases[:1])),
+    "lstm": (
+        ("output_gate.biases",),
+        lambda params: params._replace(output_gate=params.output_gate._replace(biases=jnp.ones(1))),
+    ),
+    "gru, plain": (("recurrent_biases",), lambda params: params._replace(recurrent_biases=jnp.ones(1))),
+    "last of recurrent": (
+        ("recurrent_weights",), lambda params: params._replace(recurrent_weights=params.recurrent_weights[:, :1]),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parameters_that_would_broadcast_are_refused(name):
+    (layer, shape), ((path,), change) = LAYERS[name], PARTS[name]
+    params, _ = layer.init(KEY, shape)
+    x = jnp.ones((*((5, 4) if layer.is_sequential else (4,)), *shape))
+    with pytest.raises(
+        ValueError, match=rf"{path} has shape .*, expected .* = \d+, as .* has it; take params from init"
+    ):
+        layer.forward(change(params), x, CONTEXT)
+
+
+def test_filters_of_another_window_are_refused():
+    for name in ("convolution", "locally_connected"):
+        layer, shape = LAYERS[name]
+        params, _ = layer.init(KEY, shape)
+        params = params._replace(weights=params.weights[..., :1, :, :, :])
+        with pytest.raises(
+            ValueError, match=f"{name}: weights has shape .* windows of 1 x 2 pixels, expected 2 x 2; tak"
+        ):
+            layer.forward(params, jnp.ones((4, *shape)), CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "wrong"),
+    [
+        (fn.layers.dropout(0.5), (3,), (1, 3)),
+        (fn.layers.dropout(0.5, whole_batch=True), (3,), (4, 1)),
+        (fn.layers.corruption(0.5), (3,), (1, 3)),
+        (fn.layers.flatten(), (2, 2), (4, 3)),
+        (fn.layers.mean_pooling(2), (4, 4, 1), (4, 1, 1, 1)),
+        (fn.layers.last_step(), (3,), (1, 3)),
+    ],
+    ids=str,
+)
+def test_cotangents_that_would_broadcast_are_refused(layer, shape, wrong):
+    x = jnp.ones((*((5, 4) if layer.is_sequential else (4,)), *shape))
+    y, trace = layer.forward((), x, fn.Context(KEY))
+    assert layer.backward((), trace, y)[1].shape == x.shape
+    with pytest.raises(ValueError, match=r"d_y has shape .*, expected .*, as the layer's answer has; give"):
+        layer.backward((), trace, jnp.ones(wrong))
+
+
+@pytest.mark.parametrize("layer", [fn.layers.dropout(0.5), fn.layers.corruption(0.1), fn.layers.flatten()], ids=str)
+def test_layers_of_any_shape_take_arrays_alone(layer):
+    with pytest.raises(TypeError, match=r"x is of type list, expected an array; write jnp.asarray\(x\)"):
+        layer.forward((), [[1.0, 2.0]], CONTEXT)
+
+
+def test_steps_of_a_stream_are_steps():
+    layer = fn.layers.gru(2)
+    params, _ = layer.init(KEY, (3,))
+    state = layer.start(params, 4)
+    layer.step(params, state, jnp.ones((4, 3)))
+    for wrong in (jnp.ones((5, 4, 3)), jnp.ones((4, 2)), jnp.ones(3)):
+        with pytest.raises(ValueError, match=r"gru: x has shape .*, expected \(N, 3\); "):
+            layer.step(params, state, wrong)
+    with pytest.raises(TypeError, match=r"gru: start: n is missing, .*; write start\(params, n\)"):
+        layer.start(params)
+    for wrong in ("2", 2.0, None, True):
+        with pytest.raises(TypeError, match=r"gru: start: n is .*, expected an int; give the number of sequences"):
+            layer.start(params, wrong)
+
+
+def test_functions_of_a_layer_take_its_arguments():
+    for name in ("init", "forward", "backward", "start", "step"):
+        with pytest.raises(TypeError, match=rf"gain: {name} takes the arguments \(a\), expected \(.*\); give it these"):
+            gain()._replace(**{name: lambda a: a})
+
+
+def test_a_network_holds_what_its_layer_announces():
+    layer = gain()._replace(forward=lambda gain, x, context: (x[:, :1], x))
+    with pytest.raises(
+        ValueError, match=r"takes examples \(N, …\) = \(2, 3\) to \(2, 1\), expected \(2, 3\); correct the"
+    ):
+        fn.network(layer, fn.objectives.linear_squared_error, (3,))
+
+
+def test_parameters_of_the_inner_layer_are_not_those_of_the_outer_one():
+    for name in ("bidirectional", "tied"):
+        layer, shape = LAYERS[name]
+        params, _ = layer.init(KEY, shape)
+        x = jnp.ones((*((5, 4) if layer.is_sequential else (4,)), *shape))
+        with pytest.raises(TypeError, match=rf"{name}: params is .*, expected .*Params; take the parameters from this"):
+            layer.forward(params[0], x, CONTEXT)
