@@ -117,9 +117,8 @@ class Layer(_Fields):
         answer: `(params, trace) -> shape` of y, which d_y has to have in `backward`; None for any, or for any size.
 
     Raises:
-        TypeError, ValueError: one of the three is no function, is called with other arguments, or gives other than two
-            values; another field of another kind; `expects` that cannot be read; in `init`, `forward` and `backward`,
-            what is not as expected.
+        TypeError, ValueError: a field of another kind, `expects` that cannot be read; in each function other arguments
+            than are expected, or other than two values that it gives.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> gain = fn.Layer(
@@ -138,8 +137,9 @@ class Layer(_Fields):
         return tuple.__new__(cls, guards.guarded(_Fields(*given.args, **given.kwargs), get_args(Time)))
 
     def _replace(self, **changes: Any) -> Layer:  # type: ignore[override]
-        names = ("init", "forward", "backward", "start", "step")
-        own = {name: getattr(getattr(self, name), "unchecked", None) for name in names}
+        own = {name: getattr(getattr(self, name), "unchecked", None) for name in guards.SIGNATURES}
+        if "forward" in changes:  # its trace and its answer may be others
+            own |= {"trace": None, "answer": None}
         return Layer(**{**self._asdict(), **own, **changes})
 
     def __str__(self) -> str:

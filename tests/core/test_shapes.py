@@ -403,3 +403,14 @@ def test_parameters_of_the_inner_layer_are_not_those_of_the_outer_one():
         x = jnp.ones((*((5, 4) if layer.is_sequential else (4,)), *shape))
         with pytest.raises(TypeError, match=rf"{name}: params is .*, expected .*Params; take the parameters from this"):
             layer.forward(params[0], x, CONTEXT)
+
+
+def test_another_forward_may_have_another_trace():
+    layer = fn.layers.dense(2)
+    params, _ = layer.init(KEY, (3,))
+    own = layer._replace(
+        forward=lambda params, x, context: (layer.forward(params, x, context)[0], x),
+        backward=lambda params, x, d_y: (params, d_y @ params.weights),
+    )
+    y, trace = own.forward(params, jnp.ones((4, 3)), CONTEXT)
+    assert own.backward(params, trace, y)[1].shape == (4, 3)
