@@ -117,7 +117,7 @@ def test_settings_out_of_range_are_refused(settings, message):
         ({"objective": "squared"}, "objective is 'squared'"),
         ({"activation": "tanh"}, "activation is 'tanh'"),
         ({"code_activation": jax.nn.sigmoid}, "expected Activation"),
-        ({"corruption": "masking"}, "level is 'masking'"),
+        ({"corruption": "masking"}, "corruption is 'masking'"),
     ],
 )
 def test_parts_of_other_types_are_refused(settings, message):
