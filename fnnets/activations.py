@@ -65,6 +65,11 @@ class Activation(NamedTuple):
     name: str = "activation"
     slope: Callable[[Float[Array, "*z"]], Float[Array, "*z"]] | None = None
 
+    @property
+    def title(self) -> str:
+        """What tables print behind a layer's name: nothing of the identity."""
+        return "" if self.name == "identity" else self.name
+
 
 @calls.record
 class CoupledActivation(NamedTuple):
@@ -83,15 +88,6 @@ class CoupledActivation(NamedTuple):
     value: Callable[[Float[Array, "*n d"]], Float[Array, "*n d"]]
     pullback: Callable[[Float[Array, "*n d"], Float[Array, "*n d"]], Float[Array, "*n d"]]
     name: str = "coupled activation"
-
-
-def shown(activation: Activation) -> str:
-    """What tables print of an activation: its name, and nothing of the identity.
-
-    >>> shown(tanh), shown(identity)
-    ('tanh', '')
-    """
-    return "" if activation is identity else activation.name
 
 
 def _softmax_pullback(z: Float[Array, "*n d"], d_a: Float[Array, "*n d"]) -> Float[Array, "*n d"]:

@@ -78,7 +78,7 @@ def squared_error(activation: activations.Activation) -> Objective:
     def delta(z: Float[Array, "*n d"], y: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         return (activation.value(z) - y) * activation.derivative(z)
 
-    return guarded(Objective(activation.value, value, delta, f"squared_error({activation.name})"))
+    return _guarded(Objective(activation.value, value, delta, f"squared_error({activation.name})"))
 
 
 @constructor
@@ -144,10 +144,10 @@ def custom(
         _as_expected(found, "cost_gradient", z.shape, z.dtype, "give a derivative for each output, in the dtype of a")
         return pull(z, cost_gradient(activation.value(z), y))
 
-    return guarded(Objective(activation.value, value, delta, name, labels, domain))
+    return _guarded(Objective(activation.value, value, delta, name, labels, domain))
 
 
-def guarded(objective: Objective) -> Objective:
+def _guarded(objective: Objective) -> Objective:
     """The objective, whose cost and δ refuse labels out of range, and y of another shape than z, which would broadcast.
 
     >>> softmax_log_likelihood.value(jnp.zeros((2, 3)), jnp.array([0, 3]))
@@ -181,19 +181,6 @@ def _check_targets(objective: Objective, z: Array, y: Array) -> None:
             f"{objective.name}: y has shape {y.shape} and dtype {y.dtype}, expected {z.shape} as z{labels}; give each "
             "output a target"
         )
-
-
-def gives_classes(objective: Objective) -> bool:
-    """Whether outputs are probabilities of classes: of a distribution, or of sigmoid units or a softmax.
-
-    >>> import fnnets as fn
-    >>> gives_classes(softmax_log_likelihood), gives_classes(squared_error(fn.activations.sigmoid))
-    (True, True)
-    >>> gives_classes(linear_squared_error), gives_classes(squared_error(fn.activations.tanh))
-    (False, False)
-    """
-    probabilities = activations.sigmoid.value, activations.softmax.value
-    return objective.labels or objective.is_distribution or objective.predict in probabilities
 
 
 def _pull(activation: activations.Activation | activations.CoupledActivation) -> Callable[[Array, Array], Array]:
@@ -275,5 +262,5 @@ softmax_log_likelihood = Objective(
     jax.nn.softmax, _log_likelihood, _log_likelihood_delta, "softmax_log_likelihood", True, (0.0, 1.0), True
 )
 linear_squared_error, sigmoid_cross_entropy, softmax_log_likelihood = map(
-    guarded, (linear_squared_error, sigmoid_cross_entropy, softmax_log_likelihood)
+    _guarded, (linear_squared_error, sigmoid_cross_entropy, softmax_log_likelihood)
 )

@@ -285,16 +285,3 @@ def test_targets_that_would_broadcast_or_name_no_class_are_refused(name):
 def test_options_of_custom_objectives_are_checked(named, message):
     with pytest.raises((TypeError, ValueError), match=message):
         fn.objectives.custom(lambda a, y: a, lambda a, y: a, fn.activations.identity, **named)
-
-
-def test_objectives_of_classes_are_those_of_probabilities():
-    own = fn.objectives.custom(lambda a, y: a, lambda a, y: a, fn.activations.softmax)
-    classes = {
-        fn.objectives.softmax_log_likelihood: True,
-        fn.objectives.sigmoid_cross_entropy: True,
-        fn.objectives.squared_error(fn.activations.sigmoid): True,
-        own: True,
-        fn.objectives.linear_squared_error: False,
-        fn.objectives.squared_error(fn.activations.tanh): False,
-    }
-    assert {each: fn.objectives.gives_classes(each) for each in classes} == classes

@@ -137,7 +137,7 @@ def convolution(
     return Layer(
         init, *passes, "convolution", statements, window=seen, check=filters_of(seen, "convolution"),
         expects="x (N, H, W, C), weights (h, w, C, K), biases (K)",
-        detail=activations.shown(activation), trace=ConvolutionTrace, answer=guards.shape_of("z"),
+        detail=activation.title, trace=ConvolutionTrace, answer=guards.shape_of("z"),
     )  # fmt: skip
 
 

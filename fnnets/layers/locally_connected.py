@@ -133,7 +133,7 @@ def locally_connected(
     statements: PyTree = LocallyConnectedParams("dW, unshared", "db, unshared")  # type: ignore[arg-type]
     return Layer(
         init, forward, backward, "locally_connected", statements, check=_check(seen),
-        expects="x (N, H, W, C), weights (y, x, h, w, C, K), biases (y, x, K)", detail=activations.shown(activation),
+        expects="x (N, H, W, C), weights (y, x, h, w, C, K), biases (y, x, K)", detail=activation.title,
         trace=LocallyConnectedTrace, answer=guards.shape_of("z"),
     )  # fmt: skip
 

@@ -25,9 +25,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from fnnets import objectives
+from fnnets import activations
 from fnnets.core import arrays, batches, calls, sequences, validate
-from fnnets.core.types import Network
+from fnnets.core.types import Network, Objective
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, PyTree
@@ -198,12 +198,18 @@ def _classifier(net: Network, user: str) -> Network:
             f"{user}: net has outputs of shape {net.output_shape} and learns from its {net.targets}, "
             "expected a classifier; average its predictions"
         )
-    if not objectives.gives_classes(net.objective):
+    if not _gives_classes(net.objective):
         raise ValueError(
             f"{user}: net has the objective {net.objective.name}, whose outputs are no probabilities of classes, "
             "expected a classifier, such as of softmax_log_likelihood or sigmoid_cross_entropy; average its predictions"
         )
     return net
+
+
+def _gives_classes(objective: Objective) -> bool:
+    """Whether outputs are probabilities of classes: of a distribution, or of sigmoid units or a softmax."""
+    probabilities = activations.sigmoid.value, activations.softmax.value
+    return objective.labels or objective.is_distribution or objective.predict in probabilities
 
 
 def _check_arrays(member, k: int) -> None:

@@ -124,6 +124,11 @@ ROWS = [
             texts=[part._replace(weights="weights") for part in RBMS],
         ),
     ),
+    call("fn.autoencoders.of", lambda net: fn.autoencoders.of(net, "encode"), net=network(CODER).also(another=NET)),
+    call(
+        "fn.autoencoders.halves", lambda net, params: fn.autoencoders.halves(net, params, "encode"),
+        net=fixed(CODER), params=shown(CODER_PARAMS),
+    ),
     call("fn.ensembles.average", fn.ensembles.average, **ensemble | {"params": shown(MEMBERS)}),
     call("fn.ensembles.votes", fn.ensembles.votes, **ensemble | {"net": network(NET).also(lines=LINES)}),
     call("fn.ensembles.vote", fn.ensembles.vote, **ensemble | {"net": network(NET).also(lines=LINES)}),

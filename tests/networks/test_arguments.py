@@ -42,7 +42,7 @@ def test_other_sizes_are_refused_precisely(name, sizes, message):
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ({"activation": jnp.tanh}, "activation is of type|activation is .*expected Activation; write fnnets.activations.tanh"),
+        ({"activation": jnp.tanh}, "activation is .*expected Activation; write fnnets.activations.tanh"),
         ({"initializer": "he"}, "initializer is 'he' of type str, expected Initializer; write fnnets.initializers.he"),
         ({"objective": TANH}, "objective is of type Activation, expected Objective; take one"),
         ({"l2": "0.1"}, "l2 is '0.1' of type str, expected a number; λ = 0 switches the penalty off"),

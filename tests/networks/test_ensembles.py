@@ -184,3 +184,16 @@ def test_a_mask_where_no_sequences_are_read_is_refused(function):
 def test_what_is_no_list_of_parameters_is_not_stacked(stacked):
     with pytest.raises(TypeError, match=r"stack: members.* expected (a list of )?the parameters of .*; (give|write)"):
         ensemble.stack(stacked)
+
+
+def test_objectives_of_classes_are_those_of_probabilities():
+    own = fn.objectives.custom(lambda a, y: a, lambda a, y: a, fn.activations.softmax)
+    classes = {
+        fn.objectives.softmax_log_likelihood: True,
+        fn.objectives.sigmoid_cross_entropy: True,
+        fn.objectives.squared_error(fn.activations.sigmoid): True,
+        own: True,
+        fn.objectives.linear_squared_error: False,
+        fn.objectives.squared_error(fn.activations.tanh): False,
+    }
+    assert {each: ensemble._gives_classes(each) for each in classes} == classes
