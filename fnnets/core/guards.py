@@ -62,6 +62,16 @@ def guarded(layer: Any, times: tuple[str, ...]) -> tuple[Any, ...]:
         check_walk(layer, params, trace, d_y)
         return _two(backward(params, trace, d_y), layer.name, "backward", "(d_params, d_x)")
 
+    checked: tuple[Callable, ...] = (checked_init, checked_forward, checked_backward)
+    three = (_called(one, own, layer.name) for one, own in zip(checked, layer[:3], strict=True))
+    fields = dict(zip(type(layer)._fields, (*three, *layer[3:]), strict=True))
+    fields |= _streamed(layer, expected)
+    return tuple(fields.values())
+
+
+def _streamed(layer: Any, expected: shapes.Expected | None) -> dict[str, Any]:
+    """The fields `start` and `step` with their checks; None where the layer has none."""
+
     def checked_start(params, n):
         if not hasattr(n, "__index__") or isinstance(n, bool):  # sizes of an exported program have one too
             raise TypeError(f"{layer.name}: start: n is {n!r}, expected an int; give the number of sequences")
@@ -72,13 +82,9 @@ def guarded(layer: Any, times: tuple[str, ...]) -> tuple[Any, ...]:
             shapes.check_step(layer, expected, params, x)
         return layer.step(params, state, x)
 
-    checked: tuple[Callable, ...] = (checked_init, checked_forward, checked_backward)
-    three = (_called(one, own, layer.name) for one, own in zip(checked, layer[:3], strict=True))
-    fields = dict(zip(type(layer)._fields, (*three, *layer[3:]), strict=True))
-    streamed: dict[str, Callable] = {"start": checked_start, "step": checked_step}
-    for name, one in streamed.items():
-        fields[name] = fields[name] and _called(one, fields[name], layer.name)
-    return tuple(fields.values())
+    checked: dict[str, Callable] = {"start": checked_start, "step": checked_step}
+    own = {name: getattr(layer, name) for name in checked}
+    return {name: own[name] and _called(one, own[name], layer.name) for name, one in checked.items()}
 
 
 def _called(checked: Callable, own: Callable, layer: str) -> Callable:
