@@ -30,18 +30,21 @@ a_j Σ_k a_k d_a_k. Source: [Rauber], section 3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from fnnets.core import calls, validate
 from fnnets.core.construction import constructor
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
 
+@calls.record
 class Activation(NamedTuple):
     """A function of the weighted input and its derivative, elementwise.
 
@@ -62,7 +65,13 @@ class Activation(NamedTuple):
     name: str = "activation"
     slope: Callable[[Float[Array, "*z"]], Float[Array, "*z"]] | None = None
 
+    @property
+    def title(self) -> str:
+        """What tables print behind a layer's name: nothing of the identity."""
+        return "" if self.name == "identity" else self.name
 
+
+@calls.record
 class CoupledActivation(NamedTuple):
     """A function of all weighted inputs of an example and its vector-Jacobian product; for `fn.objectives.custom`.
 
@@ -108,12 +117,16 @@ def _relu_derivative(z: Float[Array, "*z"]) -> Float[Array, "*z"]:
 def leaky_relu(slope: float = 0.01) -> Activation:
     """Z where z ≥ 0, else slope·z; at the kink z = 0 the derivative is 1, as `jax.nn.leaky_relu` has it.
 
+    Raises:
+        TypeError, ValueError: `slope` is no finite number.
+
     Source: [Maas2013].
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> fn.activations.leaky_relu(0.1).value(jnp.array([-2.0, 3.0])).tolist()
     [-0.20000000298023224, 3.0]
     """
+    validate.at_least(slope, -math.inf, "leaky_relu: slope", "0.01 is common")
 
     def value(z):
         return jnp.where(z >= 0, z, slope * z)

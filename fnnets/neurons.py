@@ -32,35 +32,54 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
 
+@calls.strict("weighted_input")
 def weighted_input(
     weights: Float[Array, "*units p"], bias: float | Float[Array, "*units"], inputs: Float[Array, "*n p"]
 ) -> Float[Array, "*shape"]:
     """z = w·x + b, the units' axes behind the examples'.
 
     Raises:
-        ValueError: the inputs' last axis is not the weights' last axis, or `bias` has not the units' shape.
+        TypeError, ValueError: the inputs' last axis is not the weights' last axis, `bias` has not the units' shape; an
+            argument that holds no real numbers, or NaN.
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> float(fn.neurons.weighted_input(jnp.array([1.0, 2.0]), 3.0, jnp.array([4.0, 5.0])))
     17.0
     """
-    weights, inputs, bias = jnp.asarray(weights), jnp.asarray(inputs), jnp.asarray(bias)
+    return _weighted(weights, bias, inputs)
+
+
+def _weighted(weights, bias, inputs, name: str = "bias"):
+    """z of checked arguments; `name` is what the bias came as."""
+    weights, bias, inputs = (_real(v, name) for v, name in ((weights, "weights"), (bias, name), (inputs, "inputs")))
     if weights.ndim == 0 or inputs.ndim == 0 or weights.shape[-1] != inputs.shape[-1]:
         raise ValueError(
             f"inputs have shape {inputs.shape} and weights {weights.shape}, expected the same last axis; "
             "give a weight for each input"
         )
     if bias.shape not in ((), weights.shape[:-1]):
-        raise ValueError(f"bias has shape {bias.shape}, expected {weights.shape[:-1]}; give a bias for each unit")
-    return jnp.tensordot(inputs, weights, axes=(-1, -1)) + bias
+        raise ValueError(
+            f"{name} has shape {bias.shape} and weights {weights.shape}, expected shape {weights.shape[:-1]}; "
+            "give one for each unit"
+        )
+    z = jnp.tensordot(jnp.asarray(inputs), jnp.asarray(weights), axes=(-1, -1))
+    return z + jnp.asarray(bias)
 
 
+def _real(value: object, name: str):
+    """`value` as an array of finite real numbers."""
+    value = validate.array(value, name)
+    validate.finite(value, name)
+    return value
+
+
+@calls.strict("linear")
 def linear(weights, bias, inputs) -> Float[Array, "*shape"]:
     """a = z; shapes as in `weighted_input`.
 
@@ -70,6 +89,7 @@ def linear(weights, bias, inputs) -> Float[Array, "*shape"]:
     return weighted_input(weights, bias, inputs)
 
 
+@calls.strict("rectified")
 def rectified(weights, bias, inputs) -> Float[Array, "*shape"]:
     """a = max(z, 0); shapes as in `weighted_input`.
 
@@ -79,6 +99,7 @@ def rectified(weights, bias, inputs) -> Float[Array, "*shape"]:
     return jax.nn.relu(weighted_input(weights, bias, inputs))
 
 
+@calls.strict("threshold")
 def threshold(weights, bias, inputs, theta: float | None = None) -> Float[Array, "*shape"]:
     """a = 1 where z ≥ 0, else 0; with `theta` in place of a bias, where w·x ≥ θ.
 
@@ -94,10 +115,14 @@ def threshold(weights, bias, inputs, theta: float | None = None) -> Float[Array,
     """
     if (bias is None) == (theta is None):
         raise ValueError(f"bias is {bias} and theta is {theta}, expected just one of them; b = -theta")
-    z = weighted_input(weights, bias if theta is None else jnp.negative(theta), inputs)
+    if theta is None:
+        z = _weighted(weights, bias, inputs)
+    else:
+        z = _weighted(weights, -_real(theta, "theta"), inputs, "theta")
     return (z >= 0).astype(z.dtype)
 
 
+@calls.strict("sigmoid")
 def sigmoid(weights, bias, inputs) -> Float[Array, "*shape"]:
     """a = 1 / (1 + exp −z); shapes as in `weighted_input`.
 
@@ -107,6 +132,7 @@ def sigmoid(weights, bias, inputs) -> Float[Array, "*shape"]:
     return jax.nn.sigmoid(weighted_input(weights, bias, inputs))
 
 
+@calls.strict("stochastic")
 def stochastic(weights, bias, inputs, *, key) -> Float[Array, "*shape"]:
     """a = 1 with probability σ(z), else 0: a fresh draw for each unit and example.
 

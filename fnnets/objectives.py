@@ -33,14 +33,16 @@ its place. The mean over the batch is the network's, not the objective's.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fnnets import activations
-from fnnets.core import validate
+from fnnets.core import arrays, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Objective
 
@@ -76,7 +78,7 @@ def squared_error(activation: activations.Activation) -> Objective:
     def delta(z: Float[Array, "*n d"], y: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         return (activation.value(z) - y) * activation.derivative(z)
 
-    return Objective(activation.value, value, delta, f"squared_error({activation.name})")
+    return _guarded(Objective(activation.value, value, delta, f"squared_error({activation.name})"))
 
 
 @constructor
@@ -120,6 +122,9 @@ def custom(
     >>> huber.delta(jnp.array([[0.75, 9.0]]), jnp.array([[0.0, 9.0]])).tolist()
     [[0.6000000238418579, 0.0]]
     """
+    validate.is_instance(name, str, "custom: name", "give what reports call the objective")
+    validate.flag(labels, "custom: labels", "True takes labels as well")
+    _check_domain(domain)
     validate.is_function(cost, "custom: cost", "give a function (a, y) -> c")
     validate.is_function(cost_gradient, "custom: cost_gradient", "give a function (a, y) -> ∇ₐc")
     pull = _pull(activation)
@@ -139,7 +144,43 @@ def custom(
         _as_expected(found, "cost_gradient", z.shape, z.dtype, "give a derivative for each output, in the dtype of a")
         return pull(z, cost_gradient(activation.value(z), y))
 
-    return Objective(activation.value, value, delta, name, labels, domain)
+    return _guarded(Objective(activation.value, value, delta, name, labels, domain))
+
+
+def _guarded(objective: Objective) -> Objective:
+    """The objective, whose cost and δ refuse labels out of range, and y of another shape than z, which would broadcast.
+
+    >>> softmax_log_likelihood.value(jnp.zeros((2, 3)), jnp.array([0, 3]))
+    Traceback (most recent call last):
+    ValueError: softmax_log_likelihood: y holds labels from 0 to 3, expected 0 to 2; give the network an output \
+for each class, or renumber the labels
+    """
+
+    def checked(function):
+        @functools.wraps(function)
+        def call(z, y):
+            _check_targets(objective, z, y)
+            return function(z, y)
+
+        return call
+
+    return objective._replace(value=checked(objective.value), delta=checked(objective.delta))
+
+
+def _check_targets(objective: Objective, z: Array, y: Array) -> None:
+    """Raise unless y is an array like z, or of labels where they are allowed."""
+    for name, value in (("z", z), ("y", y)):
+        if not hasattr(value, "shape"):
+            raise TypeError(f"{objective.name}: {name} is {value!r}, expected an array; write jnp.asarray({name})")
+    is_integer = jnp.issubdtype(y.dtype, jnp.integer)
+    if objective.labels and is_integer and y.shape == z.shape[:-1]:
+        arrays.in_range(y, z.shape[-1], f"{objective.name}: y")
+    elif y.shape != z.shape:
+        labels = f", or integer labels of shape {z.shape[:-1]}" * objective.labels
+        raise ValueError(
+            f"{objective.name}: y has shape {y.shape} and dtype {y.dtype}, expected {z.shape} as z{labels}; give each "
+            "output a target"
+        )
 
 
 def _pull(activation: activations.Activation | activations.CoupledActivation) -> Callable[[Array, Array], Array]:
@@ -151,6 +192,18 @@ def _pull(activation: activations.Activation | activations.CoupledActivation) ->
     return lambda z, d_a: d_a * activation.derivative(z)
 
 
+def _check_domain(domain: object) -> None:
+    """Raise unless a domain is None, or two numbers of which the first is less."""
+    if domain is None:
+        return
+    ends: Any = domain if isinstance(domain, tuple | list) and len(domain) == 2 else (None, None)
+    is_pair = all(isinstance(end, int | float | np.number) and not isinstance(end, bool) for end in ends)
+    if not is_pair or not ends[0] < ends[1]:
+        raise ValueError(
+            f"custom: domain is {domain!r}, expected None or the lowest and the highest target; write (0.0, 1.0)"
+        )
+
+
 def _as_expected(found: PyTree, function: str, shape: tuple[int, ...], dtype: object, remedy: str) -> PyTree:
     """The output of `function`, refused unless it is an array of that shape and dtype."""
     if not hasattr(found, "shape"):
@@ -160,6 +213,12 @@ def _as_expected(found: PyTree, function: str, shape: tuple[int, ...], dtype: ob
     if found.dtype != dtype:
         raise TypeError(f"custom: {function} returns dtype {found.dtype}, expected {dtype}; {remedy}")
     return found
+
+
+def _half_square(z: Float[Array, "*n d"], y: Float[Array, "*n d"]) -> Float[Array, "*n"]:
+    """½ ‖z − y‖²."""
+    error = z - y
+    return 0.5 * jnp.sum(error * error, axis=-1)
 
 
 def _cross_entropy(z: Float[Array, "*n d"], y: Float[Array, "*n d"]) -> Float[Array, "*n"]:
@@ -195,18 +254,13 @@ def _log_likelihood_delta(z: Float[Array, "*n d"], y: Num[Array, "*shape"]) -> F
 
 difference = Objective(lambda z: z, lambda z, y: jnp.sum(y * z, axis=-1), lambda z, y: jnp.broadcast_to(y, z.shape))
 difference = difference._replace(name="difference")
-linear_squared_error = squared_error(activations.identity)._replace(
-    delta=lambda z, y: z - y, name="linear_squared_error"
-)
+linear_squared_error = Objective(activations.identity.value, _half_square, lambda z, y: z - y, "linear_squared_error")
 sigmoid_cross_entropy = Objective(
     jax.nn.sigmoid, _cross_entropy, _cross_entropy_delta, "sigmoid_cross_entropy", domain=(0.0, 1.0)
 )
 softmax_log_likelihood = Objective(
-    jax.nn.softmax,
-    _log_likelihood,
-    _log_likelihood_delta,
-    "softmax_log_likelihood",
-    labels=True,
-    domain=(0.0, 1.0),
-    is_distribution=True,
+    jax.nn.softmax, _log_likelihood, _log_likelihood_delta, "softmax_log_likelihood", True, (0.0, 1.0), True
+)
+linear_squared_error, sigmoid_cross_entropy, softmax_log_likelihood = map(
+    _guarded, (linear_squared_error, sigmoid_cross_entropy, softmax_log_likelihood)
 )

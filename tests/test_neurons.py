@@ -46,7 +46,7 @@ def test_stochastic_units_fire_with_probability_sigmoid():
 def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match="same last axis"):
         neurons.linear(jnp.ones(3), 0.0, jnp.ones(2))
-    with pytest.raises(ValueError, match="a bias for each unit"):
+    with pytest.raises(ValueError, match=r"bias has shape .* give one for each unit"):
         neurons.linear(jnp.ones((2, 3)), jnp.ones(3), jnp.ones(3))
     with pytest.raises(ValueError, match="just one of them"):
         neurons.threshold(jnp.ones(3), 1.0, jnp.ones(3), theta=1.0)

@@ -162,7 +162,7 @@ def test_softmax_pullback_is_that_of_the_notes_matrix(key):
     [
         ((3, SQUARED[1], SIGMOID), "custom: cost is 3 of type int, expected a function"),
         ((SQUARED[0], None, SIGMOID), "custom: cost_gradient is None of type NoneType, expected a function"),
-        ((*SQUARED, jax.nn.sigmoid), r"custom: activation is .* expected Activation; .* CoupledActivation"),
+        ((*SQUARED, jax.nn.sigmoid), r"custom: activation is .* expected Activation; write fnnets.activations.sigmoid"),
     ],
 )
 def test_settings_that_are_no_functions_are_refused(arguments, message):
@@ -210,3 +210,78 @@ def test_an_activation_of_another_shape_is_refused():
     last = fn.Activation(lambda z: z[..., :1], lambda z: jnp.ones_like(z))
     with pytest.raises(ValueError, match=r"custom: activation.value returns shape \(6, 1\), expected \(6, 3\)"):
         fn.objectives.custom(*SQUARED, last).value(jnp.ones((6, 3)), jnp.ones((6, 3)))
+
+
+@pytest.mark.parametrize("name", ["uint8", "int16", "uint32"])
+def test_labels_of_few_bits_name_classes_beyond_them(name, standard_promotion):
+    """300 classes, of which uint8 names 256: against the definition in NumPy."""
+    softmax = fn.objectives.softmax_log_likelihood
+    z, labels = np.linspace(-2, 3, 5 * 300, dtype=np.float32).reshape(5, 300), np.array([0, 1, 127, 128, 255])
+    exponentials = np.exp(z.astype(np.float64))
+    a = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    value, delta = -np.log(a[range(5), labels]), a - np.eye(300)[labels]
+    for y in (labels.astype(name), jnp.asarray(labels, name)):
+        np.testing.assert_allclose(softmax.value(jnp.asarray(z), jnp.asarray(y)), value, rtol=1e-5)
+        np.testing.assert_allclose(softmax.delta(jnp.asarray(z), jnp.asarray(y)), delta, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["value", "delta"])
+def test_targets_that_would_broadcast_or_name_no_class_are_refused(name):
+    z = jnp.zeros((3, 4))
+    objectives = fn.objectives
+    for objective, z_, y, message in (
+        (
+            objectives.linear_squared_error,
+            z[:, :1],
+            jnp.zeros(3),
+            r"y has shape \(3,\) .* expected \(3, 1\) as z",
+        ),
+        (
+            objectives.sigmoid_cross_entropy,
+            z[:, :1],
+            jnp.zeros(3),
+            r"y has shape \(3,\) .* expected \(3, 1\) as z",
+        ),
+        (
+            objectives.squared_error(fn.activations.tanh),
+            z,
+            z[:1],
+            r"y has shape \(1, 4\) .* expected \(3, 4\) as z",
+        ),
+        (
+            objectives.softmax_log_likelihood,
+            z,
+            jnp.array([0, 1, 4]),
+            "y holds labels from 0 to 4, expected 0 to 3",
+        ),
+        (
+            objectives.softmax_log_likelihood,
+            z,
+            jnp.array([-1, 1, 0]),
+            "y holds labels from -1 to 1, expected 0 to 3",
+        ),
+        (
+            objectives.softmax_log_likelihood,
+            z,
+            jnp.array([0, 1]),
+            r"expected \(3, 4\) as z, or integer labels",
+        ),
+    ):
+        with pytest.raises(ValueError, match=f"^{objective.name.split('(')[0]}.*: {message}|^softmax.*{message}"):
+            getattr(objective, name)(z_, y)
+    with pytest.raises(TypeError, match=r"y is \[0, 1, 2\], expected an array; write jnp.asarray\(y\)"):
+        getattr(objectives.softmax_log_likelihood, name)(z, [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"name": 3}, "custom: name is 3 of type int, expected str; give what reports"),
+        ({"labels": 1}, "custom: labels is 1 of type int, expected True or False; True takes"),
+        ({"domain": (1.0, 0.0)}, r"custom: domain is \(1.0, 0.0\), expected None or the lowest .*; write \(0.0, 1.0\)"),
+        ({"domain": 1}, "custom: domain is 1, expected None or"),
+    ],
+)
+def test_options_of_custom_objectives_are_checked(named, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        fn.objectives.custom(lambda a, y: a, lambda a, y: a, fn.activations.identity, **named)

@@ -13,10 +13,10 @@ PRINTED = {
     "README.md": (
         "gradient: wrong (1 of 4 rows), first at gradient z1, statement (2); it misses the factor σ'(z1) of tanh",
         "\npass\n",
-        "0  dense  (30,)         1,950\n",
+        "0  dense, sigmoid  (30,)         1,950\n",
         "layers/recurrent.py\nback\n",
     ),
-    "docs/networks.md": ("layer 0 forgetful", "1  dropout  (30,)         0\n"),
+    "docs/networks.md": ("layer 0 forgetful", "1  dropout, 0.2  (30,)         0\n"),
     "docs/verifier.md": ("network: pass", "gradient z1 | misses the factor σ'(z1) of tanh"),
 }
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import advice, validate
 from fnnets.core.types import Batch, Objective
 from fnnets.core.validate import array, at_least, finite, is_concrete, is_float, on_host
 
@@ -29,33 +29,21 @@ def inputs(value: PyTree, input_shape: tuple[int, ...], name: str) -> PyTree:
     if value.ndim == len(input_shape):
         raise ValueError(
             f"{name} has shape {value.shape}, expected {wanted} with the batch axis first; "
-            + _missing_axis(value.shape, input_shape, name.split()[-1])
+            + advice.examples(value.shape, input_shape, name.split()[-1])
         )
     if value.ndim != len(input_shape) + 1:
         raise ValueError(
             f"{name} has {value.ndim} axes (shape {value.shape}), expected {len(input_shape) + 1}: {wanted}; "
-            "reshape each example to that shape"
+            + advice.examples(value.shape, input_shape, name.split()[-1])
         )
     if value.shape[1:] != input_shape:
         raise ValueError(
             f"{name} has examples of shape {value.shape[1:]}, expected {input_shape}; "
-            + _reshaping(value.shape[1:], input_shape)
+            + advice.examples(value.shape, input_shape, name.split()[-1])
         )
     value = fitting(value, name)
     finite(value, name)
     return value
-
-
-def _missing_axis(came, wanted, name) -> str:
-    if len(wanted) == 3 and came[1:] == wanted[:2] and wanted[2] == 1:
-        return f"give each grey image its one channel with {name}[..., None]"
-    return f"for a single example write {name}[None]"
-
-
-def _reshaping(came, wanted) -> str:
-    if len(came) == 3 and came == (wanted[-1], *wanted[:-1]):
-        return "axis 1 holds the channels, which stand last: use jnp.moveaxis(inputs, 1, -1)"
-    return "make the network for these examples, or reshape them"
 
 
 def batch(
@@ -95,9 +83,10 @@ def is_batch(value: object, name: str) -> None:
 
 
 def no_mask(value: object, name: str) -> None:
-    """Raise a ValueError where a batch that holds no sequences has a mask."""
+    """Raise a ValueError where examples that are no sequences have a mask; `name` is the batch's or the mask's."""
     if value is not None:
-        raise ValueError(f"{name}.mask is given, but this network reads no sequences, expected None; leave mask=None")
+        name = name if name.endswith("mask") else f"{name}.mask"
+        raise ValueError(f"{name} is given, but this network reads no sequences, expected None; leave mask=None")
 
 
 def dataset_size(value: validate.Number | None, name: str) -> None:
@@ -130,7 +119,7 @@ def targets(
         in_range(value, output_shape[-1], name, mask)
         return value
     if value.shape != wanted or (objective.labels and is_integer):
-        raise ValueError(_targets_message(value, wanted, objective.labels, is_integer, name))
+        raise ValueError(advice.targets(value, wanted, objective.labels, is_integer, name))
     value = jnp.asarray(value, jnp.result_type(float)) if is_integer else fitting(value, name)
     finite(value, name)
     in_domain_of(objective, value, name, mask)
@@ -200,7 +189,7 @@ def in_domain_of(objective: Objective, value: PyTree, name: str, mask: PyTree = 
     if objective.domain is None or not is_concrete(value) or value.size == 0:
         return
     value = _real(value, mask)
-    in_domain(value, objective.domain, name)
+    in_domain(value, objective.domain, name, objective.is_distribution)
     if not objective.is_distribution:
         return
     with jax.ensure_compile_time_eval():
@@ -210,20 +199,18 @@ def in_domain_of(objective: Objective, value: PyTree, name: str, mask: PyTree = 
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ValueError(
             f"{name} holds {int(wrong.sum())} rows that are no distributions, the first at {where} with the sum "
-            f"{sums[where]:g}, expected 1 for {objective.name}; give labels, or divide each row by its sum"
+            f"{sums[where]:g}, expected 1 for {objective.name}; {advice.rows(np.asarray(value), sums)}"
         )
 
 
-def in_domain(value: PyTree, domain: tuple[float, float], name: str) -> None:
-    """Raise unless all numbers lie in `domain`; traced ones pass, their values are unknown."""
+def in_domain(value: PyTree, domain: tuple[float, float], name: str, are_rows: bool = False) -> None:
+    """Raise unless all numbers lie in `domain`, of which rows may be distributions; traced ones pass, being unknown."""
     low, high = domain
     if not is_concrete(value) or value.size == 0:
         return
     least, most = _extremes(value)
     if least < low or most > high:
-        remedy = "scale the data, or make real-valued units ('gaussian', linear_squared_error)"
-        if (least, most) == (-1, 1) and domain == (0, 1):
-            remedy = f"write ({name.split('.')[-1].split()[-1]} + 1) / 2 for -1 and 1"
+        remedy = advice.domain(least, most, domain, name.split(".")[-1].split()[-1], are_rows)
         raise ValueError(
             f"{name} holds values from {least:g} to {most:g}, expected {low:g} to {high:g}: probabilities or states of "
             f"binary units; {remedy}"
@@ -239,7 +226,7 @@ def in_range(value: PyTree, classes: int, name: str, mask: PyTree = None) -> Non
     if low < 0 or high >= classes:
         raise ValueError(
             f"{name} holds labels from {low} to {high}, expected 0 to {classes - 1}; "
-            f"give the network an output for each class, or renumber the labels"
+            + advice.labels(low, high, classes)
         )
 
 
@@ -271,48 +258,3 @@ def _extremes(value: PyTree) -> tuple[float, float]:
     with jax.ensure_compile_time_eval():
         near = on_host(value)
         return near.min().item(), near.max().item()
-
-
-def _targets_message(value, wanted, labels, is_integer, name) -> str:
-    came = f"{name} has shape {value.shape} and dtype {value.dtype}"
-    d = wanted[-1]
-    if labels:
-        text = _labels_message(value, wanted, is_integer, d)
-        return f"{came}{text}"
-    if value.shape == wanted[:-1] and d == 1:
-        return f"{came}, expected a column {wanted}, for a single output; use targets[..., None]"
-    if is_integer and value.shape == wanted[:-1] and _are_labels(value, d):
-        return (
-            f"{came}: labels, but this objective takes floats, expected shape {wanted}; "
-            f"use jax.nn.one_hot(targets, {d})"
-        )
-    return f"{came}, expected floats of shape {wanted}; give each example one target for each output"
-
-
-def _labels_message(value, wanted, is_integer, d) -> str:
-    """What came and the remedy, where integer labels of shape (…,) or rows of floats are expected."""
-    expected = f", expected integer labels of shape {wanted[:-1]}, or floats of shape {wanted}"
-    if value.shape == (*wanted[:-1], 1) and is_integer:
-        return f"{expected}; use targets[..., 0]"
-    if value.shape == wanted[:-1] and not is_integer and _are_labels(value, d):
-        return f"{expected}; use targets.astype(int)"
-    if value.shape == wanted and _are_one_hot(value):
-        return f": one-hot rows of integers{expected}; use targets.argmax(-1)"
-    if value.shape == wanted:
-        return f"{expected}; use targets.astype(float) for probabilities"
-    return f"{expected}; give each example the number of its class, from 0 to {d - 1}"
-
-
-def _are_labels(value, classes: int) -> bool:
-    """Whether known values are whole numbers from 0 to `classes` − 1; those that JAX traces may be."""
-    if not is_concrete(value):
-        return True
-    values = np.asarray(value, np.float64)
-    return bool(np.all((values == np.floor(values)) & (values >= 0) & (values < classes)))
-
-
-def _are_one_hot(value) -> bool:
-    if not is_concrete(value):
-        return True
-    values = np.asarray(value)
-    return bool(np.all((values == 0) | (values == 1)) and np.all(values.sum(axis=-1) == 1))

@@ -49,7 +49,7 @@ def chain(*layers: Layer) -> Layer:
     ((2,), (5, 3))
     """
     for position, part in enumerate(layers):
-        validate.is_instance(part, Layer, f"chain: part {position}", "make one with fnnets.layers or fnnets.Layer(…)")
+        validate.is_instance(part, Layer, f"chain: part {position}", _remedy(part))
 
     def init(key, shape):
         params = []
@@ -75,12 +75,22 @@ def chain(*layers: Layer) -> Layer:
             d_params.append(part_d_params)
         return tuple(d_params[::-1]), d_y
 
+    def check(params, x, context: Context):
+        _check_parts(len(layers), params, "params", "take the parameters of this chain from its init")
+        if context.state is not None:
+            _check_parts(len(layers), context.state, "state", "take it from start or step of this chain")
+
+    def answer(params, trace: ChainTrace):
+        _check_parts(len(layers), params, "params", "take the parameters of this chain from its init")
+        _check_parts(len(layers), trace.parts, "trace", "take it from forward of this chain")
+        return layers[-1].answer(params[-1], trace.parts[-1]) if layers and layers[-1].answer else None
+
     start, step = _streamed(layers)
     return Layer(
         init, forward, backward, "chain", tuple(part.statements for part in layers), layers,
         time=sequences.composed([part.time for part in layers], [part.name for part in layers]), start=start, step=step,
         approximation="; ".join(f"{part.name}: {part.approximation}" for part in layers if part.approximation),
-        input_statement=layers[0].input_statement if layers else "dx",
+        input_statement=layers[0].input_statement if layers else "dx", check=check, trace=ChainTrace, answer=answer,
     )  # fmt: skip
 
 
@@ -100,6 +110,25 @@ def _streamed(layers: tuple[Layer, ...]) -> tuple[Any, Any]:
         return tuple(after), x
 
     return start, step
+
+
+def _remedy(part: object) -> str:
+    """What to do about a part that is no layer."""
+    kind = type(part).__name__
+    by_kind = {
+        "list": "give the layers one by one, fnnets.chain(*layers)",
+        "tuple": "give the layers one by one, fnnets.chain(*layers)",
+        "Network": "give its layer, net.layer",
+        "Activation": "make a layer of it with fnnets.layers.activate(…)",
+    }
+    return by_kind.get(kind, "make one with fnnets.layers or fnnets.Layer(…)")
+
+
+def _check_parts(count: int, parts: Any, name: str, remedy: str) -> None:
+    """Raise unless there is one part for each layer."""
+    if not isinstance(parts, tuple | list) or len(parts) != count:
+        came = f"{len(parts)} parts" if isinstance(parts, tuple | list) else f"a {type(parts).__name__}"
+        raise TypeError(f"chain: {name} is {came}, expected a tuple of {count}, one for each layer; {remedy}")
 
 
 def _split(key, count):

@@ -22,6 +22,8 @@ from typing import ParamSpec, TypeVar
 import jax
 import numpy as np
 
+from fnnets.core import calls
+
 P, R = ParamSpec("P"), TypeVar("R")
 SIZE = 512
 _caches: list[Callable[[], None]] = []
@@ -41,7 +43,7 @@ class _Call:
 
 
 def constructor(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, which gives the same object for equal arguments.
+    """The function, which gives the same object for equal arguments, and refuses a call that names others.
 
     >>> import fnnets as fn
     >>> fn.layers.dense(3) is fn.layers.dense(units=3), fn.layers.dense(3) == fn.layers.dense(4)
@@ -55,12 +57,12 @@ def constructor(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def construct(*args: P.args, **kwargs: P.kwargs) -> R:
+        arguments = calls.bound(function.__name__, signature, args, kwargs)
+        arguments.apply_defaults()
         try:
-            arguments = signature.bind(*args, **kwargs)
-            arguments.apply_defaults()
             call = _Call((jax.config.jax_enable_x64, key(tuple(arguments.arguments.values()))), arguments)  # type: ignore[attr-defined]
             hash(call)
-        except TypeError:  # an argument too many, or one that cannot be hashed: the function's own answer
+        except TypeError:  # an argument that cannot be hashed: the function's own answer
             return function(*args, **kwargs)
         return made(call)
 

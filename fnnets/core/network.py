@@ -22,6 +22,7 @@ Source: [Rauber], section 2, statements (1)-(6), and section 4 for λ; CONTRIBUT
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import arrays, batches, penalty, sequences, stepping, taps, validate
+from fnnets.core import arrays, batches, calls, penalty, sequences, stepping, taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.sparsity import Activity
 from fnnets.core.types import Context, Layer, Network, Objective
@@ -63,20 +64,30 @@ def network(layer: Layer, objective: Objective, input_shape: tuple[int, ...], l2
     >>> bool(jnp.allclose(net.gradient(params, batch).weights, jax.grad(net.cost)(params, batch).weights))
     True
     """
+    if isinstance(layer, Objective) and isinstance(objective, Layer):
+        raise TypeError("network: layer is an Objective and objective a Layer, expected a Layer first; swap the two")
     validate.is_instance(layer, Layer, "network: layer", "make one with fnnets.layers or fnnets.chain")
     validate.is_instance(objective, Objective, "network: objective", "take one from fnnets.objectives")
     validate.at_least(l2, 0.0, "network: l2", "λ = 0 switches the penalty off")
     input_shape = validate.shape(input_shape, "network: input_shape")
     expected, output_shape = _shapes(layer, input_shape)
+    if any(isinstance(size, tuple | list) for size in output_shape):
+        raise ValueError(
+            f"network: layer gives several outputs of shapes {output_shape}, expected one; give the objective's alone"
+        )
+    check_outputs(objective, output_shape, "network: layer")
+    sequences.check_layer(layer, expected, input_shape, output_shape, Context())
+    return assemble(layer, objective, input_shape, l2, expected, output_shape)
+
+
+def check_outputs(objective: Objective, output_shape: tuple[int, ...], name: str) -> None:
+    """Raise where a distribution has one output; `name` is the argument that has the number of outputs."""
     if objective.is_distribution and output_shape[-1:] == (1,):
         raise ValueError(
-            f"network: objective is {objective.name}, a distribution over the outputs, and the layer has one output, "
-            "whose probability is always 1; expected at least two: give one for each class, or use "
-            "sigmoid_cross_entropy for a single output"
+            f"{name} gives one output, and the objective {objective.name} is a distribution over the outputs: its "
+            "probability is always 1; expected at least two; give one for each class, or use sigmoid_cross_entropy for "
+            "a single output"
         )
-    if layer.is_sequential:
-        sequences.check_layer(layer, expected, input_shape, output_shape, Context())
-    return assemble(layer, objective, input_shape, l2, expected, output_shape)
 
 
 def assemble(
@@ -98,24 +109,34 @@ def assemble(
     l2 = float(l2) if isinstance(l2, np.ndarray | np.generic | jax.Array) and validate.is_concrete(l2) else l2
     raw_predict, *costs = _functions(layer, objective, l2, targets, activity)
 
+    @calls.strict("init")
     def init(key):
         validate.is_key(key, "init: key")
         return layer.init(key, input_shape)[0]
 
     def checked(function):
-        def of_a_checked_batch(params, batch, *others, key=None):
-            if others:
-                raise TypeError(f"{function.__name__}: key is given by its position, expected by name; write key=…")
-            validate.like(params, expected, "params")
+        name = function.__name__
+
+        @calls.strict(name, _one_by_one)
+        def of_a_checked_batch(params, batch, *, key=None):
+            _check_params(params, expected, name, "batch", batch)
             if key is not None:
-                validate.is_key(key, "key")
+                validate.is_key(key, f"{name}: key")
             return function(params, batches.checked(made, batch), key=key)
 
         of_a_checked_batch.unchecked = function  # type: ignore[attr-defined]
         return of_a_checked_batch
 
     def stepwise(function):
-        return lambda params, *args, **named: function(made, params, *args, **named)
+        name, signature = function.__name__, inspect.signature(function)
+
+        def of_checked_params(params, *args, **named):
+            validate.like(params, expected, f"{name}: params")
+            return function(made, params, *args, **named)
+
+        own = list(signature.parameters.values())[1:]
+        of_checked_params.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+        return calls.strict(name)(of_checked_params)
 
     predict = _predicting(raw_predict, layer, input_shape, expected)
     steps = map(stepwise, (stepping.start, stepping.step, stepping.run, stepping.sample))
@@ -126,20 +147,46 @@ def assemble(
     return made
 
 
+def _one_by_one(name: str, args: tuple[PyTree, ...]) -> str | None:
+    """The answer to inputs and targets that are given one by one in the place of a batch."""
+    if len(args) == 3 and all(hasattr(each, "shape") and np.shape(each) for each in args[1:]):
+        return (
+            f"{name}: inputs and targets are given one by one, expected a batch of both; write "
+            f"{name}(params, fnnets.Batch(inputs, targets))"
+        )
+    return None
+
+
 def _predicting(raw: Callable, layer: Layer, input_shape: tuple[int, ...], expected: PyTree) -> Callable:
     """`predict` of parameters and inputs that are validated first."""
 
+    @calls.strict("predict")
     def predict(params, inputs, mask=None):
-        validate.like(params, expected, "predict: params")
+        _check_params(params, expected, "predict", "inputs", inputs)
         if layer.is_sequential:
             inputs = sequences.inputs(inputs, input_shape, "predict: inputs")
             mask = sequences.mask(mask, inputs.shape[:2], "predict: mask")
         else:
             inputs = arrays.inputs(inputs, input_shape, "predict: inputs")
+            arrays.no_mask(mask, "predict: mask")
         return raw(params, inputs, mask)
 
     predict.unchecked = raw  # type: ignore[attr-defined]
     return predict
+
+
+def _check_params(params: PyTree, expected: PyTree, name: str, other: str, value: PyTree) -> None:
+    """Raise unless `params` are those of the network; the remedy is another one where the next argument is."""
+    try:
+        validate.like(params, expected, f"{name}: params")
+    except (TypeError, ValueError):
+        structures: list[PyTree] = [jax.tree.structure(tree) for tree in (value, expected)]
+        if structures[0] != structures[1]:
+            raise
+        raise TypeError(
+            f"{name}: params is of type {type(params).__name__} and {other} holds this network's parameters, expected "
+            f"them the other way; write {name}(params, {other})"
+        ) from None
 
 
 def unchecked(function: Callable) -> Callable:
@@ -223,5 +270,8 @@ def _shapes(layer: Layer, input_shape: tuple[int, ...]) -> tuple[PyTree, tuple[i
         output_shapes.append(shape)
         return params
 
-    expected = jax.eval_shape(init, jax.random.key(0))
+    try:
+        expected = jax.eval_shape(init, jax.random.key(0))
+    except ValueError as error:
+        raise ValueError(f"network: layer does not take examples of input_shape {input_shape} ({error})") from None
     return expected, output_shapes[0]

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
+from fnnets.core import calls
+
 if TYPE_CHECKING:
     from jaxtyping import PyTree
 
@@ -38,6 +40,7 @@ def is_weight(path) -> bool:
     return bool(path) and str(getattr(path[-1], "name", "")).endswith("weights")
 
 
+@calls.strict("weight_mask")
 def weight_mask(params: PyTree) -> PyTree:
     """True for the leaves that are weights and False for the others: which ones the penalty reads, as optax masks are.
 
@@ -47,12 +50,26 @@ def weight_mask(params: PyTree) -> PyTree:
     Args:
         params: the parameters of a layer or a network, or their shapes.
 
+    Raises:
+        TypeError: `params` is no tree of arrays.
+
     >>> import jax, fnnets as fn
     >>> net = fn.feedforward([3, 2], objective=fn.objectives.linear_squared_error)
     >>> weight_mask(net.init(jax.random.key(0)))
     (DenseParams(weights=True, biases=False),)
     """
+    _check_arrays(params)
     return jax.tree_util.tree_map_with_path(lambda path, leaf: is_weight(path), params)
+
+
+def _check_arrays(params: PyTree) -> None:
+    """Raise unless parameters are arrays or their shapes, or the empty tuple of a layer that has none."""
+    leaves = jax.tree.leaves(params)
+    if params is None or not all(hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in leaves):
+        raise TypeError(
+            f"weight_mask: params is of type {type(params).__name__}, expected a tree of arrays; give what init of a "
+            "network or a layer returns"
+        )
 
 
 def value(decay, params):

@@ -179,7 +179,11 @@ def inputs(value: PyTree, input_shape: tuple[int, ...], name: str) -> PyTree:
     value = validate.array(value, name)
     wanted = "(T, N, " + ", ".join(map(str, input_shape)) + ")"
     if value.ndim != len(input_shape) + 2:
-        one = f"; for a single sequence write {name.split()[-1]}[:, None]" if value.ndim == len(input_shape) + 1 else ""
+        own, one = name.split()[-1], ""
+        if value.ndim and value.shape[1:] == input_shape:
+            one = f"; for a single sequence write {own}[:, None]"
+        elif value.ndim == 2 and input_shape == (1,):
+            one = f"; give each step its one feature with {own}[..., None]"
         raise ValueError(
             f"{name} has {value.ndim} axes (shape {value.shape}), expected {len(input_shape) + 2}: {wanted}, "
             f"time-major{one or '; reshape each step to that shape'}"
@@ -201,14 +205,8 @@ def mask(value: PyTree, shape: tuple[int, ...], name: str) -> PyTree:
     if value is None:
         return None
     value = validate.array(value, name)
-    if value.dtype != bool:
-        raise TypeError(f"{name} has dtype {value.dtype}, expected bool, True at real steps; use mask.astype(bool)")
-    if value.shape != shape:
-        turned = "; it looks batch-major: use mask.T" if value.shape == shape[::-1] else ""
-        raise ValueError(
-            f"{name} has shape {value.shape}, expected {shape}, (T, N) as the inputs"
-            f"{turned or '; fnnets.data.pad makes both'}"
-        )
+    if value.shape != shape or value.dtype != bool:
+        raise _mask_error(value, shape, name)
     if validate.is_concrete(value) and value.size:
         real = np.asarray(value).any(axis=0)
         if not real.all():
@@ -217,6 +215,20 @@ def mask(value: PyTree, shape: tuple[int, ...], name: str) -> PyTree:
                 "step in each; leave empty sequences out"
             )
     return value
+
+
+def _mask_error(value: PyTree, shape: tuple[int, ...], name: str) -> Exception:
+    """What is wrong with a mask of another shape or dtype, and the remedy."""
+    came = f"{name} has shape {value.shape}, expected {shape}, (T, N) as the inputs"
+    if value.shape == shape:
+        is_binary = not validate.is_concrete(value) or bool(np.isin(np.asarray(value), (0, 1)).all())
+        remedy = "use mask.astype(bool)" if is_binary else "write mask > 0 if its numbers are weights"
+        return TypeError(f"{name} has dtype {value.dtype}, expected bool, True at real steps; {remedy}")
+    if value.shape == shape[1:] and jnp.issubdtype(value.dtype, jnp.integer):
+        return ValueError(f"{came}; write jnp.arange({shape[0]})[:, None] < mask for lengths")
+    if value.shape == shape[::-1]:
+        return ValueError(f"{came}; it looks batch-major: use mask.T")
+    return ValueError(f"{came}; fnnets.data.pad makes both")
 
 
 def batch(
@@ -247,28 +259,30 @@ def _targets_message(came, xs, wanted, time, name) -> str:
     every = "one for each step of each sequence" if time == "sequence to sequence" else "one for each sequence"
     text = f"{name}.targets have shape {came} for inputs of shape {xs}, expected {wanted} first: {every}; "
     if time == "sequence to sequence" and came[:2] == (examples, steps):
-        return text + "one of the two is batch-major: swap its axes with jnp.swapaxes(…, 0, 1), sequences are (T, N, …)"
+        return text + "use jnp.swapaxes(targets, 0, 1) if these are batch-major, else of the inputs: (T, N, …)"
     if time == "sequence to vector" and came[:1] == (steps,):
-        return text + "the inputs look batch-major: use jnp.swapaxes(inputs, 0, 1), sequences are (T, N, …)"
+        return text + "the inputs look batch-major: use jnp.swapaxes(inputs, 0, 1) as sequences are (T, N, …)"
     return text + "give targets of the same length and of the same sequences"
 
 
 def check_layer(
     layer: Layer, params: PyTree, input_shape: tuple[int, ...], output_shape: tuple[int, ...], context: Context
 ):
-    """Raise unless the layer takes (T, N, …) to the shape that its `init` and its `time` announce.
+    """Raise unless the layer takes (N, …), or (T, N, …), to the shape that its `init` and its `time` announce.
 
     Layers that read (N, …) alone, such as `flatten` and `convolution`, would take time for the batch.
     """
     steps, examples = 1, 2
     wanted = ((steps,) if layer.time == "sequence to sequence" else ()) + (examples, *output_shape)
-    x = jax.ShapeDtypeStruct((steps, examples, *input_shape), jnp.result_type(float))
-    remedy = "one of its parts reads examples without a time axis: leave it out"
+    leading: tuple[int, ...] = (steps, examples)
+    what, remedy = "sequences (T, N, …)", "one of its parts reads examples without a time axis: leave it out"
+    if not layer.is_sequential:
+        leading, what = (examples,), "examples (N, …)"
+        remedy = "correct the output_shape that its init returns, or its forward"
+    x = jax.ShapeDtypeStruct((*leading, *input_shape), jnp.result_type(float))
     try:
         y = jax.eval_shape(lambda params, x: layer.forward(params, x, context)[0], params, x)
     except ValueError as error:
-        raise ValueError(f"network: layer does not take sequences (T, N, …) = {x.shape} ({error}); {remedy}") from None
+        raise ValueError(f"network: layer does not take {what} = {x.shape} ({error}); {remedy}") from None
     if y.shape != wanted:
-        raise ValueError(
-            f"network: layer takes sequences (T, N, …) = {x.shape} to {y.shape}, expected {wanted}; {remedy}"
-        )
+        raise ValueError(f"network: layer takes {what} = {x.shape} to {y.shape}, expected {wanted}; {remedy}")

@@ -23,6 +23,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -61,51 +63,25 @@ def parsed(text: str, layer: str = "Layer") -> Expected:
     return Expected(letters.pop("x"), letters)
 
 
-def checked(layer: Any) -> tuple[Any, ...]:
-    """The fields of a `Layer` whose three functions check what they are given, and give two values each."""
-    functions = {name: getattr(layer, name) for name in ("init", "forward", "backward")}
-    for name, function in functions.items():
-        if not callable(function):
-            raise TypeError(
-                f"{layer.name}: {name} is {function!r}, expected a function; write fn.Layer(init, forward, backward)"
-            )
-    init, forward, backward = functions.values()
-    expected = None if layer.expects == "" else parsed(layer.expects, layer.name)
+def check_sizes(layer: str, shape: Sequence[int]) -> None:
+    """Raise unless `shape` has ints >= 1, or the shapes of several inputs.
 
-    @functools.wraps(init)
-    def checked_init(key, shape):
-        if expected is not None:
-            check_example(layer.name, expected, shape, layer.window)
-        return _two(init(key, shape), layer.name, "init", "(params, output_shape)")
-
-    @functools.wraps(forward)
-    def checked_forward(params, x, context):
-        if expected is not None:
-            check_input(layer, expected, params, x, context)
-        if layer.check is not None:
-            layer.check(params, x, context)
-        return _two(forward(params, x, context), layer.name, "forward", "(y, trace)")
-
-    @functools.wraps(backward)
-    def checked_backward(params, trace, d_y):
-        return _two(backward(params, trace, d_y), layer.name, "backward", "(d_params, d_x)")
-
-    made = (checked_init, checked_forward, checked_backward)
-    for function, own in zip(made, (init, forward, backward), strict=True):
-        function.unchecked = own  # type: ignore[attr-defined]
-    return (*made, *layer[3:])
-
-
-def _two(values: Any, layer: str, function: str, names: str) -> Any:
-    """The values, if they are two; a gradient of two leaves is one value."""
-    is_named = hasattr(values, "_fields")
-    if isinstance(values, tuple | list) and len(values) == 2 and not is_named:
-        return values
-    is_one = is_named or not isinstance(values, tuple | list)
-    kind = type(values).__name__
-    came = f"one value of type {kind}" if is_one else f"a {kind} of length {len(values)}"
-    came = f"one array of shape {values.shape}" if hasattr(values, "shape") else came
-    raise TypeError(f"{layer}: {function} returned {came}, expected two, {names}; return both")
+    >>> check_sizes("dense", (2.5,))
+    Traceback (most recent call last):
+    TypeError: dense: init is given the shape (2.5,), expected a tuple of ints >= 1; give the shape of one example
+    """
+    if hasattr(shape, "shape"):
+        raise TypeError(f"{layer}: init is given an array of shape {shape.shape}, expected a tuple; write x.shape[1:]")
+    if not isinstance(shape, tuple | list):
+        raise TypeError(f"{layer}: init is given the shape {shape!r}, expected a tuple; write ({shape},)")
+    sizes = [size for size in shape if not isinstance(size, tuple | list)]
+    is_whole = all(isinstance(size, int | np.integer) and not isinstance(size, bool) for size in sizes)
+    if not is_whole or any(size < 1 for size in sizes):
+        error = ValueError if is_whole else TypeError
+        raise error(
+            f"{layer}: init is given the shape {tuple(shape)}, expected a tuple of ints >= 1; give the shape of one "
+            "example"
+        )
 
 
 def check_example(layer: str, expected: Expected, shape: Sequence[int], window: Any = None) -> None:
@@ -115,12 +91,10 @@ def check_example(layer: str, expected: Expected, shape: Sequence[int], window: 
     Traceback (most recent call last):
     ValueError: dense: examples have shape (28, 28), expected one axis (p,); put flatten before it
     """
-    if not isinstance(shape, tuple | list):
-        raise TypeError(f"{layer}: init is given the shape {shape!r}, expected a tuple; write ({shape},)")
     if expected.x == IMAGE:
         return check_image(shape, layer, window)
     is_steps = expected.x[:2] == STEPS
-    own = expected.x[2 if is_steps else 1 :]
+    own = expected.x if expected.x == ("…",) else expected.x[2 if is_steps else 1 :]
     if _aligned(own, shape) is not None:
         return None
     came = f"{layer}: {'steps' if is_steps else 'examples'} have shape {tuple(shape)}, expected"
@@ -145,26 +119,44 @@ def check_input(layer: Any, expected: Expected, params: PyTree, x: Array, contex
     """Raise unless x, and for sequences the mask and the state, are what a layer expects with these parameters."""
     if not hasattr(x, "shape"):
         raise TypeError(f"{layer.name}: x is of type {type(x).__name__}, expected an array; write jnp.asarray(x)")
-    sizes: dict[str, tuple[int, str]] = {}
-    for path, letters in expected.params.items():
-        leaf = _leaf(params, path, layer.name)
-        if len(letters) != leaf.ndim:
-            raise ValueError(
-                f"{layer.name}: {path} has shape {leaf.shape}, expected ({', '.join(letters)}); take params from init, "
-                "or correct expects"
-            )
-        for letter, size in zip(letters, leaf.shape, strict=True):
-            if sizes.setdefault(letter, (size, path))[0] != size:
-                raise ValueError(
-                    f"{layer.name}: {path} has shape {leaf.shape}, expected ({', '.join(letters)}) with {letter} = "
-                    f"{sizes[letter][0]}, as {sizes[letter][1]} has it; take params from init, or correct expects"
-                )
+    if not (x.dtype == bool or jnp.issubdtype(x.dtype, jnp.integer) or jnp.issubdtype(x.dtype, jnp.floating)):
+        raise TypeError(f"{layer.name}: x has dtype {x.dtype}, expected real numbers; convert it to float32")
+    sizes = check_params(layer.name, expected, params)
     if expected.x == IMAGE:
         check_image(x.shape[1:], layer.name, layer.window, sizes["C"][0] if "C" in sizes else None)
         return
     _check_axes(layer.name, expected, sizes, x)
     if expected.x[:2] == STEPS:
         _check_sequences(layer, params, x, context)
+
+
+def check_params(layer: str, expected: Expected, params: PyTree) -> dict[str, tuple[int, str]]:
+    """The size of each letter of the declared parameters, and the path that has it; a raise where they are others."""
+    sizes: dict[str, tuple[int, str]] = {}
+    for path, letters in expected.params.items():
+        leaf = _leaf(params, path, layer)
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            raise TypeError(f"{layer}: params: {path} has dtype {leaf.dtype}, expected floats; convert it to float32")
+        if len(letters) != leaf.ndim:
+            raise ValueError(
+                f"{layer}: {path} has shape {leaf.shape}, expected ({', '.join(letters)}); take params from init, "
+                "or correct expects"
+            )
+        for letter, size in zip(letters, leaf.shape, strict=True):
+            if sizes.setdefault(letter, (size, path))[0] != size:
+                raise ValueError(
+                    f"{layer}: {path} has shape {leaf.shape}, expected ({', '.join(letters)}) with {letter} = "
+                    f"{sizes[letter][0]}, as {sizes[letter][1]} has it; take params from init, or correct expects"
+                )
+    return sizes
+
+
+def check_step(layer: Any, expected: Expected, params: PyTree, x: Array) -> None:
+    """Raise unless x is one step (N, …) of the sequences that a layer expects with these parameters."""
+    if not hasattr(x, "shape"):
+        raise TypeError(f"{layer.name}: x is of type {type(x).__name__}, expected an array; write jnp.asarray(x)")
+    step = Expected(("N", *expected.x[2:]), expected.params)
+    _check_axes(layer.name, step, check_params(layer.name, expected, params), x)
 
 
 def _leaf(params: PyTree, path: str, layer: str) -> Any:
@@ -194,7 +186,7 @@ def _check_axes(layer: str, expected: Expected, sizes: dict[str, tuple[int, str]
     sizes = sizes | {letter: (size, "x") for letter, size in reversed(pairs or []) if letter not in sizes}
     wrong = [letter for letter, size in pairs or () if size != sizes[letter][0]]
     if pairs is None or wrong:
-        remedy = "give it that many axes"
+        remedy = _axes_remedy(expected.x, sizes, x.shape)
         if wrong:
             size, path = sizes[wrong[0]]
             letters = ", ".join(expected.params.get(path, expected.x))
@@ -202,11 +194,23 @@ def _check_axes(layer: str, expected: Expected, sizes: dict[str, tuple[int, str]
         raise ValueError(f"{layer}: x has shape {x.shape}, expected ({known}); {remedy}")
 
 
+def _axes_remedy(letters: tuple[str, ...], sizes: dict[str, tuple[int, str]], shape: tuple[int, ...]) -> str:
+    """The remedy for another number of axes: one more where the others are those of an example."""
+    each, is_open = letters[1:], "…" in letters
+    if not is_open and len(each) == len(shape):
+        pairs = zip(each, shape, strict=True)
+        if all(letter not in sizes or sizes[letter][0] == size for letter, size in pairs):
+            return "for a single example write x[None]"
+    return f"it has {len(shape)} axes, give it {'at least ' * is_open}{len(letters) - is_open}"
+
+
 def _check_sequences(layer: Any, params: PyTree, x: Array, context: Any) -> None:
     """Raise unless T ≥ 1, the mask is (T, N) bool, and a state that was handed on is one of this layer's."""
     name, mask = layer.name, context.mask
     if x.shape[0] == 0:
         raise ValueError(f"{name}: x has shape {x.shape}: no steps, expected T >= 1; leave out empty sequences")
+    if mask is not None and not hasattr(mask, "shape"):
+        raise TypeError(f"{name}: mask is of type {type(mask).__name__}, expected an array; write jnp.asarray(mask)")
     if mask is not None and (mask.shape != x.shape[:2] or mask.dtype != bool):
         raise ValueError(
             f"{name}: mask has shape {mask.shape} and dtype {mask.dtype}, expected {x.shape[:2]} of bool, True at real "
@@ -249,8 +253,7 @@ expected at least (5, 5, C); axis 0 looks like the channels: move it last with j
     """
     if len(shape) != 3:
         raise ValueError(
-            f"{layer}: examples have shape {tuple(shape)}, expected three axes (H, W, C); "
-            "give grey images one channel with images[..., None]"
+            f"{layer}: examples have shape {tuple(shape)}, expected three axes (H, W, C); {_channel(shape, channels)}"
         )
     if channels is not None and shape[2] != channels:
         raise ValueError(
@@ -264,6 +267,15 @@ expected at least (5, 5, C); axis 0 looks like the channels: move it last with j
             f"{tuple(shape)}, expected at least ({least[0]}, {least[1]}, C); "
             f"{remedy(shape, None, 'give larger images, a smaller window or padding')}"
         )
+
+
+def _channel(shape: Sequence[int], channels: int | None) -> str:
+    """The remedy for an image that has not three axes."""
+    if len(shape) == 2 and shape[1] in (1, channels):
+        return "for a single image write x[None]"
+    if len(shape) == 2:
+        return "give grey images one channel with images[..., None]"
+    return "reshape each to its height, width and channels"
 
 
 def remedy(shape: Sequence[int], channels: int | None, otherwise: str) -> str:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -52,6 +52,7 @@ class Activity(NamedTuple):
     name: str = "activity"
 
 
+@calls.record
 class Sparsity(NamedTuple):
     """The mean activity that sigmoid units should have, and what a departure costs: 0 < mean < 1, weight ≥ 0.
 
@@ -79,6 +80,8 @@ def activity(target: Sparsity | float, name: str) -> Activity:
     """
     chosen = target if isinstance(target, Sparsity) else Sparsity(target)
     p, weight = chosen
+    if isinstance(p, tuple | list) and len(p) == 2:
+        raise TypeError(f"{name} is {target!r}, expected a number or a Sparsity; write fnnets.Sparsity{tuple(p)}")
     validate.within(p, 0.0, 1.0, f"{name} target", "0.01 to 0.1 is common")
     if p == 1:
         raise ValueError(f"{name} target is 1, expected a mean activity below 1; 0.01 to 0.1 is common")

@@ -122,6 +122,7 @@ def sample(
     (9, 1)
     """
     layer = _streaming(net, "sample")
+    validate.finite_leaves(params, "sample: params")  # symbols would be drawn from probabilities that are NaN
     validate.is_key(key, "sample: key")
     validate.count(length, "sample: length", "give the number of symbols to draw")
     validate.above(temperature, 0.0, "sample: temperature", "1 draws as predicted, less prefers the likely")
@@ -166,11 +167,15 @@ def _check_state(net, params, state, n, name) -> None:
 
 
 def _prompt(prompt, d):
+    if isinstance(prompt, str):
+        raise TypeError(f"sample: prompt is {prompt!r}, expected ints (T, N); give the code of each of its symbols")
     prompt = validate.array(prompt, "sample: prompt")
-    if prompt.ndim != 2 or prompt.shape[0] == 0 or not jnp.issubdtype(prompt.dtype, jnp.integer):
+    is_integer = jnp.issubdtype(prompt.dtype, jnp.integer)
+    if prompt.ndim != 2 or prompt.shape[0] == 0 or not is_integer:
+        is_one = prompt.ndim == 1 and prompt.size and is_integer
+        remedy = "for one text write prompt[:, None]" if is_one else "give the code of each symbol"
         raise ValueError(
-            f"sample: prompt has shape {prompt.shape} and dtype {prompt.dtype}, expected ints (T, N), T >= 1; "
-            "for one text write codes[:, None]"
+            f"sample: prompt has shape {prompt.shape} and dtype {prompt.dtype}, expected ints (T, N), T >= 1; " + remedy
         )
     arrays.in_range(prompt, d, "sample: prompt")
     return jnp.asarray(prompt, jnp.int32)

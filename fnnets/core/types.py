@@ -9,17 +9,18 @@
 | `Context` | what a forward pass reads beside parameters and input |
 | `Sampler` | what draws a batch's samples of the model |
 
-This module imports nothing of fnnets but the checks of shapes, which import nothing.
+This module imports nothing of fnnets but the checks around a layer's functions, which import no other.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import jax
 
-from fnnets.core import shapes
+from fnnets.core import calls, guards
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Time = Literal["pointwise", "sequence to sequence", "sequence to vector"]
 
 
+@calls.record
 class Context(NamedTuple):
     """The context of a forward pass: all that it reads beside parameters and input.
 
@@ -43,6 +45,7 @@ class Context(NamedTuple):
     state: PyTree = None
 
 
+@calls.record
 class Batch(NamedTuple):
     """Examples that are used together: a minibatch, or a whole data set.
 
@@ -78,6 +81,12 @@ class _Fields(NamedTuple):
     input_statement: str = "dx"
     expects: str = ""
     check: Callable[[PyTree, Array, Context], None] | None = None
+    detail: str = ""
+    trace: type | None = None
+    answer: Callable[[PyTree, PyTree], tuple[int | None, ...] | None] | None = None
+
+
+SIGNATURE = inspect.signature(_Fields)
 
 
 class Layer(_Fields):
@@ -103,10 +112,13 @@ class Layer(_Fields):
         expects: the shapes of x and of parameters in letters, as in "x (…, p), weights (q, p)"; see
             `fnnets.core.shapes`. "" for any.
         check: `(params, x, context)`, which raises where letters do not say all that is expected; None for nothing.
+        detail: what tables print behind the name, such as the activation; "" for nothing.
+        trace: the type of the trace, of which `backward` takes no other; None for any.
+        answer: `(params, trace) -> shape` of y, which d_y has to have in `backward`; None for any, or for any size.
 
     Raises:
-        TypeError, ValueError: one of the three is no function, or gives other than two values when it is called;
-            `expects` that cannot be read; in `init` and `forward`, input that is not as expected.
+        TypeError, ValueError: a field of another kind, `expects` that cannot be read; in each function other arguments
+            than are expected, or other than two values that it gives.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> gain = fn.Layer(
@@ -121,14 +133,13 @@ class Layer(_Fields):
 
     def __new__(cls, *args: Any, **named: Any) -> Layer:
         """The layer, its functions with their checks."""
-        try:
-            fields = _Fields(*args, **named)
-        except TypeError as error:
-            raise TypeError(str(error).replace("_Fields.__new__()", "Layer") + "; see fnnets.Layer") from None
-        return tuple.__new__(cls, shapes.checked(fields))
+        given = calls.bound("Layer", SIGNATURE, args, named)
+        return tuple.__new__(cls, guards.guarded(_Fields(*given.args, **given.kwargs), get_args(Time)))
 
     def _replace(self, **changes: Any) -> Layer:  # type: ignore[override]
-        own = {name: getattr(self, name).unchecked for name in ("init", "forward", "backward")}
+        own = {name: getattr(getattr(self, name), "unchecked", None) for name in guards.SIGNATURES}
+        if "forward" in changes:  # its trace and its answer may be others
+            own |= {"trace": None, "answer": None}
         return Layer(**{**self._asdict(), **own, **changes})
 
     def __str__(self) -> str:
@@ -146,6 +157,11 @@ class Layer(_Fields):
         return str(self)
 
     @property
+    def title(self) -> str:
+        """What tables print: the name, and the detail."""
+        return f"{self.name}, {self.detail}" if self.detail else self.name
+
+    @property
     def is_sequential(self) -> bool:
         """Whether the layer reads sequences, (T, N, …)."""
         return self.time != "pointwise"
@@ -158,6 +174,7 @@ class Layer(_Fields):
         return [each for found in inner for each in found]
 
 
+@calls.record
 class Objective(NamedTuple):
     """An output activation and its cost, which belong together: the last layer is linear, this is the rest.
 
@@ -180,6 +197,7 @@ class Objective(NamedTuple):
     is_distribution: bool = False
 
 
+@calls.record
 class Sampler(NamedTuple):
     """A Markov chain that draws a batch's samples of the model, where the gradient has no closed form.
 
@@ -245,7 +263,7 @@ class Network(NamedTuple):
         layers = self.layer.leaves() if _is_walkable(self.layer) else [("", self.layer)]
         for place, part in layers:
             params, shape = _initial(part, key, shape)
-            rows.append((place, part.name, str(shape), f"{_size(params):,}"))
+            rows.append((place, part.title, str(shape), f"{_size(params):,}"))
         total = f"{_size(jax.eval_shape(self.init, key)):,} parameters"
         penalty = f", λ = {self.l2:g}" if isinstance(self.l2, int | float) and self.l2 else ""
         table = _table([("", "layer", "output shape", "parameters"), *rows])

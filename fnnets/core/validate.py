@@ -7,7 +7,6 @@ Shapes and dtypes are static, so they are checked even while JAX traces, before 
 from __future__ import annotations
 
 import difflib
-import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +14,10 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from fnnets.core import remedies
+from fnnets.core.keys import is_key as is_key
+from fnnets.core.keys import keys as keys
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree
@@ -25,9 +28,14 @@ LONGEST = 120
 
 
 def is_instance(value: object, kind: type, name: str, remedy: str) -> None:
-    """Raise a TypeError unless `value` is a `kind`."""
+    """Raise a TypeError unless `value` is a `kind`, whose fields are functions where functions are declared."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} is {shown(value)}, expected {kind.__name__}; {remedy}")
+        raise TypeError(f"{name} is {shown(value)}, expected {kind.__name__}; {remedies.instead(value, kind, remedy)}")
+    for field, annotation in getattr(kind, "__annotations__", {}).items():
+        part, declared = getattr(value, field, None), str(getattr(annotation, "__forward_arg__", annotation))
+        is_optional = part is None and declared.endswith("None")
+        if declared.startswith("Callable[") and not callable(part) and not is_optional:
+            raise TypeError(f"{name}: {field} is {shown(part)}, expected a function; give the {kind.__name__} one")
 
 
 def is_function(value: object, name: str, remedy: str) -> None:
@@ -97,7 +105,8 @@ def at_least(value: Number, least: int | float, name: str, remedy: str) -> None:
     """Raise unless `value` is a finite number ≥ `least`; a traced number passes, its value is unknown."""
     number(value, name, remedy)
     if is_concrete(value) and not (value >= least and math.isfinite(value)):
-        raise ValueError(f"{name} is {value}, expected a finite number >= {least}; {remedy}")
+        bound = f" >= {least}" if math.isfinite(least) else ""
+        raise ValueError(f"{name} is {value}, expected a finite number{bound}; {remedy}")
 
 
 def above(value: Number, low: float, name: str, remedy: str) -> None:
@@ -112,6 +121,14 @@ def within(value: Number, low: float, high: float, name: str, remedy: str) -> No
     number(value, name, remedy)
     if is_concrete(value) and not (low < value <= high):
         raise ValueError(f"{name} is {value}, expected a number in ({low}, {high}]; {remedy}")
+
+
+def rate(value: Number, name: str) -> None:
+    """Raise unless `value` is the probability of dropping a unit, in [0, 1)."""
+    remedy = "it is the probability that a unit is dropped; 0 drops none"
+    at_least(value, 0.0, name, remedy)
+    if not value < 1:
+        raise ValueError(f"{name} is {value}, expected less than 1; {remedy}")
 
 
 def count(value: object, name: str, remedy: str = "give a whole number", least: int = 1) -> int:
@@ -133,44 +150,6 @@ def shape(value: object, name: str) -> tuple[int, ...]:
     return tuple(count(size, f"{name}[{axis}]") for axis, size in enumerate(value))
 
 
-def is_key(value: PyTree, name: str) -> None:
-    """Raise a TypeError unless `value` is one PRNG key, typed or of the older uint32 kind."""
-    if _keys_shape(value) == ():
-        return
-    one = f"one of them, {name.split()[-1]}[0]" if _keys_shape(value) else "one with jax.random.key(0)"
-    came = f"an array of shape {value.shape}, {value.dtype}" if hasattr(value, "dtype") else repr(value)
-    raise TypeError(f"{name} is {came}, expected one PRNG key; {'take' if _keys_shape(value) else 'make'} {one}")
-
-
-def keys(value: PyTree, name: str) -> int:
-    """The number K of PRNG keys in an array of them, (K,) typed or (K, size of a key) of the older uint32 kind."""
-    shape = _keys_shape(value)
-    if shape is not None and len(shape) == 1 and shape[0] > 0:
-        return shape[0]
-    came = f"an array of shape {value.shape}, {value.dtype}" if hasattr(value, "dtype") else repr(value)
-    remedy = "split one with jax.random.split(key, K)"
-    if isinstance(value, list | tuple) and value and all(_keys_shape(key) == () for key in value):
-        came, remedy = f"a {type(value).__name__} of {len(value)} keys", f"write jnp.stack({name.split()[-1]})"
-        if len({key.dtype for key in value}) > 1:
-            came, remedy = f"{came} of several kinds", "make all with jax.random.key"
-    raise TypeError(f"{name} is {came}, expected (K,) PRNG keys with K >= 1; {remedy}")
-
-
-def _keys_shape(value: PyTree) -> tuple[int, ...] | None:
-    """The shape of an array of PRNG keys, without the axis of a key's own numbers; None for what holds no keys."""
-    if not isinstance(value, jax.Array):
-        return None
-    if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
-        return value.shape
-    is_raw = value.dtype == jnp.uint32 and value.shape[-1:] == _raw_key_shape(jax.config.jax_default_prng_impl)  # type: ignore[attr-defined]
-    return value.shape[:-1] if is_raw else None
-
-
-@functools.cache
-def _raw_key_shape(kind: str) -> tuple[int, ...]:
-    return jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0, impl=kind))).shape
-
-
 def array(value: PyTree, name: str) -> PyTree:
     """`value` as an array of real numbers or bools, without copying one that is an array in the machine's byte order.
 
@@ -178,6 +157,14 @@ def array(value: PyTree, name: str) -> PyTree:
     """
     if value is None:
         raise TypeError(f"{name} is None, expected an array; give one")
+    if np.ma.is_masked(value):
+        raise TypeError(
+            f"{name} is a masked array, whose masked values would be read, expected plain numbers; drop those "
+            "examples, or write values in their place with filled(…)"
+        )
+    if isinstance(value, dict) or hasattr(value, "inputs"):
+        own = f"its inputs, {name.split()[-1]}.inputs" if hasattr(value, "inputs") else "one of its values"
+        raise TypeError(f"{name} is of type {type(value).__name__}, expected an array; give {own}")
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         fields, own = " or ".join(f".{field}" for field in value._fields[:2]), type(value).__name__
         raise TypeError(f"{name} is of type {own}, expected an array; give a field of it, such as {fields}")
@@ -225,6 +212,12 @@ def finite(value: PyTree | np.ndarray, name: str, remedy: str = "drop or impute 
         )
 
 
+def finite_leaves(tree: PyTree, name: str) -> None:
+    """Raise unless every array of a tree is finite, naming its path; traced ones pass."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        finite(leaf if isinstance(leaf, jax.Array) else np.asarray(leaf), f"{name}{jax.tree_util.keystr(path)}")
+
+
 def like(
     value: PyTree, expected: PyTree, name: str, remedy: str = "take the parameters from this network's init"
 ) -> None:
@@ -234,10 +227,9 @@ def like(
     """
     structures: list[PyTree] = [jax.tree.structure(tree) for tree in (value, expected)]
     if structures[0] != structures[1]:
-        came, wanted = _summary(value), _summary(expected)
-        if came == wanted:  # such as a list in the place of a tuple
-            came, wanted = map(_cut, map(str, structures))
-        raise ValueError(f"{name} has the structure {came}, expected {wanted}; {remedy}")
+        if _summary(value) == _summary(expected):
+            raise ValueError(f"{name}{_other_container(value, expected)}; {remedy}")
+        raise ValueError(f"{name} has the structure {_summary(value)}, expected {_summary(expected)}; {remedy}")
     pairs = zip(jax.tree_util.tree_leaves_with_path(value), jax.tree.leaves(expected), strict=True)
     for (path, leaf), wanted in pairs:
         if np.shape(leaf) != wanted.shape:
@@ -259,8 +251,15 @@ def is_optimizer(value: object, name: str) -> None:
         raise TypeError(f"{name} is {shown(value)}, expected an optax transformation; {remedy}")
 
 
-def _cut(text: str) -> str:
-    return text if len(text) < 200 else f"{text[:200]}…"
+def _other_container(value, expected) -> str:
+    """The first place at which two trees with leaves of the same paths differ, and what stands there."""
+    if type(value) is not type(expected):
+        return f" is of type {type(value).__name__}, expected {type(expected).__name__}"
+    if isinstance(value, tuple | list) and len(value) == len(expected):
+        for i, (part, other) in enumerate(zip(value, expected, strict=True)):
+            if jax.tree.structure(part) != jax.tree.structure(other):  # type: ignore[operator]
+                return f"[{i}]{_other_container(part, other)}"
+    return " has the structure that is expected but for parts without leaves, expected those too"
 
 
 def _summary(tree) -> str:

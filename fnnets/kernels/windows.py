@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -176,7 +176,9 @@ def window(layer: str, size: object, stride: object, padding: Padding = "valid",
     ValueError: convolution: padding is 'full', expected "valid", "same" or ((top, bottom), (left, right)); choose one
     """
     sizes = {name: pair(value, f"{layer}: {name}") for name, value in (("window", size), ("stride", stride))}
-    return Window(sizes["window"], sizes["stride"], _padding(padding, layer), pair(dilation, f"{layer}: dilation"))
+    return Window(
+        sizes["window"], sizes["stride"], checked_padding(padding, layer), pair(dilation, f"{layer}: dilation")
+    )
 
 
 def pair(value: object, name: str) -> Pair:
@@ -192,13 +194,20 @@ def pair(value: object, name: str) -> Pair:
     return validate.count(both[0], name, remedy), validate.count(both[1], name, remedy)
 
 
-def _padding(value, layer) -> Padding:
+def checked_padding(value: Any, layer: str) -> Padding:
+    """`value` as "valid", "same" or ((top, bottom), (left, right)).
+
+    >>> checked_padding("SAME", "convolution")
+    'same'
+    """
     if isinstance(value, str) and value.lower() in ("valid", "same"):
         return value.lower()
     is_pairs = not isinstance(value, str) and np.shape(value) == (2, 2)
     if not is_pairs:
+        is_number = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
+        remedy = f"write (({value}, {value}), ({value}, {value}))" if is_number else "choose one"
         raise ValueError(
-            f'{layer}: padding is {value!r}, expected "valid", "same" or ((top, bottom), (left, right)); choose one'
+            f'{layer}: padding is {value!r}, expected "valid", "same" or ((top, bottom), (left, right)); {remedy}'
         )
     remedy = "give pixels of zeros, 0 or more"
     return tuple(tuple(validate.count(each, f"{layer}: padding", remedy, least=0) for each in pads) for pads in value)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from fnnets.activations import Activation
-from fnnets.core import validate
+from fnnets.core import guards, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
 
@@ -53,4 +53,7 @@ def activate(activation: Activation) -> Layer:
     def backward(params, trace: ActivateTrace, d_y: Float[Array, "*n"]):
         return (), d_y * activation.derivative(trace.z)
 
-    return Layer(init, forward, backward, "activate", (), input_statement="2")
+    return Layer(
+        init, forward, backward, "activate", (), input_statement="2", expects="x (…)", detail=activation.name,
+        trace=ActivateTrace, answer=guards.shape_of("z"),
+    )  # fmt: skip

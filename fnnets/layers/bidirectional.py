@@ -90,6 +90,14 @@ def bidirectional(layer: Layer) -> Layer:
             d_backward, d_reversed = layer.backward(params.backward, trace.backward, d_behind[::-1])
         return BidirectionalParams(d_forward, d_backward), d_x + d_reversed[::-1]
 
+    def answer(params, trace: BidirectionalTrace):
+        one = layer.answer(params.forward, trace.forward) if layer.answer else None
+        return None if one is None or one[-1] is None else (*one[:-1], 2 * one[-1])
+
+    def check(params, x, context: Context):
+        remedy = "take the parameters from this layer's init"
+        validate.is_instance(params, BidirectionalParams, "bidirectional: params", remedy)
+
     statements = BidirectionalParams(layer.statements, layer.statements)
     return Layer(
         init,
@@ -100,4 +108,8 @@ def bidirectional(layer: Layer) -> Layer:
         time="sequence to sequence",
         approximation=layer.approximation,
         expects="x (T, N, …)",
+        detail=layer.title,
+        trace=BidirectionalTrace,
+        answer=answer,
+        check=check,
     )

@@ -140,8 +140,7 @@ def _with_derivative_of(a, substitute):
 
 
 def _is_straight(backward: Any, name: str) -> bool:
-    if backward not in BACKWARD:
-        raise ValueError(f'{name}: backward is {backward!r}, expected "zero" or "straight_through"; choose one')
+    validate.choice(backward, BACKWARD, f"{name}: backward")
     return backward == "straight_through"
 
 
@@ -170,5 +169,6 @@ def _layer(name: str, units: Any, initializer: Any, fire: Callable[..., tuple[An
     statements: PyTree = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
     return Layer(
         init, forward, backward, name, statements, approximation=approximation, input_statement="2",
-        expects="x (…, p), weights (q, p)",
+        expects="x (…, p), weights (q, p), biases (q)", trace=BinaryTrace,
+        answer=lambda params, trace: (*trace.x.shape[:-1], params.weights.shape[0]),
     )  # fmt: skip

@@ -65,7 +65,7 @@ class Cell(NamedTuple):
     gradient: Callable[..., PyTree]
     statements: PyTree
     input_statement: str = "dx"
-    expects: str = "x (T, N, m), weights (h, m)"
+    expects: str = "x (T, N, m), weights (h, m), recurrent_weights (h, h), biases (h)"
 
 
 def forward(cell: Cell, params: PyTree, start: PyTree, x: Float[Array, "t n m"], mask: Array, cuts: Array):

@@ -41,7 +41,7 @@ import jax.numpy as jnp
 
 from fnnets import activations, initializers
 from fnnets.activations import Activation
-from fnnets.core import taps, validate
+from fnnets.core import guards, taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
 from fnnets.kernels import convolution as kernel
@@ -134,4 +134,22 @@ def convolution(
 
     passes = kernel.passes(seen, activation, ConvolutionTrace) if is_fast else (forward, backward)
     statements: PyTree = ConvolutionParams("dW", "db")  # type: ignore[arg-type]
-    return Layer(init, *passes, "convolution", statements, window=seen, expects="x (N, H, W, C), weights (h, w, C, K)")
+    return Layer(
+        init, *passes, "convolution", statements, window=seen, check=filters_of(seen, "convolution"),
+        expects="x (N, H, W, C), weights (h, w, C, K), biases (K)",
+        detail=activation.title, trace=ConvolutionTrace, answer=guards.shape_of("z"),
+    )  # fmt: skip
+
+
+def filters_of(seen: windows.Window, layer: str):
+    """A check that the filters have the pixels of the layer's window."""
+
+    def check(params, x, context):
+        came = params.weights.shape[-4:-2]
+        if came != seen.size:
+            raise ValueError(
+                f"{layer}: weights has shape {params.weights.shape}, windows of {came[0]} x {came[1]} pixels, expected "
+                f"{seen.size[0]} x {seen.size[1]}; take params from init"
+            )
+
+    return check

@@ -60,8 +60,7 @@ def corruption(level: float, kind: str = "masking") -> Layer:
     >>> sorted(set(layer.forward((), jnp.full((9, 3), 0.5), fn.Context(jax.random.key(0)))[0].ravel().tolist()))
     [0.0, 0.5]
     """
-    if kind not in KINDS:
-        raise ValueError(f"corruption: kind is {kind!r}, expected one of {', '.join(KINDS)}; choose one")
+    validate.choice(kind, KINDS, "corruption: kind")
     validate.at_least(level, 0.0, "corruption: level", "0 leaves everything as it is")
     if kind != "gaussian" and validate.is_concrete(level) and level > 1:
         raise ValueError(
@@ -87,4 +86,10 @@ def corruption(level: float, kind: str = "masking") -> Layer:
     def backward(params, trace: CorruptionTrace, d_y: Float[Array, "*n"]):
         return (), trace.scale * d_y
 
-    return Layer(init, forward, backward, "corruption", ())
+    def answer(params, trace: CorruptionTrace):
+        return trace.scale.shape or None  # a constant is that of any shape
+
+    shown = f"{kind} {float(level):g}" if validate.is_concrete(level) else kind
+    return Layer(
+        init, forward, backward, "corruption", (), expects="x (…)", detail=shown, trace=CorruptionTrace, answer=answer
+    )

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 
 from fnnets import activations, initializers
 from fnnets.activations import Activation
-from fnnets.core import taps, validate
+from fnnets.core import guards, taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
 
@@ -94,5 +94,15 @@ def dense(
         d_weights = jnp.tensordot(delta, trace.x, axes=(leading, leading))
         return DenseParams(d_weights, jnp.sum(delta, axis=leading)), delta @ params.weights
 
+    def check(params: DenseParams, x, context):  # detection gives each position its own: biases (…, q)
+        if jnp.shape(params.biases)[-1:] != params.weights.shape[:1]:
+            raise ValueError(
+                f"dense: biases has shape {jnp.shape(params.biases)}, expected (q) with q = {params.weights.shape[0]}, "
+                "as weights has it; take params from init"
+            )
+
     statements: PyTree = DenseParams("4, 6", "3, 5")  # type: ignore[arg-type]
-    return Layer(init, forward, backward, "dense", statements, input_statement="2", expects="x (…, p), weights (q, p)")
+    return Layer(
+        init, forward, backward, "dense", statements, input_statement="2", detail=activation.title,
+        expects="x (…, p), weights (q, p)", check=check, trace=DenseTrace, answer=guards.shape_of("z"),
+    )  # fmt: skip

@@ -45,7 +45,7 @@ def dropout(rate: float, whole_batch: bool = False) -> Layer:
         whole_batch: draw one mask for all examples of the batch instead of one for each.
 
     Raises:
-        TypeError, ValueError: `rate` is no number in [0, 1).
+        TypeError, ValueError: `rate` is no number in [0, 1), `whole_batch` no bool.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> layer = fn.layers.dropout(0.5)
@@ -54,9 +54,8 @@ def dropout(rate: float, whole_batch: bool = False) -> Layer:
     >>> sorted(set(layer.forward((), jnp.ones((9, 4)), fn.Context(jax.random.key(0)))[0].ravel().tolist()))
     [0.0, 1.0]
     """
-    validate.at_least(rate, 0.0, "dropout: rate", "it is the probability that a unit is dropped; 0 drops none")
-    if not rate < 1:
-        raise ValueError(f"dropout: rate is {rate}, expected less than 1; it is the probability that a unit is dropped")
+    validate.rate(rate, "dropout: rate")
+    validate.flag(whole_batch, "dropout: whole_batch", "True draws one mask for all examples")
     keep = 1.0 - rate
 
     def init(key, shape):
@@ -73,4 +72,11 @@ def dropout(rate: float, whole_batch: bool = False) -> Layer:
     def backward(params, trace: DropoutTrace, d_y: Float[Array, "*n"]):
         return (), trace.scale * d_y
 
-    return Layer(init, forward, backward, "dropout", ())
+    def answer(params, trace: DropoutTrace):
+        shape = trace.scale.shape
+        return (None, *shape[1:]) if whole_batch and shape else shape or None  # a constant is that of any shape
+
+    shown = f"{float(rate):g}"
+    return Layer(
+        init, forward, backward, "dropout", (), expects="x (…)", detail=shown, trace=DropoutTrace, answer=answer
+    )  # fmt: skip

@@ -50,4 +50,7 @@ def flatten() -> Layer:
     def backward(params, trace: FlattenTrace, d_y: Float[Array, "n p"]):
         return (), d_y.reshape(d_y.shape[0], *trace.outline.shape[1:])
 
-    return Layer(init, forward, backward, "flatten", ())
+    def answer(params, trace: FlattenTrace):
+        return None, math.prod(trace.outline.shape[1:])
+
+    return Layer(init, forward, backward, "flatten", (), expects="x (N, …)", trace=FlattenTrace, answer=answer)

@@ -75,7 +75,7 @@ def free_energy(
 
     Raises:
         TypeError, ValueError: `hidden` is no int ≥ 1; kinds that are none; a deviation < 0; in `init` and `forward`,
-            an input that is not one axis of p features.
+            an input that is not one axis of p features; in `init`, visible biases of another number.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> layer = fn.layers.free_energy(3, deviation=0.0)
@@ -87,9 +87,17 @@ def free_energy(
     validate.is_instance(visible_units, units.Units, "free_energy: visible_units", "take a kind from fnnets.core.units")
     validate.is_instance(hidden_units, units.Units, "free_energy: hidden_units", "take a kind from fnnets.core.units")
     validate.at_least(deviation, 0.0, "free_energy: deviation", "0.01 is common")
+    validate.flag(with_inputs, "free_energy: with_inputs", "True gives t as a second output")
+    if visible_biases is not None:
+        visible_biases = _checked_biases(visible_biases)
 
     def init(key, shape):
         dtype = jnp.result_type(float)
+        if visible_biases is not None and visible_biases.shape != tuple(shape):
+            raise ValueError(
+                f"free_energy: visible_biases has shape {visible_biases.shape}, expected {tuple(shape)}; give one for "
+                "each visible unit"
+            )
         weights = deviation * jax.random.normal(key, (hidden, *shape), dtype)
         biases = jnp.zeros(shape, dtype) if visible_biases is None else jnp.asarray(visible_biases, dtype)
         return BoltzmannParams(weights, biases, jnp.zeros(hidden, dtype)), ((1,), (hidden,)) if with_inputs else (1,)
@@ -110,4 +118,19 @@ def free_energy(
         return BoltzmannParams(d_weights, d_visible, jnp.sum(d_t, axis=axes)), d_v
 
     statements: PyTree = BoltzmannParams("⟨h vᵀ⟩", "⟨v⟩", "⟨h⟩")  # type: ignore[arg-type]
-    return Layer(init, forward, backward, "free_energy", statements, expects="x (…, p), weights (q, p)")
+    answer = None if with_inputs else (lambda params, trace: (*trace.t.shape[:-1], 1))
+    return Layer(
+        init, forward, backward, "free_energy", statements, trace=FreeEnergyTrace, answer=answer,
+        expects="x (…, p), weights (q, p), visible_biases (p), hidden_biases (q)",
+    )  # fmt: skip
+
+
+def _checked_biases(value) -> Array:
+    """Visible biases (p,), finite numbers all."""
+    value = validate.array(value, "free_energy: visible_biases")
+    if value.ndim != 1:
+        raise ValueError(
+            f"free_energy: visible_biases has shape {value.shape}, expected (p,); give one for each visible unit"
+        )
+    validate.finite(value, "free_energy: visible_biases")
+    return value

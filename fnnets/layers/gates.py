@@ -46,6 +46,16 @@ def init_gate(initializer: Initializer, key, m: int, size: int, sources: int, ha
     return GateParams(weights, recurrent_weights, initializer.biases(keys[2], (size,), dtype), peephole_weights)
 
 
+def expected(*gates: str, seen: str = "h") -> str:
+    """The shapes in letters of x and of the gates' parameters; `seen` is the letter of what they see of the state.
+
+    >>> expected("candidate")
+    'x (T, N, m), candidate.weights (h, m), candidate.recurrent_weights (h, h), candidate.biases (h)'
+    """
+    each = "{0}.weights (h, m), {0}.recurrent_weights (h, {1}), {0}.biases (h)"
+    return ", ".join(["x (T, N, m)", *(each.format(gate, seen) for gate in gates)])
+
+
 def weighted_input(gate: GateParams, x: Float[Array, "*n m"], s: Float[Array, "*n s"]) -> Float[Array, "*n h"]:
     """z = x Wᵀ + s Rᵀ + b."""
     return x @ gate.weights.T + s @ gate.recurrent_weights.T + gate.biases

@@ -52,7 +52,7 @@ from fnnets.core.types import Layer
 from fnnets.kernels import gru as kernel
 from fnnets.layers import recurrence
 from fnnets.layers.cell import Cell
-from fnnets.layers.gates import GateParams, gate_gradient, gate_statements, init_gate, weighted_input
+from fnnets.layers.gates import GateParams, expected, gate_gradient, gate_statements, init_gate, weighted_input
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
@@ -171,6 +171,6 @@ def gru(
     statements: PyTree = GruParams(r, u, n, "db'_n")  # type: ignore[arg-type]
     cell = Cell(
         "gru", units, init, lambda zeros: (zeros,), lambda zeros: GruDelta(*(zeros,) * 5), step, back, gradient,
-        statements, expects="x (T, N, m), reset_gate.weights (h, m)",
+        statements, expects=expected("reset_gate", "update_gate", "candidate") + ", recurrent_biases (h)",
     )  # fmt: skip
     return recurrence.layer(cell, kernel.cell(units), chosen)

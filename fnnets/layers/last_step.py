@@ -51,7 +51,7 @@ def last_step(both_ends: bool = False) -> Layer:
     >>> fn.layers.last_step().forward((), x, fn.Context(mask=padded))[0].tolist()
     [[4.0], [3.0]]
     """
-    validate.is_instance(both_ends, bool, "last_step: both_ends", "write True or False")
+    validate.flag(both_ends, "last_step: both_ends", "True is for bidirectional layers")
 
     def init(key, shape):
         if both_ends and shape[-1] % 2:
@@ -77,7 +77,8 @@ def last_step(both_ends: bool = False) -> Layer:
 
     return Layer(
         init, forward, backward, "last_step", (), time="sequence to vector", step=lambda params, state, x: (state, x),
-        expects="x (T, N, …, h)",
+        expects="x (T, N, …, h)", trace=LastStepTrace,
+        answer=lambda params, trace: tuple(None if size == 1 else size for size in trace.steps.shape[1:]),
     )  # fmt: skip
 
 

@@ -36,10 +36,11 @@ import jax.numpy as jnp
 
 from fnnets import activations, initializers
 from fnnets.activations import Activation
-from fnnets.core import shapes, taps, validate
+from fnnets.core import guards, shapes, taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
 from fnnets.kernels import windows
+from fnnets.layers.convolution import filters_of
 
 if TYPE_CHECKING:
     from jaxtyping import Float, PyTree
@@ -132,14 +133,17 @@ def locally_connected(
     statements: PyTree = LocallyConnectedParams("dW, unshared", "db, unshared")  # type: ignore[arg-type]
     return Layer(
         init, forward, backward, "locally_connected", statements, check=_check(seen),
-        expects="x (N, H, W, C), weights (y, x, h, w, C, K)",
+        expects="x (N, H, W, C), weights (y, x, h, w, C, K), biases (y, x, K)", detail=activation.title,
+        trace=LocallyConnectedTrace, answer=guards.shape_of("z"),
     )  # fmt: skip
 
 
 def _check(seen: windows.Window):
     """A check that x has as many positions as the layer has filters for."""
+    filters = filters_of(seen, "locally_connected")
 
     def check(params: LocallyConnectedParams, x, context):
+        filters(params, x, context)
         shapes.check_image(x.shape[1:], "locally_connected", seen)
         came, made = seen.positions(x.shape[1:3]), params.weights.shape[:2]
         if came != made:

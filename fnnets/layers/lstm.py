@@ -51,7 +51,7 @@ from fnnets.core.types import Layer
 from fnnets.kernels import lstm as kernel
 from fnnets.layers import recurrence
 from fnnets.layers.cell import Cell
-from fnnets.layers.gates import GateParams, gate_gradient, gate_statements, init_gate, weighted_input
+from fnnets.layers.gates import GateParams, expected, gate_gradient, gate_statements, init_gate, weighted_input
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
@@ -175,6 +175,6 @@ def lstm(
 
     cell = Cell(
         "lstm", units, init, lambda zeros: (zeros, zeros), lambda zeros: LstmDelta(*(zeros,) * 5), step, back, gradient,
-        LstmParams(*map(gate_statements, "ifgo")), expects="x (T, N, m), input_gate.weights (h, m)",
+        LstmParams(*map(gate_statements, "ifgo")), expects=expected(*LstmParams._fields[:4]),
     )  # fmt: skip
     return recurrence.layer(cell, kernel.cell(kernel.Form(units, activations.tanh, activations.tanh)), chosen)

@@ -46,7 +46,7 @@ from fnnets.core.types import Layer
 from fnnets.kernels import lstm as kernel
 from fnnets.layers import recurrence
 from fnnets.layers.cell import Cell
-from fnnets.layers.gates import GateParams, gate_gradient, gate_statements, init_gate, weighted_input
+from fnnets.layers.gates import GateParams, expected, gate_gradient, gate_statements, init_gate, weighted_input
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
@@ -165,7 +165,7 @@ def lstm_1997(
     cell = Cell(
         "lstm_1997", units, init, lambda zeros: (zeros,) * 4, lambda zeros: Lstm1997Delta(*(zeros,) * 4),
         step, back, gradient, Lstm1997Params(*map(gate_statements, "igo")),
-        expects="x (T, N, m), input_gate.weights (h, m)",
+        expects=expected("input_gate", "candidate", "output_gate", seen="s"),
     )  # fmt: skip
     form = kernel.Form(units, INPUT, OUTPUT, of_1997=True)
     return recurrence.layer(cell, kernel.cell(form), chosen)

@@ -43,7 +43,7 @@ from fnnets.core.types import Layer
 from fnnets.kernels import lstm as kernel
 from fnnets.layers import recurrence
 from fnnets.layers.cell import Cell
-from fnnets.layers.gates import gate_gradient, gate_statements, init_gate, weighted_input
+from fnnets.layers.gates import expected, gate_gradient, gate_statements, init_gate, weighted_input
 from fnnets.layers.lstm import LstmDelta, LstmParams, LstmTrace, to_h, to_x
 
 
@@ -126,7 +126,7 @@ def lstm_peepholes(
     cell = Cell(
         "lstm_peepholes", units, init, lambda zeros: (zeros, zeros), lambda zeros: LstmDelta(*(zeros,) * 5),
         step, back, gradient, LstmParams(*(gate_statements(k, has_peephole=k != "g") for k in "ifgo")),
-        expects="x (T, N, m), input_gate.weights (h, m)",
+        expects=expected(*LstmParams._fields[:4]),
     )  # fmt: skip
     form = kernel.Form(units, activations.tanh, activations.tanh, peepholes=True)
     return recurrence.layer(cell, kernel.cell(form), chosen)

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from fnnets.core import guards
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
 from fnnets.kernels import paths, windows
@@ -100,7 +101,10 @@ def max_pooling(
         return (), d_x
 
     passes = kernel.passes(seen, traced) if is_fast else (forward, backward)
-    return Layer(_init(seen), *passes, "max_pooling", (), window=seen, expects="x (N, H, W, C)")
+    return Layer(
+        _init(seen), *passes, "max_pooling", (), window=seen, expects="x (N, H, W, C)", trace=MaxPoolingTrace,
+        answer=guards.shape_of("winner"),
+    )  # fmt: skip
 
 
 @constructor
@@ -127,7 +131,13 @@ def mean_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | 
     def backward(params, trace: MeanPoolingTrace, d_y: Float[Array, "n y x c"]):
         return (), windows.fold([d_y / count] * count, seen, trace.outline.shape[1:3])
 
-    return Layer(_init(seen), forward, backward, "mean_pooling", (), window=seen, expects="x (N, H, W, C)")
+    def answer(params, trace: MeanPoolingTrace):
+        return (None, *seen.positions(trace.outline.shape[1:3]), trace.outline.shape[3])
+
+    return Layer(
+        _init(seen), forward, backward, "mean_pooling", (), window=seen, expects="x (N, H, W, C)",
+        trace=MeanPoolingTrace, answer=answer,
+    )  # fmt: skip
 
 
 def _init(seen: Window):

@@ -66,7 +66,7 @@ def options(
     """
     validate.is_instance(initializer, Initializer, f"{name}: initializer", "take one from fnnets.initializers")
     for flag, value in {"learn_initial_state": learn_initial_state, "return_sequences": return_sequences}.items():
-        validate.is_instance(value, bool, f"{name}: {flag}", "write True or False")
+        validate.flag(value, f"{name}: {flag}", "write True or False")
     for option, steps in {"truncate": truncate, "checkpoint_every": checkpoint_every}.items():
         if steps is not None:
             validate.count(steps, f"{name}: {option}", "give a number of steps, or None")
@@ -79,7 +79,7 @@ def options(
     return Options(learn_initial_state, truncate, checkpoint_every, return_sequences, is_fast)
 
 
-def layer(cell: Cell, kernel: scan.Cell, chosen: Options) -> Layer:
+def layer(cell: Cell, kernel: scan.Cell, chosen: Options, detail: str = "") -> Layer:
     """The layer that runs a cell, or its kernel, over (T, N, m), with `start` and `step` for streams."""
     run = fast_run(kernel, chosen) if chosen.is_fast else plain_run(cell, chosen)
 
@@ -111,6 +111,10 @@ def layer(cell: Cell, kernel: scan.Cell, chosen: Options) -> Layer:
         state = run.step(params, state, x)
         return state, state[0]
 
+    def answer(params, trace):
+        steps = (trace.x if chosen.is_fast else trace.mask).shape[:2]
+        return (*(steps if chosen.return_sequences else steps[1:]), cell.units)
+
     statements = cell.statements
     if chosen.learn_initial_state:
         statements = statements._replace(initial_state=("ds[0]",) * len(cell.start(jnp.zeros(1))))
@@ -118,7 +122,8 @@ def layer(cell: Cell, kernel: scan.Cell, chosen: Options) -> Layer:
         init, forward, backward, cell.name, statements, start=start, step=step, expects=cell.expects,
         time="sequence to sequence" if chosen.return_sequences else "sequence to vector",
         approximation=f"its backward pass is truncated to {chosen.truncate} steps" if chosen.truncate else "",
-        input_statement=cell.input_statement,
+        input_statement=cell.input_statement, detail=detail, trace=scan.ScanTrace if chosen.is_fast else CellTrace,
+        answer=answer,
     )  # fmt: skip
 
 

@@ -142,4 +142,4 @@ def recurrent(
         "recurrent", units, init, lambda zeros: (zeros,), lambda zeros: zeros, partial(step, activation),
         partial(back, activation), gradient, statements, input_statement="8",
     )  # fmt: skip
-    return recurrence.layer(cell, kernel.cell(units, activation), chosen)
+    return recurrence.layer(cell, kernel.cell(units, activation), chosen, activation.name)

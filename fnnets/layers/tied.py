@@ -80,10 +80,23 @@ def tied(layer: Layer) -> Layer:
         d_params, d_x = layer.backward(jax.tree.unflatten(structure, untied(params)), trace, d_y)
         return folded(dense_parts(d_params)), d_x
 
+    def answer(params: TiedParams, trace):
+        return layer.answer(jax.tree.unflatten(structure, untied(params)), trace) if layer.answer else None
+
+    def check(params, x, context):
+        validate.is_instance(params, TiedParams, "tied: params", "take the parameters from this layer's init")
+        half = len(statements) // 2
+        if (len(params.encoder), len(params.decoder_biases)) != (half, half):
+            raise ValueError(
+                f"tied: params hold {len(params.encoder)} layers and {len(params.decoder_biases)} decoder_biases, "
+                f"expected {half} of each; take the parameters from this layer's init"
+            )
+
     numbers: Any = _statements(statements)
     return Layer(
         init, forward, backward, "tied", numbers, time=layer.time, approximation=layer.approximation,
-        input_statement=layer.input_statement,
+        input_statement=layer.input_statement, trace=layer.trace, answer=answer,
+        check=check,
     )  # fmt: skip
 
 

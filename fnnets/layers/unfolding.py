@@ -90,5 +90,6 @@ def unfold(units: int, activation: Activation = activations.sigmoid, *, steps: i
 
     return Layer(
         folded.init, forward, backward, "unfold", folded.statements, time="sequence to sequence", check=check,
-        expects="x (T, N, m), weights (h, m)",
+        expects="x (T, N, m), weights (h, m)", detail=activation.title, trace=UnfoldedTrace,
+        answer=lambda params, trace: (len(trace.steps), *trace.steps[0].z.shape),
     )  # fmt: skip

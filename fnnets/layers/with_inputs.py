@@ -60,5 +60,6 @@ def with_inputs(layer: Layer) -> Layer:
         return d_params, d_x + d_t
 
     return Layer(
-        init, forward, backward, "with_inputs", layer.statements, time=layer.time, approximation=layer.approximation
-    )
+        init, forward, backward, "with_inputs", layer.statements, time=layer.time, approximation=layer.approximation,
+        trace=layer.trace,
+    )  # fmt: skip

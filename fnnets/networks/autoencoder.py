@@ -29,11 +29,14 @@ import jax
 
 from fnnets import activations, initializers, layers, objectives
 from fnnets.activations import Activation
-from fnnets.core import batches, network, sparsity, validate
+from fnnets.core import batches, network, remedies, sparsity, validate
 from fnnets.core.chain import chain
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer, Network, Objective
+from fnnets.networks import arguments
 from fnnets.networks.autoencoders import Coder
+
+CORRUPTION = "give the fraction of inputs that are lost, or fnnets.layers.corruption(level, kind)"
 
 
 @constructor
@@ -78,11 +81,13 @@ def autoencoder(
     >>> fn.autoencoders.encode(net, result.params, x).shape, net.predict(result.params, x).shape
     ((40, 2), (40, 6))
     """
-    if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 2:
-        raise ValueError(f"autoencoder: sizes is {sizes!r}, expected at least two sizes; write [inputs, …, code]")
-    sizes = validate.shape(tuple(sizes), "autoencoder: sizes")
-    validate.is_instance(objective, Objective, "autoencoder: objective", "take one from fnnets.objectives")
-    validate.is_instance(tied, bool, "autoencoder: tied", "write True or False")
+    sizes = arguments.sizes(sizes, "autoencoder", 2, "write [inputs, …, code]")
+    arguments.activation(activation, "autoencoder")
+    arguments.activation(code_activation, "autoencoder", "code_activation")
+    arguments.objective(objective, "autoencoder")
+    arguments.initializer(initializer, "autoencoder")
+    network.check_outputs(objective, sizes[:1], "autoencoder: sizes")
+    validate.flag(tied, "autoencoder: tied", "True gives the decoder the encoder's weights")
     validate.at_least(l2, 0.0, "autoencoder: l2", "λ = 0 switches the penalty off")
     coder = Coder(*_halves(sizes, activation, code_activation, initializer), tied)
     activity = None if sparsity is None else _activity(sparsity, code_activation)
@@ -126,11 +131,20 @@ def _activity(target, activation):
 def _corruption(given, shape) -> Layer:
     """The layer that corrupts: masking where a level is given."""
     if not isinstance(given, Layer):
-        return layers.corruption(given)
-    params, outputs = given.init(jax.random.key(0), shape)
-    if jax.tree.leaves(params) or outputs != shape:
+        validate.number(given, "autoencoder: corruption", remedies.instead(given, Layer, CORRUPTION))
+        with arguments.named_as("autoencoder: corruption"):
+            return layers.corruption(given)
+    outputs: list[tuple[int, ...]] = []
+
+    def init(key):
+        params, after = given.init(key, shape)
+        outputs.append(after)
+        return params
+
+    params = jax.eval_shape(init, jax.random.key(0))
+    if jax.tree.leaves(params) or outputs[0] != shape:
         raise ValueError(
-            f"autoencoder: corruption is {given.name}, which has parameters or gives outputs of shape {outputs}, "
+            f"autoencoder: corruption is {given.name}, which has parameters or gives outputs of shape {outputs[0]}, "
             f"expected none and {shape}; take fnnets.layers.corruption or fnnets.layers.dropout"
         )
     return given

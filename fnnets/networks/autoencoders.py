@@ -24,15 +24,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
+import numpy as np
 
 from fnnets import initializers, layers, objectives
-from fnnets.core import arrays, batches, validate
+from fnnets.core import arrays, batches, calls, validate
 from fnnets.core.chain import chain
-from fnnets.core.network import network
+from fnnets.core.network import check_outputs, network
 from fnnets.core.types import Context, Layer, Network, Objective
 from fnnets.layers.dense import DenseParams
 from fnnets.layers.free_energy import BoltzmannParams
 from fnnets.layers.tied import TiedParams, dense_parts, is_dense, untied
+from fnnets.networks import arguments
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
@@ -54,6 +56,7 @@ class Coder(NamedTuple):
     tied: bool
 
 
+@calls.strict("encode")
 def encode(net: Network, params: PyTree, x: Array) -> Float[Array, "n q"]:
     """The code h of each example, without corruption.
 
@@ -76,6 +79,7 @@ def encode(net: Network, params: PyTree, x: Array) -> Float[Array, "n q"]:
     return coder.encoder.forward(encoder, batches.cast(x, encoder), Context())[0]
 
 
+@calls.strict("decode")
 def decode(net: Network, params: PyTree, code: Array) -> Float[Array, "n p"]:
     """The example x̂ that each code stands for.
 
@@ -99,6 +103,7 @@ def decode(net: Network, params: PyTree, code: Array) -> Float[Array, "n p"]:
     return net.objective.predict(z)
 
 
+@calls.strict("unroll")
 def unroll(net: Network, rbm_params: Sequence[BoltzmannParams]) -> Any:
     """The autoencoder's parameters from those of a stack of RBMs, one for each of the encoder's layers.
 
@@ -124,6 +129,7 @@ def unroll(net: Network, rbm_params: Sequence[BoltzmannParams]) -> Any:
     return _whole(net, encoder, decoder)
 
 
+@calls.strict("classifier")
 def classifier(
     net: Network,
     params: PyTree,
@@ -162,10 +168,14 @@ def classifier(
     """
     coder = of(net, "classifier")
     encoder, _ = halves(net, params, "classifier")
-    last = layers.dense(
-        validate.count(classes, "classifier: classes", "give the number of classes"), initializer=initializer
-    )
+    validate.finite_leaves(params, "classifier: params")
+    classes = validate.count(classes, "classifier: classes", "give the number of classes")
+    arguments.objective(objective, "classifier")
+    arguments.initializer(initializer, "classifier")
+    check_outputs(objective, (classes,), "classifier: classes")
+    validate.at_least(l2, 0.0, "classifier: l2", "λ = 0 switches the penalty off")
     validate.is_key(key, "classifier: key")
+    last = layers.dense(classes, initializer=initializer)
     fresh, _ = last.init(key, encoder[-1].biases.shape)
     made = network(chain(*coder.encoder.parts, last), objective, net.input_shape, l2)
     return made, (*encoder, jax.tree.map(lambda leaf: leaf.astype(encoder[-1].biases.dtype), fresh))
@@ -196,6 +206,11 @@ def _whole(net: Network, encoder: Dense, decoder: Dense) -> Any:
 
 def _check_rbms(rbm_params, encoder: Dense) -> None:
     """Raise unless there are parameters of an RBM of the right sizes for each of the encoder's layers."""
+    if not isinstance(rbm_params, Sequence) or isinstance(rbm_params, str | bytes):
+        raise TypeError(
+            f"unroll: rbm_params is of type {type(rbm_params).__name__}, expected a list of the parameters of RBMs; "
+            "give .params of each that fnnets.training.pretrain returns"
+        )
     if len(rbm_params) != len(encoder):
         raise ValueError(
             f"unroll: rbm_params holds {len(rbm_params)} RBMs, expected {len(encoder)}, one for each of "
@@ -207,9 +222,13 @@ def _check_rbms(rbm_params, encoder: Dense) -> None:
                 f"unroll: rbm_params[{i}] is of type {type(part).__name__}, expected BoltzmannParams; "
                 "give .params of what fnnets.training.pretrain returns"
             )
-        shapes, (q, p) = tuple(leaf.shape for leaf in part), layer.weights.shape
+        shapes, (q, p) = tuple(map(np.shape, part)), layer.weights.shape
         if shapes != ((q, p), (p,), (q,)):
             raise ValueError(
                 f"unroll: rbm_params[{i}] has W, b, c of shapes {shapes}, expected {((q, p), (p,), (q,))} as the "
                 f"encoder's layer {i} has {p} inputs and {q} units; make the RBMs with rbm_stack(sizes)"
             )
+        dtype = layer.weights.dtype
+        wanted = BoltzmannParams(*(jax.ShapeDtypeStruct(np.shape(leaf), dtype) for leaf in part))  # type: ignore[arg-type]
+        validate.like(part, wanted, f"unroll: rbm_params[{i}]", "take them from fnnets.training.pretrain")
+        validate.finite_leaves(part, f"unroll: rbm_params[{i}]")

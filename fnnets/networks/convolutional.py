@@ -30,12 +30,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from fnnets import activations, initializers, layers
-from fnnets.core import shapes, validate
+from fnnets.core import remedies, shapes, validate
 from fnnets.core.chain import chain
 from fnnets.core.construction import constructor
-from fnnets.core.network import network
+from fnnets.core.network import check_outputs, network
 from fnnets.core.types import Layer, Network, Objective
 from fnnets.kernels import paths, windows
+from fnnets.networks import arguments
 
 PIXELS = r"(?P<height>\d+)(x(?P<width>\d+))?"
 ENTRIES = {
@@ -87,23 +88,26 @@ def convolutional(
     61706
     """
     input_shape = validate.shape(input_shape, "convolutional: input_shape")
-    shapes.check_image(input_shape, "convolutional")
-    validate.is_instance(objective, Objective, "convolutional: objective", "take one from fnnets.objectives")
-    validate.is_instance(
-        activation, activations.Activation, "convolutional: activation", "take one from fnnets.activations"
-    )
-    validate.is_instance(pool_first, bool, "convolutional: pool_first", "write True or False")
+    shapes.check_image(input_shape, "convolutional: input_shape")
+    arguments.objective(objective, "convolutional")
+    arguments.activation(activation, "convolutional")
+    arguments.initializer(initializer, "convolutional")
+    validate.flag(pool_first, "convolutional: pool_first", "True pools weighted inputs")
+    validate.at_least(l2, 0.0, "convolutional: l2", "λ = 0 switches the penalty off")
     paths.is_fast(implementation, "convolutional")
+    padding = windows.checked_padding(padding, "convolutional")
     entries = _entries(table)
     after = [*entries[1:], None]
     parts: list[Layer] = []
     waiting: list[Layer] = []  # an activation that stands behind the pooling that comes next
     for entry, following in zip(entries, after, strict=True):
-        made = _layers(entry, following, activation, padding, pool_first, initializer, implementation)
+        with arguments.named_as(f"convolutional: table has the entry {entry!r}"):
+            made = _layers(entry, following, activation, padding, pool_first, initializer, implementation)
         is_first_fc = _kind(entry) == "fc" and "flatten" not in (part.name for part in parts)
         parts += [layers.flatten()] * is_first_fc + made[:1] + waiting
         waiting = made[1:]
     _check_size(parts, input_shape)
+    check_outputs(objective, (int(str(entries[-1]).removeprefix("fc-")),), "convolutional: table")
     return network(chain(*parts), objective, input_shape, l2)
 
 
@@ -111,8 +115,11 @@ def _entries(table) -> list[str | Layer]:
     """The table as a list of readable entries, the last of which is fully connected."""
     if isinstance(table, str):
         table = [table]
-    if not isinstance(table, Sequence):
-        raise TypeError(f"convolutional: table is {table!r}, expected a string or a sequence of entries and layers")
+    if not isinstance(table, Sequence) or isinstance(table, bytes):
+        raise TypeError(
+            f"convolutional: table is {table!r}, expected a string or a sequence of entries and layers; write "
+            "'conv5-20 maxpool2 fc-10'"
+        )
     entries: list[str | Layer] = []
     for entry in table:
         entries += entry.lower().replace("|", " ").split() if isinstance(entry, str) else [entry]
@@ -120,7 +127,7 @@ def _entries(table) -> list[str | Layer]:
         if not isinstance(entry, Layer) and _kind(entry) is None:
             raise ValueError(
                 f"convolutional: table has the entry {entry!r}, expected something like conv5-20, conv3-64/2, "
-                "local5-6, maxpool2, meanpool3/2, fc-100, dropout0.5 or a layer; correct it"
+                f"local5-6, maxpool2, meanpool3/2, fc-100, dropout0.5 or a layer; {_remedy(entry)}"
             )
     if not entries or _kind(entries[-1]) != "fc":
         raise ValueError(
@@ -128,6 +135,13 @@ def _entries(table) -> list[str | Layer]:
             "with an output for each target; add fc-10, or join other layers with fnnets.chain and fnnets.network"
         )
     return entries
+
+
+def _remedy(entry: object) -> str:
+    """What to do about an entry that cannot be read."""
+    if isinstance(entry, str) and entry.endswith(","):
+        return "leave the commas out"
+    return remedies.instead(entry, Layer, "correct it")
 
 
 def _kind(entry: Any) -> str | None:
@@ -170,6 +184,6 @@ def _check_size(parts: list[Layer], shape: tuple[int, ...]) -> None:
             least = part.window.least(least)
     if min(have - need for have, need in zip(shape, least, strict=False)) < 0:
         raise ValueError(
-            f"convolutional: images have shape {shape}, expected at least ({least[0]}, {least[1]}, C), which the "
+            f"convolutional: input_shape is {shape}, expected at least ({least[0]}, {least[1]}, C), which the "
             f"windows of the table need; {shapes.remedy(shape, None, 'give larger images or fewer poolings')}"
         )

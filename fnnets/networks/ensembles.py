@@ -25,13 +25,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from fnnets.core import arrays, batches, sequences, validate
-from fnnets.core.types import Network
+from fnnets import activations
+from fnnets.core import arrays, batches, calls, sequences, validate
+from fnnets.core.types import Network, Objective
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, PyTree
 
 
+@calls.strict("average")
 def average(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | None = None) -> Float[Array, "*n d"]:
     """The mean prediction of all members.
 
@@ -51,9 +53,11 @@ def average(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | N
     >>> a.shape, bool(jnp.allclose(a.sum(axis=1), 1))
     ((4, 3), True)
     """
-    return _averaged(net.predict, *_checked("average", net, params, inputs, mask))
+    net, *others = _checked("average", net, params, inputs, mask)
+    return _averaged(net.predict, *others)
 
 
+@calls.strict("votes")
 def votes(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | None = None) -> Int[Array, "*n c"]:
     """The number of members that predict each class, int32; a single output has the classes 0 and 1.
 
@@ -61,7 +65,8 @@ def votes(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | Non
         net, params, inputs, mask: as for `average`.
 
     Raises:
-        TypeError, ValueError: as for `average`; a network whose outputs are no classes.
+        TypeError, ValueError: as for `average`; a network whose outputs are no probabilities of classes, or parameters
+            that are NaN.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> net = fn.feedforward([2, 3], objective=fn.objectives.softmax_log_likelihood)
@@ -69,9 +74,12 @@ def votes(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | Non
     >>> votes(net, params, jnp.ones((4, 2))).sum(axis=1).tolist()
     [5, 5, 5, 5]
     """
-    return _polled(net.predict, *_checked("votes", _classifier(net, "votes"), params, inputs, mask))[0]
+    net, *others = _checked("votes", _classifier(net, "votes"), params, inputs, mask)
+    validate.finite_leaves(others[0], "votes: params")  # the greatest of outputs that are NaN is a class nonetheless
+    return _polled(net.predict, *others)[0]
 
 
+@calls.strict("vote")
 def vote(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | None = None) -> Int[Array, "*n"]:
     """The class that most members name, int32, one for each answer.
 
@@ -93,11 +101,14 @@ def vote(net: Network, params: PyTree, inputs: ArrayLike, mask: ArrayLike | None
     >>> vote(net, params, x).tolist(), average(net, params, x).argmax(axis=1).tolist()
     ([0], [1])
     """
-    counts, mean = _polled(net.predict, *_checked("vote", _classifier(net, "vote"), params, inputs, mask))
+    net, *others = _checked("vote", _classifier(net, "vote"), params, inputs, mask)
+    validate.finite_leaves(others[0], "vote: params")
+    counts, mean = _polled(net.predict, *others)
     is_first = counts == counts.max(axis=-1, keepdims=True)
     return jnp.argmax(jnp.where(is_first, mean, -jnp.inf), axis=-1).astype(jnp.int32)
 
 
+@calls.strict("stack")
 def stack(members: Sequence[Any]) -> Any:
     """The parameters of networks that were trained one by one, as those of K members: leaves (K, …).
 
@@ -105,16 +116,23 @@ def stack(members: Sequence[Any]) -> Any:
         members: K parameters of one network.
 
     Raises:
-        ValueError: there are none, or they differ in structure, shapes or dtypes.
+        TypeError, ValueError: there are none, they are no parameters, or differ in structure, shapes or dtypes.
 
     >>> import jax, fnnets as fn
     >>> net = fn.feedforward([2, 3], objective=fn.objectives.softmax_log_likelihood)
     >>> stack([net.init(jax.random.key(k)) for k in range(5)])[0].weights.shape
     (5, 3, 2)
     """
+    if not isinstance(members, Sequence) or isinstance(members, str | bytes) or hasattr(members, "_fields"):
+        raise TypeError(
+            f"stack: members is of type {type(members).__name__}, expected a list of the parameters of networks; "
+            "write [params, other_params]"
+        )
     members = list(members)
     if not members:
-        raise ValueError("stack: members is empty, expected the parameters of at least one network")
+        raise ValueError("stack: members is empty, expected the parameters of at least one network; give them")
+    for k, member in enumerate(members):
+        _check_arrays(member, k)
     first = jax.tree.map(jnp.asarray, members[0])
     for k, member in enumerate(members[1:], 1):
         validate.like(member, first, f"stack: members[{k}]", "stack members of one network")
@@ -180,17 +198,39 @@ def _classifier(net: Network, user: str) -> Network:
             f"{user}: net has outputs of shape {net.output_shape} and learns from its {net.targets}, "
             "expected a classifier; average its predictions"
         )
+    if not _gives_classes(net.objective):
+        raise ValueError(
+            f"{user}: net has the objective {net.objective.name}, whose outputs are no probabilities of classes, "
+            "expected a classifier, such as of softmax_log_likelihood or sigmoid_cross_entropy; average its predictions"
+        )
     return net
 
 
-def _checked(user: str, net: Network, params, inputs, mask) -> tuple[Any, Any, Any]:
+def _gives_classes(objective: Objective) -> bool:
+    """Whether outputs are probabilities of classes: of a distribution, or of sigmoid units or a softmax."""
+    probabilities = activations.sigmoid.value, activations.softmax.value
+    return objective.labels or objective.is_distribution or objective.predict in probabilities
+
+
+def _check_arrays(member, k: int) -> None:
+    """Raise unless a member is a tree of arrays."""
+    leaves = jax.tree.leaves(member)
+    if not leaves or not all(isinstance(leaf, jax.Array | np.ndarray | np.generic) for leaf in leaves):
+        raise TypeError(
+            f"stack: members[{k}] is of type {type(member).__name__}, expected the parameters of a network; "
+            "give those of init, or .params of what fnnets.fit returns"
+        )
+
+
+def _checked(user: str, net: Network, params, inputs, mask) -> tuple[Any, Any, Any, Any]:
     """The arguments as arrays, after the checks that know their values; the compiled loop sees shapes alone."""
     validate.is_instance(net, Network, f"{user}: net", "make one with fnnets.feedforward or fnnets.network")
     _check_members(user, net, params)
     if net.layer.is_sequential:
         inputs = sequences.inputs(inputs, net.input_shape, f"{user}: inputs")
-        return params, inputs, sequences.mask(mask, inputs.shape[:2], f"{user}: mask")
-    return params, arrays.inputs(inputs, net.input_shape, f"{user}: inputs"), mask
+        return net, params, inputs, sequences.mask(mask, inputs.shape[:2], f"{user}: mask")
+    arrays.no_mask(mask, f"{user}: mask")
+    return net, params, arrays.inputs(inputs, net.input_shape, f"{user}: inputs"), None
 
 
 def _check_members(user: str, net: Network, params) -> None:

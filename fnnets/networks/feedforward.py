@@ -22,8 +22,9 @@ from fnnets import activations, initializers, layers
 from fnnets.core import validate
 from fnnets.core.chain import chain
 from fnnets.core.construction import constructor
-from fnnets.core.network import network
+from fnnets.core.network import check_outputs, network
 from fnnets.core.types import Network, Objective
+from fnnets.networks import arguments
 
 
 @constructor
@@ -55,10 +56,14 @@ def feedforward(
     >>> [layer.weights.shape for layer in net.init(jax.random.key(0))]
     [(30, 64), (10, 30)]
     """
-    if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 2:
-        raise ValueError(f"feedforward: sizes is {sizes!r}, expected at least two sizes; write [inputs, …, outputs]")
-    sizes = validate.shape(tuple(sizes), "feedforward: sizes")
-    validate.is_instance(objective, Objective, "feedforward: objective", "take one from fnnets.objectives")
+    sizes = arguments.sizes(sizes, "feedforward", 2, "write [inputs, …, outputs]")
+    arguments.activation(activation, "feedforward")
+    arguments.objective(objective, "feedforward")
+    arguments.initializer(initializer, "feedforward")
+    check_outputs(objective, sizes[-1:], "feedforward: sizes")
+    if dropout is not None:
+        validate.rate(dropout, "feedforward: dropout")
+    validate.at_least(l2, 0.0, "feedforward: l2", "λ = 0 switches the penalty off")
     parts = []
     for size in sizes[1:-1]:
         parts.append(layers.dense(size, activation, initializer))

@@ -25,11 +25,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fnnets import activations, initializers, layers
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.core.chain import chain
 from fnnets.core.construction import constructor
-from fnnets.core.network import network
+from fnnets.core.network import check_outputs, network
 from fnnets.core.types import Layer, Network, Objective
+from fnnets.networks import arguments
 
 CELLS: dict[str, Callable[..., Layer]] = {
     "simple": layers.recurrent, "lstm": layers.lstm, "lstm_peepholes": layers.lstm_peepholes,
@@ -79,13 +80,15 @@ def recurrent(
     >>> net.predict(net.init(jax.random.key(0)), jax.numpy.ones((7, 5, 3))).shape
     (7, 5, 2)
     """
-    if not isinstance(sizes, Sequence) or isinstance(sizes, str) or len(sizes) < 3:
-        raise ValueError(f"recurrent: sizes is {sizes!r}, expected at least three; write [features, units, outputs]")
-    sizes = validate.shape(tuple(sizes), "recurrent: sizes")
-    validate.is_instance(objective, Objective, "recurrent: objective", "take one from fnnets.objectives")
-    validate.is_instance(bidirectional, bool, "recurrent: bidirectional", "write True or False")
+    sizes = arguments.sizes(sizes, "recurrent", 3, "write [features, units, outputs]")
+    arguments.objective(objective, "recurrent")
+    check_outputs(objective, sizes[-1:], "recurrent: sizes")
+    validate.flag(bidirectional, "recurrent: bidirectional", "True reads from both ends")
+    validate.flag(return_sequences, "recurrent: return_sequences", "True answers at every step")
+    if dropout is not None:
+        validate.rate(dropout, "recurrent: dropout")
+    validate.at_least(l2, 0.0, "recurrent: l2", "λ = 0 switches the penalty off")
     make = _maker(cell, activation, initializer, {"implementation": implementation, **options})
-    validate.is_instance(return_sequences, bool, "recurrent: return_sequences", "write True or False")
     parts, last = [], len(sizes) - 3
     for position, size in enumerate(sizes[1:-1]):
         is_answer = position == last and not return_sequences
@@ -101,8 +104,7 @@ def recurrent(
 
 def _maker(cell, activation, initializer, options) -> Callable[..., Layer]:
     """A function of size and return_sequences that makes the layer."""
-    if cell not in CELLS:
-        raise ValueError(f"recurrent: cell is {cell!r}, expected one of {', '.join(map(repr, CELLS))}; choose one")
+    validate.choice(cell, tuple(CELLS), "recurrent: cell")
     if activation is not None:
         if cell != "simple":
             raise ValueError(
@@ -112,17 +114,27 @@ def _maker(cell, activation, initializer, options) -> Callable[..., Layer]:
     if initializer is not None:
         options = {"initializer": initializer, **options}
 
+    for name in options:
+        _check_option(name, cell)
+
     def make(size, return_sequences):
-        try:
+        with arguments.named_as("recurrent"):
             return CELLS[cell](size, return_sequences=return_sequences, **options)
-        except TypeError as error:
-            if "unexpected keyword" not in str(error):
-                raise
-            name = str(error).split("'")[-2]
-            known = ", ".join(inspect.signature(CELLS[cell]).parameters)
-            raise TypeError(
-                f"recurrent: {name} is no option of cell {cell!r}, expected one of {known}; correct it, or take "
-                f"another cell of {', '.join(CELLS)}"
-            ) from None
 
     return make
+
+
+def _check_option(name: str, cell: str) -> None:
+    """Raise a TypeError unless the cell has an option of this name."""
+    known = {each: tuple(inspect.signature(made).parameters) for each, made in CELLS.items()}
+    if name in known[cell]:
+        return
+    others = [each for each in CELLS if name in known[each]]
+    if others:
+        raise TypeError(
+            f"recurrent: {name} is no option of cell {cell!r}, expected one of {', '.join(known[cell])}; leave it out, "
+            f"or take cell {' or '.join(map(repr, others))}"
+        )
+    own = [each for each in inspect.signature(recurrent).parameters if each != "options"]
+    text = calls.no_argument("recurrent", name, [*own, *(each for each in known[cell] if each not in (*own, "units"))])
+    raise TypeError(text.replace("is no argument", f"is no option of cell {cell!r}"))

@@ -25,16 +25,18 @@ import jax
 import optax
 
 from fnnets import initializers, layers
-from fnnets.core import validate
+from fnnets.core import batches, calls, validate
 from fnnets.core.chain import chain
-from fnnets.core.network import network
+from fnnets.core.network import check_outputs, network
 from fnnets.core.types import Network, Objective
 from fnnets.layers.dense import DenseParams
+from fnnets.networks import arguments
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
 
 
+@calls.strict("reuse")
 def reuse(
     net: Network,
     params: PyTree,
@@ -71,21 +73,27 @@ def reuse(
     ((3,), (3, 30), True)
     """
     validate.is_instance(net, Network, "reuse: net", "make one with fnnets.convolutional or fnnets.feedforward")
-    _check_chain(net.layer)
+    _check_chain(net)
     validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), "reuse: params")
+    validate.finite_leaves(params, "reuse: params")
     outputs = validate.count(outputs, "reuse: outputs", "give the number of outputs of the new task")
     validate.is_key(key, "reuse: key")
+    objective = net.objective if objective is None else objective
+    arguments.objective(objective, "reuse")
+    arguments.initializer(initializer, "reuse")
+    check_outputs(objective, (outputs,), "reuse: outputs")
+    if l2 is not None:
+        validate.at_least(l2, 0.0, "reuse: l2", "λ = 0 switches the penalty off, None keeps that of net")
     old: DenseParams = params[-1]
     last = layers.dense(outputs, initializer=initializer)
     layer = chain(*net.layer.parts[:-1], last)
     fresh, _ = last.init(key, old.weights.shape[1:])
     fresh = jax.tree.map(lambda new, like: new.astype(like.dtype), fresh, old)
-    made = network(
-        layer, net.objective if objective is None else objective, net.input_shape, net.l2 if l2 is None else l2
-    )
+    made = network(layer, objective, net.input_shape, net.l2 if l2 is None else l2)
     return made, (*params[:-1], fresh)
 
 
+@calls.strict("freeze")
 def freeze(optimizer: optax.GradientTransformation, params: PyTree) -> optax.GradientTransformation:
     """The optimiser, for the last layer alone: every other parameter stays as it is, bit for bit.
 
@@ -108,7 +116,11 @@ def freeze(optimizer: optax.GradientTransformation, params: PyTree) -> optax.Gra
     ([0.0, 0.0], [-0.5, -0.5])
     """
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        raise TypeError(f"freeze: optimizer is {optimizer!r}, expected an optax transformation; try optax.adam(1e-3)")
+        own = getattr(optimizer, "__name__", "adam") if callable(optimizer) else "adam"
+        raise TypeError(
+            f"freeze: optimizer is {validate.shown(optimizer)}, expected an optax transformation; "
+            f"write optax.{own}(1e-3)"
+        )
     if not isinstance(params, tuple) or not params or not isinstance(params[-1], DenseParams):
         raise TypeError(
             f"freeze: params are of type {type(params).__name__}, expected a tuple that ends in the parameters of a "
@@ -119,8 +131,14 @@ def freeze(optimizer: optax.GradientTransformation, params: PyTree) -> optax.Gra
     return optax.multi_transform({"frozen": optax.set_to_zero(), "moving": optimizer}, labels)
 
 
-def _check_chain(layer) -> None:
-    """Raise unless the layer is a chain of plain layers, the last of them dense."""
+def _check_chain(net: Network) -> None:
+    """Raise unless the layer is a chain of plain layers, the last of them dense, and learns from given targets."""
+    layer = net.layer
+    if net.targets != batches.GIVEN:
+        raise ValueError(
+            f"reuse: net learns from its {net.targets}, expected a network that learns from given targets; write "
+            "fnnets.autoencoders.classifier for an autoencoder"
+        )
     names = [part.name for part in layer.parts]
     if any(part.parts for part in layer.parts):
         raise ValueError(

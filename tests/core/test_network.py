@@ -142,3 +142,71 @@ def test_a_positional_key_is_refused_in_one_sentence(name, key):
     batch = fn.Batch(jnp.ones((3, 2)), jnp.ones((3, 1)))
     with pytest.raises(TypeError, match=f"^{name}: key is given by its position, expected by name; write key=…$"):
         getattr(net, name)(net.init(key), batch, key)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda net, params, batch: net.init(), r"^init: key is missing, expected a value for it; write init\(key\)"),
+        (lambda net, params, batch: net.cost(params), r"^cost: batch is missing, .* write cost\(params, batch\)"),
+        (lambda net, params, batch: net.predict(params, batch.inputs, msk=0), "^predict: msk is no argument, .*; w"),
+        (lambda net, params, batch: net.gradient(params, batch, seed=0), "^gradient: seed is no argument, expected"),
+        (lambda net, params, batch: net.step(params, ()), r"^step: inputs is missing, .*\(params, state, inputs\)"),
+        (lambda net, params, batch: net.cost(batch, params), r"^cost: params is of type Batch and batch holds this"),
+        (lambda net, params, batch: net.predict(batch.inputs, params), "^predict: params is of type .* and inputs"),
+    ],
+)  # fmt: skip
+def test_a_call_with_other_arguments_is_refused_in_one_sentence(call, message, key):
+    net, params = small()
+    with pytest.raises(TypeError, match=message) as caught:
+        call(net, params, fn.Batch(jnp.ones((2, 3)), jnp.array([0, 1])))
+    assert "<locals>" not in str(caught.value)
+
+
+def test_the_functions_of_a_network_have_their_names():
+    net, _ = small()
+    for name in ("init", "predict", "cost", "gradient", "cost_and_gradient", "start", "step", "run", "sample"):
+        assert (getattr(net, name).__name__, getattr(net, name).__qualname__) == (name, name)
+
+
+def test_a_mask_for_a_network_that_reads_no_sequences_is_refused():
+    net, params = small()
+    with pytest.raises(ValueError, match="predict: mask is given, but this network reads no sequences, expected None"):
+        net.predict(params, jnp.ones((2, 3)), jnp.ones((2, 3), bool))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (np.ma.masked_array(np.ones((2, 3)), [[True, False, False]] * 2), "inputs is a masked array, .*; drop those"),
+        (fn.Batch(np.ones((2, 3))), "inputs is of type Batch, expected an array; give its inputs, inputs.inputs"),
+        ({"x": np.ones((2, 3))}, "inputs is of type dict, expected an array; give one of its values"),
+    ],
+)
+def test_what_holds_arrays_is_no_array(inputs, message):
+    net, params = small()
+    with pytest.raises(TypeError, match=f"^predict: {message}"):
+        net.predict(params, inputs)
+    net.predict(params, np.ma.masked_array(np.ones((2, 3))))  # nothing is masked
+
+
+def test_inputs_and_targets_one_by_one_are_to_be_a_batch(key):
+    net, params = small()
+    for name in ("cost", "gradient", "cost_and_gradient"):
+        with pytest.raises(
+            TypeError, match=rf"^{name}: inputs and targets are given one by one, .*write {name}\(params, "
+        ):
+            getattr(net, name)(params, np.ones((2, 3)), np.array([0, 1]))
+
+
+def test_parameters_in_another_container_are_named_by_it():
+    net, params = small()
+    with pytest.raises(ValueError, match="predict: params is of type list, expected tuple; take the parameters"):
+        net.predict(list(params), jnp.ones((2, 3)))
+
+
+def test_a_layer_of_several_outputs_is_no_network():
+    with pytest.raises(
+        ValueError, match=r"network: layer gives several outputs of shapes \(\(2,\), \(4,\)\), expected one"
+    ):
+        fn.network(fn.layers.with_inputs(fn.layers.dense(2)), SOFTMAX, (4,))

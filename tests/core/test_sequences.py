@@ -164,7 +164,7 @@ def test_masks_that_do_not_fit_are_refused(message):
 
 BAD_TARGETS = {
     "one for each step of each sequence; give targets of the same length": ("simple", np.zeros((T - 1, 3), int)),
-    "one of the two is batch-major: swap its axes": ("simple", np.zeros((3, T), int)),
+    "use jnp.swapaxes.targets, 0, 1. if these are batch-major, else of the inputs": ("simple", np.zeros((3, T), int)),
     "or floats of shape": ("simple", np.zeros((T, 3, 4))),
     "labels from 0 to 7": ("simple", np.full((T, 3), 7) * np.eye(T, 3).astype(int)),
     "one for each sequence; the inputs look batch-major": ("gru, bidirectional, last step", np.zeros(T, int)),

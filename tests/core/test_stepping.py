@@ -153,7 +153,7 @@ def test_states_and_inputs_that_do_not_fit_are_refused():
     ("settings", "error", "message"),
     [
         ({"key": 3}, TypeError, "sample: key is 3"),
-        ({"prompt": jnp.zeros(4, int)}, ValueError, r"prompt has shape \(4,\).*codes\[:, None\]"),
+        ({"prompt": jnp.zeros(4, int)}, ValueError, r"prompt has shape \(4,\).*prompt\[:, None\]"),
         ({"prompt": jnp.zeros((0, 2), int)}, ValueError, "T >= 1"),
         ({"prompt": jnp.zeros((2, 2))}, ValueError, "dtype float32, expected ints"),
         ({"prompt": jnp.full((2, 2), 3)}, ValueError, "labels from 3 to 3, expected 0 to 2"),
@@ -172,3 +172,25 @@ def test_another_objective_is_not_sampled_from():
     net = fn.recurrent([3, 4, 3], objective=fn.objectives.sigmoid_cross_entropy)
     with pytest.raises(ValueError, match=r"by sigmoid_cross_entropy, expected .*softmax_log_likelihood"):
         stepping.sample(net, net.init(jax.random.key(0)), jnp.zeros((1, 1), int), 2, key=jax.random.key(0))
+
+
+@pytest.mark.parametrize("name", ["start", "step", "run", "sample"])
+def test_parameters_of_another_network_are_refused_by_name(name):
+    net, other = NETWORKS["gru, checkpoints"], fn.recurrent([3, 5, 2], "gru", objective=SOFTMAX)
+    params, (_, x) = other.init(jax.random.key(0)), drawn(net)
+    state = net.start(net.init(jax.random.key(0)), 3)
+    calls = {
+        "start": lambda: net.start(params, 3),
+        "step": lambda: net.step(params, state, x[0]),
+        "run": lambda: net.run(params, x),
+        "sample": lambda: net.sample(params, jnp.zeros((2, 1), int), 3, key=jax.random.key(0)),
+    }
+    with pytest.raises(ValueError, match=rf"^{name}: params\[0\].* has shape .*, expected .*; take the parameters"):
+        calls[name]()
+
+
+def test_nothing_is_sampled_from_parameters_that_are_nan():
+    net = fn.recurrent([3, 4, 3], objective=SOFTMAX)
+    params = jax.tree.map(lambda leaf: leaf * jnp.nan, net.init(jax.random.key(0)))
+    with pytest.raises(ValueError, match=r"sample: params\[0\].weights holds 12 values that are NaN"):
+        net.sample(params, jnp.zeros((2, 1), int), 3, key=jax.random.key(0))

@@ -1,16 +1,17 @@
 """The tables that `print` gives for layers and networks."""
 
 import jax
+import numpy as np
 import pytest
 
 import fnnets as fn
 
 NETWORK = """\
-   layer         output shape  parameters
-0  convolution   (4, 4, 2)     20
-1  mean_pooling  (2, 2, 2)     0
-2  flatten       (8,)          0
-3  dense         (3,)          27
+   layer                 output shape  parameters
+0  convolution, sigmoid  (4, 4, 2)     20
+1  mean_pooling          (2, 2, 2)     0
+2  flatten               (8,)          0
+3  dense                 (3,)          27
 47 parameters, inputs (6, 6, 1), softmax_log_likelihood, λ = 0.5"""
 LAYER = """\
    layer    gradient by  statement
@@ -38,6 +39,21 @@ def test_nested_chains_have_places_and_other_compositions_are_one_row():
     net = fn.network(fn.chain(inner, fn.layers.dense(2)), fn.objectives.linear_squared_error, (5,))
     assert [line.split()[0] for line in str(net).splitlines()[1:4]] == ["0.0", "0.1", "1"]
     assert "tied   (4,)          19" in str(fn.autoencoder([4, 3], tied=True))
+
+
+def test_the_table_has_activations_rates_and_windows():
+    net = fn.network(
+        fn.chain(
+            fn.layers.corruption(0.25), fn.layers.dense(3, fn.activations.tanh), fn.layers.dropout(np.float32(0.5)),
+            fn.layers.activate(fn.activations.relu), fn.layers.dense(2),
+        ),
+        fn.objectives.linear_squared_error, (5,),
+    )  # fmt: skip
+    names = ["corruption, masking 0.25", "dense, tanh", "dropout, 0.5", "activate, relu", "dense"]
+    assert [line[3:28].strip() for line in str(net).splitlines()[1:6]] == names
+    reader = fn.recurrent([3, 4, 2], activation=fn.activations.tanh, objective=fn.objectives.linear_squared_error)
+    assert "recurrent, tanh  (4,)" in str(reader)
+    assert [part.name for part in net.layer.parts][1] == "dense"  # what reports call it
 
 
 def test_a_network_in_a_message_takes_one_line():

@@ -162,7 +162,7 @@ def test_straight_through_learns_what_no_layer_of_zero_can():
     [
         (lambda layer: layer(0), ValueError, "units is 0"),
         (lambda layer: layer(2.5), TypeError, "units is 2.5"),
-        (lambda layer: layer(2, "straight"), ValueError, "backward is 'straight', expected \"zero\" or"),
+        (lambda layer: layer(2, "straight"), ValueError, "backward is 'straight', expected 'zero' or"),
         (lambda layer: layer(2, initializer=None), TypeError, "initializer is None"),
         (lambda layer: layer(2).forward(drawn(layer(2)), jnp.ones((2, 5)), fn.Context()), ValueError, r"x has shape"),
     ],

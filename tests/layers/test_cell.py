@@ -67,7 +67,7 @@ def test_networks_have_the_option():
     assert fn.recurrent([3, 4, 2], objective=objective) is fn.recurrent(
         [3, 4, 2], objective=objective, implementation="fast"
     )
-    with pytest.raises(ValueError, match="gru: implementation is 'quick'"):
+    with pytest.raises(ValueError, match="recurrent: implementation is 'quick'"):
         fn.recurrent([3, 4, 2], "gru", objective=objective, implementation="quick")
     with pytest.raises(ValueError, match="recurrent: checkpoint_every is 2 with"):
         fn.recurrent([3, 4, 2], objective=objective, implementation="plain", checkpoint_every=2)

@@ -72,7 +72,7 @@ def test_a_level_may_be_traced(key):
         ((-0.1,), "level is -0.1, expected a finite number >= 0"),
         ((1.1,), "level is 1.1, expected at most 1"),
         ((float("nan"), "gaussian"), "level is nan"),
-        ((0.1, "pepper"), "kind is 'pepper', expected one of masking, gaussian, salt and pepper"),
+        ((0.1, "pepper"), "kind is 'pepper', expected 'masking', 'gaussian' or 'salt and pepper'"),
     ],
 )
 def test_levels_and_kinds_that_are_none_are_refused(arguments, message):

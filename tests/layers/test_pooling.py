@@ -79,6 +79,6 @@ def test_an_implementation_that_is_none_is_refused():
 def test_the_winner_of_a_large_window_has_room():
     for window, dtype in ((16, np.uint8), (17, np.int32)):
         _, trace = jax.eval_shape(
-            lambda x, w=window: fn.layers.max_pooling(w).forward((), x, None), np.zeros((1, 17, 17, 1))
+            lambda x, w=window: fn.layers.max_pooling(w).forward((), x, fn.Context()), np.zeros((1, 17, 17, 1))
         )
         assert trace.winner.dtype == dtype

@@ -117,7 +117,7 @@ def test_settings_out_of_range_are_refused(settings, message):
         ({"objective": "squared"}, "objective is 'squared'"),
         ({"activation": "tanh"}, "activation is 'tanh'"),
         ({"code_activation": jax.nn.sigmoid}, "expected Activation"),
-        ({"corruption": "masking"}, "level is 'masking'"),
+        ({"corruption": "masking"}, "corruption is 'masking'"),
     ],
 )
 def test_parts_of_other_types_are_refused(settings, message):
@@ -134,5 +134,5 @@ def test_real_data_need_another_objective():
 
 def test_a_tie_of_another_kind_is_refused():
     """A string is true, and would tie the weights."""
-    with pytest.raises(TypeError, match="autoencoder: tied is 'no' of type str, expected bool; write True or False"):
+    with pytest.raises(TypeError, match="autoencoder: tied is 'no' of type str, expected True or False"):
         fn.autoencoder([4, 3], tied="no")

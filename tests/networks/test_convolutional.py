@@ -148,5 +148,5 @@ def test_the_first_d_x_is_dropped_from_the_compiled_program():
 
 
 def test_an_order_of_pooling_of_another_kind_is_refused():
-    with pytest.raises(TypeError, match="convolutional: pool_first is 'no' of type str, expected bool"):
+    with pytest.raises(TypeError, match="convolutional: pool_first is 'no' of type str, expected True or False"):
         fn.convolutional((6, 6, 1), "conv3-2 | fc-2", objective=SOFTMAX, pool_first="no")

@@ -147,3 +147,53 @@ def test_only_classifiers_vote(net):
 def test_members_of_different_networks_are_not_stacked(stacked, message):
     with pytest.raises(ValueError, match=message):
         ensemble.stack(stacked)
+
+
+OUTPUTS = {"linear": fn.activations.identity, "tanh": fn.activations.tanh, "sigmoid": fn.activations.sigmoid}
+
+
+@pytest.mark.parametrize("function", [ensemble.votes, ensemble.vote])
+def test_outputs_that_are_no_probabilities_have_no_classes(function):
+    for name, activation in OUTPUTS.items():
+        net = fn.feedforward([4, 5, 3], objective=fn.objectives.squared_error(activation))
+        if name == "sigmoid":
+            assert function(net, members(net), probe((6, 4))).shape[0] == 6
+            continue
+        with pytest.raises(
+            ValueError, match=r"net has the objective .*, whose outputs are no probabilities of classes"
+        ):
+            function(net, members(net), probe((6, 4)))
+
+
+@pytest.mark.parametrize("function", [ensemble.votes, ensemble.vote])
+def test_members_that_are_nan_do_not_vote(function):
+    params = jax.tree.map(lambda leaf: leaf.at[1].set(jnp.nan), members(NET))
+    with pytest.raises(ValueError, match=r"params\[0\].weights holds 20 values that are NaN or infinite"):
+        function(NET, params, probe((6, 4)))
+
+
+@pytest.mark.parametrize("function", [ensemble.average, ensemble.votes, ensemble.vote])
+def test_a_mask_where_no_sequences_are_read_is_refused(function):
+    with pytest.raises(ValueError, match="mask is given, but this network reads no sequences, expected None; leave"):
+        function(NET, members(NET), probe((6, 4)), jnp.ones((6, 4), bool))
+    with pytest.raises(TypeError, match="net is 3 of type int, expected Network; make one"):
+        function(3, members(NET), probe((6, 4)))
+
+
+@pytest.mark.parametrize("stacked", [None, "params", NET, NET.init(KEY)[0], [None], ["a"], [NET]])
+def test_what_is_no_list_of_parameters_is_not_stacked(stacked):
+    with pytest.raises(TypeError, match=r"stack: members.* expected (a list of )?the parameters of .*; (give|write)"):
+        ensemble.stack(stacked)
+
+
+def test_objectives_of_classes_are_those_of_probabilities():
+    own = fn.objectives.custom(lambda a, y: a, lambda a, y: a, fn.activations.softmax)
+    classes = {
+        fn.objectives.softmax_log_likelihood: True,
+        fn.objectives.sigmoid_cross_entropy: True,
+        fn.objectives.squared_error(fn.activations.sigmoid): True,
+        own: True,
+        fn.objectives.linear_squared_error: False,
+        fn.objectives.squared_error(fn.activations.tanh): False,
+    }
+    assert {each: ensemble._gives_classes(each) for each in classes} == classes

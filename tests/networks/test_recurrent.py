@@ -115,7 +115,7 @@ def test_the_mask_reaches_the_layers_in_prediction():
 
 @pytest.mark.parametrize("sizes", [[], [3], [3, 2], "345", 5])
 def test_too_few_sizes_are_refused(sizes):
-    with pytest.raises(ValueError, match=r"expected at least three; write \[features, units, outputs\]"):
+    with pytest.raises(ValueError, match=r"expected at least three sizes; write \[features, units, outputs\]"):
         fn.recurrent(sizes, objective=SOFTMAX)
 
 
@@ -127,17 +127,17 @@ def test_too_few_sizes_are_refused(sizes):
         (
             {"cell": "rnn"},
             ValueError,
-            "cell is 'rnn', expected one of 'simple', 'lstm', 'lstm_peepholes', 'lstm_1997', 'gru'",
+            "cell is 'rnn', expected 'simple', 'lstm', 'lstm_peepholes', 'lstm_1997' or 'gru'",
         ),
         ({"objective": "softmax"}, TypeError, "objective is 'softmax'"),
-        ({"return_sequences": "last"}, TypeError, "return_sequences is 'last' of type str, expected bool"),
-        ({"bidirectional": 1}, TypeError, "bidirectional is 1.*write True or False"),
+        ({"return_sequences": "last"}, TypeError, "return_sequences is 'last' of type str, expected True or False"),
+        ({"bidirectional": 1}, TypeError, "bidirectional is 1.*expected True or False"),
         ({"cell": "lstm", "activation": fn.activations.tanh}, ValueError, "expected it for 'simple' alone"),
         ({"activation": jnp.tanh}, TypeError, "activation is .*expected Activation"),
         ({"initializer": "he"}, TypeError, "initializer is 'he'"),
         ({"cell": "gru", "peepholes": True}, TypeError, "peepholes is no option of cell 'gru'"),
         ({"truncate": 0}, ValueError, "truncate is 0"),
-        ({"dropout": 1}, ValueError, "rate is 1, expected less than 1"),
+        ({"dropout": 1}, ValueError, "recurrent: dropout is 1, expected less than 1"),
         ({"l2": -1.0}, ValueError, "l2 is -1.0"),
     ],
 )

@@ -115,3 +115,27 @@ def test_other_arguments_are_refused_by_name(source, key):
         transfer.freeze(0, params)
     with pytest.raises(TypeError, match="freeze: params are of type tuple, expected a tuple that ends in"):
         transfer.freeze(fn.training.momentum(0.1), params[:2])
+
+
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}, {"return_sequences": False, "cell": "lstm"}])
+def test_a_recurrent_network_is_reused_with_the_same_features(options):
+    """With the old last layer in the place of the fresh one the new network predicts what the old one did."""
+    net = fn.recurrent([3, 4, 2], objective=OBJECTIVE, **options)
+    params, x = net.init(jax.random.key(0)), np.ones((5, 2, 3), np.float32)
+    new_net, new_params = transfer.reuse(net, params, 3, key=jax.random.key(1))
+    assert new_net.predict(new_params, x).shape == (*net.predict(params, x).shape[:-1], 3)
+    same, begun = transfer.reuse(net, params, 2, key=jax.random.key(1))
+    np.testing.assert_array_equal(same.predict((*begun[:-1], params[-1]), x), net.predict(params, x))
+
+
+@pytest.mark.parametrize("net", [fn.autoencoder([4, 3]), fn.rbm(4, 3)])
+def test_networks_that_learn_from_no_given_targets_are_not_reused(net):
+    with pytest.raises(ValueError, match=r"reuse: net learns from its (inputs|samples), expected .*; write fn"):
+        transfer.reuse(net, net.init(jax.random.key(0)), 2, key=jax.random.key(1))
+
+
+def test_parameters_that_are_nan_are_not_reused(source):
+    net, params = source
+    params = jax.tree.map(lambda leaf: leaf * np.nan, params)
+    with pytest.raises(ValueError, match=r"reuse: params\[0\].weights holds .* NaN or infinite"):
+        transfer.reuse(net, params, 2, key=jax.random.key(1))
