@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fnnets.core import drawable, validate
+from fnnets.core import calls, drawable, validate
 from fnnets.storage import files
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ Style = dict[str, Any]
 """Properties of a line, as matplotlib names them."""
 
 
+@calls.strict("panels")
 def panels(columns: int = 1, *, width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, list[Axes]]:
     """An empty figure with a row of axes.
 
@@ -58,6 +59,7 @@ def panels(columns: int = 1, *, width: float = WIDTH, height: float = HEIGHT) ->
     return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
+@calls.strict("draw")
 def draw(
     axes: Axes,
     lines: Mapping[str, ArrayLike],
@@ -114,6 +116,7 @@ def draw(
         legend(axes)
 
 
+@calls.strict("legend")
 def legend(axes: Axes) -> None:
     """A legend below the axes, where it hides nothing; `draw` sets one for more than one line.
 
@@ -128,6 +131,7 @@ def legend(axes: Axes) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns, frameon=False)
 
 
+@calls.strict("curves")
 def curves(lines: Mapping[str, ArrayLike], *, xlabel: str, ylabel: str, **how: Any) -> Figure:
     """One panel of curves; arguments as for `draw`.
 
@@ -141,6 +145,7 @@ def curves(lines: Mapping[str, ArrayLike], *, xlabel: str, ylabel: str, **how: A
     return figure
 
 
+@calls.strict("learning_curves")
 def learning_curves(histories: Mapping[str, object], unit: str = "") -> Figure:
     """Cost, and accuracy where there is one, against the epoch: a line for each run and data set.
 
@@ -173,6 +178,7 @@ def learning_curves(histories: Mapping[str, object], unit: str = "") -> Figure:
     return figure
 
 
+@calls.strict("filters")
 def filters(weights: ArrayLike, image_shape: Sequence[int], columns: int = 10, title: str = "") -> Figure:
     """Each unit's incoming weights as an image, all on one colour scale that is white at zero.
 
@@ -208,6 +214,7 @@ def filters(weights: ArrayLike, image_shape: Sequence[int], columns: int = 10, t
     return figure
 
 
+@calls.strict("maps")
 def maps(images: ArrayLike, columns: int = 8, rows: Sequence[str] = (), title: str = "") -> Figure:
     """A grid of images, such as a layer's activations, all on one scale from the lowest to the highest number.
 
@@ -244,6 +251,7 @@ def maps(images: ArrayLike, columns: int = 8, rows: Sequence[str] = (), title: s
     return figure
 
 
+@calls.strict("confusion")
 def confusion(matrix: ArrayLike, title: str = "") -> Figure:
     """The confusion of classes: counts in the cells, shares of the true class as colours.
 
@@ -272,6 +280,7 @@ def confusion(matrix: ArrayLike, title: str = "") -> Figure:
     return figure
 
 
+@calls.strict("save")
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write a figure as PNG, first under a temporary name in the same folder; the folder is made if need be.
 

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from fnnets.core import arrays, batches, units, validate
+from fnnets.core import arrays, batches, calls, units, validate
 from fnnets.core.types import Context, Network
 from fnnets.layers.free_energy import BoltzmannParams
 
@@ -43,6 +43,7 @@ class UnitKinds(NamedTuple):
     hidden: units.Units
 
 
+@calls.strict("energy")
 def energy(net: Network, params: BoltzmannParams, v: ArrayLike, h: ArrayLike) -> Float[Array, " n"]:
     """E(v, h) in nats.
 
@@ -69,6 +70,7 @@ def energy(net: Network, params: BoltzmannParams, v: ArrayLike, h: ArrayLike) ->
     return -field - units.log_measure(net.family.visible, v) - units.log_measure(net.family.hidden, h)
 
 
+@calls.strict("free_energy")
 def free_energy(net: Network, params: BoltzmannParams, v: ArrayLike) -> Float[Array, " n"]:
     """F(v) in nats: −log p(v) up to the constant log Z.
 
@@ -88,6 +90,7 @@ def free_energy(net: Network, params: BoltzmannParams, v: ArrayLike) -> Float[Ar
     return net.layer.forward(params, v, Context())[0][..., 0]
 
 
+@calls.strict("hidden_given_visible")
 def hidden_given_visible(net: Network, params: BoltzmannParams, v: ArrayLike) -> Float[Array, "n q"]:
     """E[h | v]: the probabilities of binary hidden units, the means of Gaussian ones.
 
@@ -107,6 +110,7 @@ def hidden_given_visible(net: Network, params: BoltzmannParams, v: ArrayLike) ->
     return net.family.hidden.mean(hidden_inputs(params, v))
 
 
+@calls.strict("visible_given_hidden")
 def visible_given_hidden(net: Network, params: BoltzmannParams, h: ArrayLike) -> Float[Array, "n p"]:
     """E[v | h]: the probabilities of binary visible units, the means of Gaussian ones.
 
@@ -126,6 +130,7 @@ def visible_given_hidden(net: Network, params: BoltzmannParams, h: ArrayLike) ->
     return net.family.visible.mean(visible_inputs(params, h))
 
 
+@calls.strict("statistics")
 def statistics(net: Network, params: BoltzmannParams, v: ArrayLike) -> BoltzmannParams:
     """⟨h vᵀ⟩, ⟨v⟩ and ⟨h⟩ over the examples, h being E[h | v].
 
@@ -149,6 +154,7 @@ def statistics(net: Network, params: BoltzmannParams, v: ArrayLike) -> Boltzmann
     return BoltzmannParams(h.T @ v / len(v), jnp.mean(v, axis=0), jnp.mean(h, axis=0))
 
 
+@calls.strict("free_energy_gap")
 def free_energy_gap(net: Network, params: BoltzmannParams, train: ArrayLike, validation: ArrayLike) -> Float[Array, ""]:
     """Mean F(validation) − mean F(train) in nats: near 0 at first, and growing as the RBM overfits.
 

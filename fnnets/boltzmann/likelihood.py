@@ -29,7 +29,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from fnnets.boltzmann import energies, tempering
-from fnnets.core import batches, validate
+from fnnets.core import batches, calls, validate
 from fnnets.core.types import Network
 from fnnets.layers.free_energy import BoltzmannParams
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
 
 
+@calls.strict("log_likelihood")
 def log_likelihood(net: Network, params: BoltzmannParams, v: ArrayLike, log_partition: ArrayLike) -> Float[Array, " n"]:
     """log p(v) in nats, of each example; a log-density where the visible units are Gaussian.
 
@@ -71,6 +72,7 @@ def log_likelihood(net: Network, params: BoltzmannParams, v: ArrayLike, log_part
     return _log_likelihood(net.family, params, v, jnp.asarray(log_z, v.dtype))
 
 
+@calls.strict("pseudo_log_likelihood")
 def pseudo_log_likelihood(
     net: Network, params: BoltzmannParams, v: ArrayLike, *, key: Array | None = None
 ) -> Float[Array, ""]:

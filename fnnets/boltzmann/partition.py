@@ -36,7 +36,7 @@ from jax.typing import ArrayLike
 
 from fnnets.boltzmann import energies, tempering
 from fnnets.boltzmann.likelihood import checked, states
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.core.types import Network
 from fnnets.layers.free_energy import BoltzmannParams
 
@@ -71,6 +71,7 @@ class Side(NamedTuple):
     partner_biases: Float[Array, " d"]
 
 
+@calls.strict("log_partition")
 def log_partition(net: Network, params: BoltzmannParams, *, limit: int = LIMIT, chunk: int = CHUNK) -> Float[Array, ""]:
     """log Z in nats, exact: a sum over all states of the smaller side that is binary.
 
@@ -99,6 +100,7 @@ def log_partition(net: Network, params: BoltzmannParams, *, limit: int = LIMIT, 
     return _log_sum(potential, side, min(len(side.biases), chunk.bit_length() - 1))
 
 
+@calls.strict("exact_samples")
 def exact_samples(net: Network, params: BoltzmannParams, n: int, *, key: Array, limit: int = LIMIT) -> Array:
     """`n` independent visible states (n, p) of an RBM small enough to be enumerated: no chain, no burn-in.
 
@@ -125,6 +127,7 @@ def exact_samples(net: Network, params: BoltzmannParams, n: int, *, key: Array, 
     return _draw(net.family, params, key, n, min((m + 1) // 2, CHUNK.bit_length() - 1))
 
 
+@calls.strict("annealed_importance_sampling")
 def annealed_importance_sampling(
     net: Network,
     params: BoltzmannParams,

@@ -33,7 +33,7 @@ from jax.typing import ArrayLike
 
 from fnnets.boltzmann import energies, tempering
 from fnnets.boltzmann.energies import UnitKinds
-from fnnets.core import batches, validate
+from fnnets.core import batches, calls, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Network, Sampler
 from fnnets.layers.free_energy import BoltzmannParams
@@ -51,6 +51,7 @@ class Tempered(NamedTuple):
     base: Float[Array, " p"]
 
 
+@calls.strict("gibbs_step")
 def gibbs_step(net: Network, params: BoltzmannParams, v: ArrayLike, *, key: Array) -> tuple[Array, Array]:
     """h ~ p(h | v), then v' ~ p(v | h): (N, q) and (N, p) samples.
 
@@ -75,6 +76,7 @@ def gibbs_step(net: Network, params: BoltzmannParams, v: ArrayLike, *, key: Arra
     return _step(net.family, params, v, key)
 
 
+@calls.strict("sample")
 def sample(
     net: Network,
     params: BoltzmannParams,

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jax.ad_checkpoint import checkpoint_name
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -46,6 +46,7 @@ class Tag(NamedTuple):
     scale: float
 
 
+@calls.strict("tap")
 def tap(name: str, value: Array, scale: float = 1.0) -> Array:
     """`value` as it is, named for verification.
 
@@ -69,6 +70,7 @@ def tap(name: str, value: Array, scale: float = 1.0) -> Array:
     return checkpoint_name(_floating(value, "tap"), _encoded("tap", name, "", scale))
 
 
+@calls.strict("delta")
 def delta(name: str, value: Array, statement: str = "") -> Array:
     """`value` as it is, named as the gradient by what the forward pass tapped as `name`.
 

@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.ndimage import map_coordinates
 
-from fnnets.core import arrays, validate
+from fnnets.core import arrays, calls, validate
 from fnnets.core.types import Batch
 from fnnets.data import examples
 
@@ -38,6 +38,7 @@ Shape = tuple[int, ...]
 LARGEST = 1e15
 
 
+@calls.strict("translate")
 def translate(images, pixels: float, *, key: Array, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
     """Each image moved by amounts from U[−pixels, pixels], down and right independently; as `augment`.
 
@@ -48,6 +49,7 @@ def translate(images, pixels: float, *, key: Array, image_shape: Shape | None = 
     return augment(images, key=key, pixels=pixels, image_shape=image_shape)
 
 
+@calls.strict("rotate")
 def rotate(images, degrees: float, *, key: Array, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
     """Each image turned about its centre by an angle from U[−degrees, degrees]; as `augment`.
 
@@ -58,6 +60,7 @@ def rotate(images, degrees: float, *, key: Array, image_shape: Shape | None = No
     return augment(images, key=key, degrees=degrees, image_shape=image_shape)
 
 
+@calls.strict("scale")
 def scale(images, factors: tuple[float, float], *, key: Array, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
     """Each image scaled about its centre by a factor from U[low, high]; as `augment`.
 
@@ -68,6 +71,7 @@ def scale(images, factors: tuple[float, float], *, key: Array, image_shape: Shap
     return augment(images, key=key, factors=factors, image_shape=image_shape)
 
 
+@calls.strict("augment")
 def augment(
     images,
     *,
@@ -117,6 +121,7 @@ def augment(
     return _restored(_augment(key, _floats(grid), pixels, degrees, low, high), grid.dtype, jnp.shape(images))
 
 
+@calls.strict("affine")
 def affine(images, *, shifts=None, degrees=None, factors=None, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
     """Each image scaled, turned and moved by the amounts given for it; `augment` draws them.
 
@@ -152,6 +157,7 @@ def affine(images, *, shifts=None, degrees=None, factors=None, image_shape: Shap
     return _restored(_resample(_floats(grid), *map(jnp.asarray, amounts)), grid.dtype, jnp.shape(images))
 
 
+@calls.strict("shift")
 def shift(images, dy: int, dx: int, image_shape: Shape | None = None) -> Num[Array, "n ..."]:
     """All images moved by whole pixels, exactly: nothing is interpolated, zeros move in.
 
@@ -177,6 +183,7 @@ def shift(images, dy: int, dx: int, image_shape: Shape | None = None) -> Num[Arr
     return jax.lax.pad(grid, jnp.zeros((), grid.dtype), padding).reshape(jnp.shape(images))
 
 
+@calls.strict("nudge")
 def nudge(batch: Batch, image_shape: Shape | None = None) -> Batch:
     """Five times the examples: all as they are, then all moved by one pixel up, down, left and right.
 

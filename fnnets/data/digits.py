@@ -19,10 +19,12 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
+from fnnets.core import calls
 from fnnets.core.types import Batch
 from fnnets.storage import errors
 
 
+@calls.strict("digits")
 def digits() -> Batch:
     """All 1797 digits in the source's order: inputs (1797, 64) float32 in [0, 1], labels (1797,) int32.
 

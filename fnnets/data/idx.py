@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fnnets.core import calls
 from fnnets.storage import files
 from fnnets.storage.errors import DataError
 
@@ -33,6 +34,7 @@ REMEDY = "give the path of an IDX file, plain or .gz"
 LONGEST_HEADER = 4 + 4 * MAX_RANK
 
 
+@calls.strict("read_idx")
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """The array in an IDX file, plain or gzipped (distinguished by the content, not by the name).
 

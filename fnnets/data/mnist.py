@@ -23,7 +23,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import arrays, validate
+from fnnets.core import arrays, calls, validate
 from fnnets.core.types import Batch
 from fnnets.data import folders
 from fnnets.data.idx import read_idx
@@ -41,6 +41,7 @@ class Mnist(NamedTuple):
     test: Batch
 
 
+@calls.strict("mnist")
 def mnist(data_dir: str | os.PathLike[str] | None = None, *, divisor: float = 256, validation: int = 10_000) -> Mnist:
     """MNIST's digits, in the order of the files.
 

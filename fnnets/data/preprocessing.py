@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import arrays, validate
+from fnnets.core import arrays, calls, validate
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -93,6 +93,7 @@ class Whitening(NamedTuple):
         return x
 
 
+@calls.strict("standardisation")
 def standardisation(inputs) -> Standardisation:
     """Mean and standard deviation (with 1/N) of every feature over the training inputs.
 
@@ -123,6 +124,7 @@ def standardisation(inputs) -> Standardisation:
     return Standardisation(jnp.asarray(near), jnp.asarray(scale, dtype), jnp.asarray(mean - near, dtype))
 
 
+@calls.strict("whitening")
 def whitening(inputs, epsilon: float = 0.01) -> Whitening:
     """ZCA whitening fitted on the training inputs: decorrelated features, each direction of unit variance.
 

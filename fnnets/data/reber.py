@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.core.types import Batch
 from fnnets.data import examples, sequences
 
@@ -43,6 +43,7 @@ State = tuple[str, int]
 START: State = ("", 0)
 
 
+@calls.strict("embedded_reber")
 def embedded_reber(key: Array, n: int, *, unique: bool = False) -> Batch:
     """Strings of the embedded Reber grammar, padded: at each step the symbols that may come next.
 
@@ -66,6 +67,7 @@ def embedded_reber(key: Array, n: int, *, unique: bool = False) -> Batch:
     return sequences.pad([_rows(string[:-1]) for string in strings], [legal_next(string) for string in strings])
 
 
+@calls.strict("reber_strings")
 def reber_strings(key: Array, n: int, *, unique: bool = False) -> list[str]:
     """Strings of the embedded Reber grammar, drawn on the host by NumPy from a generator that the key seeds.
 
@@ -92,6 +94,7 @@ def reber_strings(key: Array, n: int, *, unique: bool = False) -> list[str]:
     return list(found.values())
 
 
+@calls.strict("legal_next")
 def legal_next(string: str) -> np.ndarray:
     """The symbols that may follow each symbol of a string but the last: (len − 1, 7) zeros and ones, float32.
 

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import arrays, validate
+from fnnets.core import arrays, calls, validate
 from fnnets.core.types import Batch
 from fnnets.data import examples
 from fnnets.data.resizing import cut, resized
@@ -45,6 +45,7 @@ class Scenes(NamedTuple):
     classes: np.ndarray
 
 
+@calls.strict("scenes")
 def scenes(
     digits: Batch, count: int, *, key: Array, shape: tuple[int, int] = (96, 96), objects: int = 4,
     sizes: tuple[float, float] = (16, 32), fragments: int = 20,
@@ -89,6 +90,7 @@ def scenes(
     return Scenes(*map(np.stack, zip(*made, strict=True)))
 
 
+@calls.strict("crops")
 def crops(
     scenes: Scenes, size: int, *, key: Array, background: int, per_object: int = 1, per_scene: int = 4,
     shift: float = SHIFT, zoom: float = ZOOM,

@@ -25,13 +25,14 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import arrays, validate
+from fnnets.core import arrays, calls, validate
 from fnnets.core.types import Batch
 from fnnets.data.digits import digits
 
 Answers = list[np.ndarray] | np.ndarray
 
 
+@calls.strict("pad")
 def pad(sequences: Sequence, targets, length: int | None = None) -> Batch:
     """Sequences of different lengths as one time-major batch, with zeros after their ends and a mask.
 
@@ -67,6 +68,7 @@ def pad(sequences: Sequence, targets, length: int | None = None) -> Batch:
     return _batch(ragged, answers, steps)
 
 
+@calls.strict("bucket")
 def bucket(sequences: Sequence, targets, boundaries: Sequence[int]) -> list[Batch]:
     """Sequences grouped by their length, each group padded to its longest.
 
@@ -104,6 +106,7 @@ def bucket(sequences: Sequence, targets, boundaries: Sequence[int]) -> list[Batc
     return batches
 
 
+@calls.strict("unpad")
 def unpad(values, mask) -> list[np.ndarray]:
     """The ragged list behind a padded array: the real steps of each sequence.
 
@@ -132,6 +135,7 @@ def unpad(values, mask) -> list[np.ndarray]:
     return [values[mask[:, i], i] for i in range(mask.shape[1])]
 
 
+@calls.strict("digits_as_rows")
 def digits_as_rows() -> Batch:
     """Scikit-learn's digits read from top to bottom, a row of 8 pixels at each step; labels (1797,).
 
@@ -144,6 +148,7 @@ def digits_as_rows() -> Batch:
     return _digits((8, 8))
 
 
+@calls.strict("digits_as_pixels")
 def digits_as_pixels() -> Batch:
     """Scikit-learn's digits read row by row, a pixel at each step; labels (1797,).
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jax.typing import ArrayLike
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.core.types import Batch
 from fnnets.data.idx import map_idx
 from fnnets.storage import files
@@ -59,6 +59,7 @@ class Source(NamedTuple):
     transform: Callable[[Batch], Batch] | None = None
 
 
+@calls.strict("stream")
 def stream(
     inputs: ArrayLike | Path | str,
     targets: ArrayLike | Path | str | None = None,
@@ -127,6 +128,7 @@ def _check_lengths(inputs, targets, mask) -> None:
         )
 
 
+@calls.strict("memory_map")
 def memory_map(path: str | os.PathLike[str]) -> np.ndarray:
     """The array in a .npy or plain IDX file, mapped and not read; distinguished by the content, not by the name.
 

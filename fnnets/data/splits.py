@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.core.types import Batch
 from fnnets.data import examples
 from fnnets.storage import errors
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array
 
 
+@calls.strict("split")
 def split(
     batch: Batch, parts: Sequence[int] | Sequence[float], *, key: Array | None, stratify: bool = False,
     sequences: bool = False,
@@ -78,6 +79,7 @@ def split(
     return tuple(examples.rows_of(batch, part, sequences) for part in rows)
 
 
+@calls.strict("k_fold")
 def k_fold(
     batch: Batch, k: int, *, key: Array | None, stratify: bool = False, sequences: bool = False
 ) -> Iterator[tuple[Batch, Batch]]:
@@ -119,6 +121,7 @@ def k_fold(
     )
 
 
+@calls.strict("bootstrap")
 def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Batch, Batch]:
     """A resample (in-bag, with replacement, as many as there are) and the examples it left out (out-of-bag).
 
@@ -154,6 +157,7 @@ def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Bat
     return examples.rows_of(batch, drawn, sequences), examples.rows_of(batch, left_out, sequences)
 
 
+@calls.strict("bootstraps")
 def bootstraps(batch: Batch, count: int, *, key: Array, sequences: bool = False) -> Iterator[tuple[Batch, Batch]]:
     """`count` pairs of `bootstrap`, the i-th with the key `jax.random.fold_in(key, i)`.
 

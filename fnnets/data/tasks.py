@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.core.types import Batch
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ ORDER_SYMBOLS = "abcdXYEB"
 ORDER_RANGES = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}
 
 
+@calls.strict("adding")
 def adding(key: Array, n: int, length: int) -> Batch:
     """The adding problem: the sum of the two marked numbers among `length`.
 
@@ -69,6 +70,7 @@ def adding(key: Array, n: int, length: int) -> Batch:
     return Batch(jnp.stack([values, markers], axis=-1), (values * markers).sum(axis=0)[:, None])
 
 
+@calls.strict("copying")
 def copying(key: Array, n: int, delay: int, symbols: int = 8, length: int = 10) -> Batch:
     """Copying memory: a word is read, and written after `delay` steps.
 
@@ -99,6 +101,7 @@ def copying(key: Array, n: int, delay: int, symbols: int = 8, length: int = 10) 
     return Batch(_one_hot(inputs, symbols + 2), jnp.concatenate([blanks, word]))
 
 
+@calls.strict("copying_baseline")
 def copying_baseline(delay: int, symbols: int = 8, length: int = 10) -> float:
     """The cost in nats a step without memory, K log(symbols) / (D + 2K): the blanks are known, the word is guessed.
 
@@ -112,6 +115,7 @@ def copying_baseline(delay: int, symbols: int = 8, length: int = 10) -> float:
     return math.log(symbols) * (length / (delay + 2 * length))
 
 
+@calls.strict("temporal_order")
 def temporal_order(key: Array, n: int, length: int, relevant: int = 2) -> Batch:
     """The temporal order of X and Y at 2 or 3 steps far apart, in sequences E … B of distractors a, b, c, d.
 
@@ -154,6 +158,7 @@ def temporal_order(key: Array, n: int, length: int, relevant: int = 2) -> Batch:
     return Batch(_one_hot(codes, len(ORDER_SYMBOLS)), (bits * digits[:, None]).sum(axis=0, dtype=jnp.int32))
 
 
+@calls.strict("long_lag")
 def long_lag(key: Array, n: int, lag: int) -> Batch:
     """Noise-free sequences that end as they began: x a_1 … a_{p−1} x or y a_1 … a_{p−1} y, each half the time.
 

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import arrays, validate
+from fnnets.core import arrays, calls, validate
 from fnnets.core.types import Batch
 from fnnets.data import folders
 from fnnets.storage import files
@@ -97,6 +97,7 @@ class Vocabulary(NamedTuple):
         return _points(self.symbols)
 
 
+@calls.strict("vocabulary")
 def vocabulary(text: str) -> Vocabulary:
     """The distinct characters of a text in the order of their code points.
 
@@ -113,6 +114,7 @@ def vocabulary(text: str) -> Vocabulary:
     return Vocabulary("".join(sorted(set(text))))
 
 
+@calls.strict("python_topics")
 def python_topics() -> str:
     """Python's own help topics, English prose and grammar that every CPython carries, in the order of their names.
 
@@ -134,6 +136,7 @@ def python_topics() -> str:
     return "\n".join(topics[name] for name in sorted(topics))
 
 
+@calls.strict("shakespeare")
 def shakespeare(data_dir: str | os.PathLike[str] | None = None) -> str:
     """Tiny Shakespeare: 1 115 394 characters of 65 kinds, from the file tinyshakespeare.txt.
 
@@ -164,6 +167,7 @@ def shakespeare(data_dir: str | os.PathLike[str] | None = None) -> str:
     return text
 
 
+@calls.strict("one_hot")
 def one_hot(codes, size: int) -> Float[Array, "*shape size"]:
     """1 at the code and 0 elsewhere, along a new last axis, float32; may be called while JAX traces.
 
@@ -183,6 +187,7 @@ def one_hot(codes, size: int) -> Float[Array, "*shape size"]:
     return jax.nn.one_hot(codes, size, dtype=jnp.float32)
 
 
+@calls.strict("segments")
 def segments(codes, length: int, size: int) -> Batch:
     """A text in pieces of one length, each symbol to be predicted from those before it in its piece.
 
@@ -207,6 +212,7 @@ def segments(codes, length: int, size: int) -> Batch:
     return Batch(one_hot(inputs, size), jnp.asarray(targets))
 
 
+@calls.strict("streams")
 def streams(codes, length: int, size: int, batch_size: int) -> Batch:
     """A text in parallel streams, cut into segments that continue each other.
 

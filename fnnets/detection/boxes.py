@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from jax.typing import ArrayLike
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.detection import checking
 from fnnets.detection.checking import Boxes
 
@@ -138,6 +138,7 @@ def chosen(boxes: Boxes, which: np.ndarray) -> Boxes:
         ) from None
 
 
+@calls.strict("overlaps")
 def overlaps(a: ArrayLike, b: ArrayLike) -> np.ndarray:
     """IoU of edges (A, 4) with edges (B, 4), (A, B).
 
@@ -158,6 +159,7 @@ def _overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return shared / (areas[0][:, None] + areas[1][None] - shared)
 
 
+@calls.strict("suppress")
 def suppress(boxes: Boxes, overlap: float = 0.3, *, per_class: bool = True) -> Boxes:
     """Keep a box unless a surer one that is kept overlaps it by more than `overlap`; the surest come first.
 
@@ -186,6 +188,7 @@ def suppress(boxes: Boxes, overlap: float = 0.3, *, per_class: bool = True) -> B
     return chosen(boxes, np.array(kept, int))
 
 
+@calls.strict("match")
 def match(found: Boxes, truth: Boxes, overlap: float = 0.5) -> np.ndarray:
     """The boxes that hit, (B,): by falling score each takes a truth of its class with IoU ≥ `overlap`, each once.
 
@@ -210,6 +213,7 @@ def match(found: Boxes, truth: Boxes, overlap: float = 0.5) -> np.ndarray:
     return hits
 
 
+@calls.strict("average_precision")
 def average_precision(hits: ArrayLike, scores: ArrayLike, truths: int) -> float:
     """AP: the area under the interpolated curve of boxes with these scores, of which some hit one of the truths.
 
@@ -242,6 +246,7 @@ def _average_precision(hits: np.ndarray, scores: np.ndarray, truths: int) -> flo
     return float(np.sum(np.diff(recall, prepend=0.0) * greatest))
 
 
+@calls.strict("evaluate")
 def evaluate(
     found: Sequence[Boxes], truth: Sequence[Boxes], threshold: float = 0.5, overlap: float = 0.5
 ) -> Evaluation:

@@ -36,7 +36,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from fnnets.core import arrays, validate
+from fnnets.core import arrays, calls, validate
 from fnnets.core.types import Context, Network
 from fnnets.detection import boxes, checking, sliding
 from fnnets.detection.boxes import Boxes
@@ -51,6 +51,7 @@ LARGEST = 2**34
 """Numbers in one level of a pyramid, at most; XLA ends the process where far more are wanted."""
 
 
+@calls.strict("map_stride")
 def map_stride(net: Network) -> Pair:
     """Pixels (down, right) from one position of the network's class map to the next.
 
@@ -62,6 +63,7 @@ def map_stride(net: Network) -> Pair:
     return sliding.cut(net, sliding.expected(net, "map_stride"), "map_stride", True).stride
 
 
+@calls.strict("class_map")
 def class_map(net: Network, params: PyTree, images: Array, *, borders_differ: bool = False) -> Float[Array, "n y x d"]:
     """The predictions for every crop at the network's own stride, in one pass; wrap it in `jax.jit` to use it often.
 
@@ -83,6 +85,7 @@ def class_map(net: Network, params: PyTree, images: Array, *, borders_differ: bo
     return _map(net, cut, images, *_positions(net, images, cut.stride))
 
 
+@calls.strict("stitched_map")
 def stitched_map(
     net: Network, params: PyTree, images: Array, *, borders_differ: bool = False
 ) -> Float[Array, "n y x d"]:
@@ -114,6 +117,7 @@ def stitched_map(
     return stitched[:, : wanted[0], : wanted[1]]
 
 
+@calls.strict("exhaustive_map")
 def exhaustive_map(
     net: Network, params: PyTree, images: Array, stride: int | tuple[int, int], block: int = 256
 ) -> Float[Array, "n y x d"]:
@@ -151,6 +155,7 @@ def exhaustive_map(
     return found.reshape(-1, *net.output_shape)[: len(places)].reshape(-1, rows, columns, *net.output_shape)
 
 
+@calls.strict("pyramid")
 def pyramid(images: PyTree, scales: Sequence[float]) -> list[Float[Array, "n h w c"]]:
     """Images at several sizes, so that objects of many sizes appear at the size of the training images.
 
@@ -204,6 +209,7 @@ def _scales(value, name: str) -> list[float]:
     return found
 
 
+@calls.strict("detect")
 def detect(
     net: Network, params: PyTree, images: Array, scales: Sequence[float] = (1.0,), *, threshold: float = 0.5,
     background: int | None = None, overlap: float = 0.3, per_class: bool = True, borders_differ: bool = False,

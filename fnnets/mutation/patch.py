@@ -26,7 +26,7 @@ from types import CodeType, FunctionType
 
 import jax
 
-from fnnets.core import construction, validate
+from fnnets.core import calls, construction, validate
 from fnnets.mutation.mutant import Mutant
 
 COUNTER = "_mutant_reached"
@@ -42,6 +42,7 @@ class Reached:
         return self.count > 0
 
 
+@calls.strict("applied")
 @contextlib.contextmanager
 def applied(mutant: Mutant) -> Iterator[Reached]:
     """A scope in which the mutant's function has its fault; the code comes back however the scope is left.

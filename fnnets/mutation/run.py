@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import batches, validate
+from fnnets.core import batches, calls, validate
 from fnnets.core.types import Context, Network
 from fnnets.mutation import probes
 from fnnets.mutation.catalogue import (
@@ -77,6 +77,7 @@ class _Known(NamedTuple):
     x64: bool
 
 
+@calls.strict("run")
 def run(
     family: str,
     *,
@@ -115,6 +116,7 @@ def run(
     return Outcome(family, _decider(x64), tuple(results), time.perf_counter() - began)
 
 
+@calls.strict("of")
 def of(
     make: Callable[[], Sequence[PyTree]],
     name: str = "network",

@@ -181,6 +181,7 @@ def classifier(
     return made, (*encoder, jax.tree.map(lambda leaf: leaf.astype(encoder[-1].biases.dtype), fresh))
 
 
+@calls.strict("of")
 def of(net: Network, user: str) -> Coder:
     """The coder of a network that is an autoencoder."""
     validate.is_instance(net, Network, f"{user}: net", "make one with fnnets.autoencoder")
@@ -189,6 +190,7 @@ def of(net: Network, user: str) -> Coder:
     return net.family
 
 
+@calls.strict("halves")
 def halves(net: Network, params: PyTree, user: str) -> tuple[Dense, Dense]:
     """The parameters of the encoder's layers and of the decoder's, whether they are tied or not."""
     validate.like(params, jax.eval_shape(net.init, jax.random.key(0)), f"{user}: params")

@@ -29,6 +29,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fnnets.core import calls
 from fnnets.core.types import Network
 from fnnets.storage import files
 from fnnets.storage.errors import DataError
@@ -44,6 +45,7 @@ CODES = {
 RESERVED = "__metadata__"  # by the format
 
 
+@calls.strict("save")
 def save(params: PyTree, path: str | os.PathLike[str], about: Mapping[str, str] | None = None) -> Path:
     """Write parameters to one safetensors file, in place of the one that may be there; the folder is made if need be.
 
@@ -77,6 +79,7 @@ def save(params: PyTree, path: str | os.PathLike[str], about: Mapping[str, str] 
     return files.write(path, lambda temporary: temporary.write_bytes(module.save(arrays, notes)), "save: path")
 
 
+@calls.strict("load")
 def load(path: str | os.PathLike[str], net: PyTree) -> PyTree:
     """The parameters in a file, as the network has them: its types, its shapes, its dtypes.
 
@@ -105,6 +108,7 @@ def load(path: str | os.PathLike[str], net: PyTree) -> PyTree:
     return jax.tree.unflatten(jax.tree.structure(expected), leaves)
 
 
+@calls.strict("about")
 def about(path: str | os.PathLike[str]) -> dict[str, str]:
     """Notes that `save` has written beside the parameters; {} where it was nothing.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Candidate = dict[str, Any]  # the arguments of a user's function
 
 
+@calls.strict("grid")
 def grid(**values: Iterable[object]) -> list[Candidate]:
     """Every combination of the given values, of which arrays give Python's numbers.
 
@@ -41,6 +42,7 @@ def grid(**values: Iterable[object]) -> list[Candidate]:
     return [dict(zip(values, combination, strict=True)) for combination in itertools.product(*options)]
 
 
+@calls.strict("sample")
 def sample(key: Array, count: int, **values: Iterable[object] | Callable[[Array], float]) -> list[Candidate]:
     """`count` random candidates, each hyperparameter drawn by itself [Bergstra2012].
 
@@ -74,6 +76,7 @@ def sample(key: Array, count: int, **values: Iterable[object] | Callable[[Array]
     ]
 
 
+@calls.strict("uniform")
 def uniform(low: float, high: float) -> Callable[[Array], float]:
     """Numbers between `low` and `high`, each as likely as another.
 
@@ -88,6 +91,7 @@ def uniform(low: float, high: float) -> Callable[[Array], float]:
     return lambda key: min(high, max(low, low + float(jax.random.uniform(key)) * (high - low)))
 
 
+@calls.strict("log_uniform")
 def log_uniform(low: float, high: float) -> Callable[[Array], float]:
     """Numbers between `low` > 0 and `high`, each order of magnitude as likely as another.
 

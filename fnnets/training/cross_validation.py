@@ -28,7 +28,7 @@ import jax
 import numpy as np
 import optax
 
-from fnnets.core import batches, sequences, validate
+from fnnets.core import batches, calls, sequences, validate
 from fnnets.core.types import Batch, Network
 from fnnets.data.splits import k_fold
 from fnnets.storage.progress import Progress
@@ -67,6 +67,7 @@ class CrossValidation(NamedTuple):
     histories: tuple[History, ...]
 
 
+@calls.strict("cross_validate")
 def cross_validate(
     build: Callable[[], tuple[Network, optax.GradientTransformation]],
     data: Batch | None,

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fnnets.core import devices, sequences, validate
+from fnnets.core import calls, devices, sequences, validate
 from fnnets.core.types import Batch, Network
 from fnnets.training import extras
 from fnnets.training.distributed import sharding
@@ -78,6 +78,7 @@ class EpochReport(NamedTuple):
     metrics: dict[str, Metrics]
 
 
+@calls.strict("start")
 def start(net: Network, optimizer: optax.GradientTransformation, *, key: Array, params: PyTree = None) -> TrainingState:
     """The state before the first epoch; parameters are drawn from the key unless they are given.
 

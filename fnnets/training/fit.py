@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import optax
 
+from fnnets.core import calls
 from fnnets.core.types import Batch, Network
 from fnnets.data.sources import Source
 from fnnets.storage.progress import Progress
@@ -68,6 +69,7 @@ class Result(NamedTuple):
     stopped: str
 
 
+@calls.strict("fit")
 def fit(
     net: Network,
     optimizer: optax.GradientTransformation,
@@ -258,7 +260,7 @@ def _diverged(state: TrainingState) -> str:
         f"the parameters are those of {_place(state)}. "
         "Try a smaller learning rate, optax.clip_by_global_norm, or smaller initial weights"
     )
-    warnings.warn(text, RuntimeWarning, stacklevel=4)
+    warnings.warn(text, RuntimeWarning, stacklevel=5)
     return text
 
 

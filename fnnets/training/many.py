@@ -27,6 +27,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
+from fnnets.core import calls
 from fnnets.core.types import Batch
 from fnnets.storage.progress import Progress
 from fnnets.storage.progress import progress as show_progress
@@ -62,6 +63,7 @@ class ManyResult(NamedTuple):
     diverged: np.ndarray
 
 
+@calls.strict("fit_many")
 def fit_many(
     build: Build,
     train: Batch,

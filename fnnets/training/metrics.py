@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import batches, sequences, validate
+from fnnets.core import batches, calls, sequences, validate
 from fnnets.core.network import unchecked
 from fnnets.core.types import Batch, Network
 from fnnets.training.distributed import sharding
@@ -59,6 +59,7 @@ class History(NamedTuple):
     validation_accuracy: PyTree = None
 
 
+@calls.strict("evaluate")
 def evaluate(net: Network, params, batch: Batch, classes: bool | None = None) -> Metrics:
     """Cost and accuracy of the deterministic network on all examples of `batch`.
 

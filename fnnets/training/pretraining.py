@@ -27,7 +27,7 @@ from jax.typing import ArrayLike
 
 from fnnets.boltzmann import energies, sampling
 from fnnets.boltzmann.network import CONTRASTIVE_DIVERGENCE, rbm
-from fnnets.core import batches, validate
+from fnnets.core import batches, calls, validate
 from fnnets.core.types import Batch, Network
 from fnnets.layers.free_energy import BoltzmannParams
 from fnnets.storage.progress import Progress
@@ -56,6 +56,7 @@ class Pretrained(NamedTuple):
     stopped: tuple[str, ...]
 
 
+@calls.strict("pretrain")
 def pretrain(
     rbms: Sequence[Network],
     optimizers: optax.GradientTransformation | Sequence[optax.GradientTransformation],
@@ -117,6 +118,7 @@ def pretrain(
     return Pretrained(*zip(*((each.params, each.history, each.stopped) for each in results), strict=True))
 
 
+@calls.strict("rbm_stack")
 def rbm_stack(
     sizes: Sequence[int],
     *,

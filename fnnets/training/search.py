@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import batches, construction, joining, validate
+from fnnets.core import batches, calls, construction, joining, validate
 from fnnets.core.types import Batch, Network
 from fnnets.storage.progress import Progress
 from fnnets.training import builds
@@ -56,6 +56,7 @@ class SearchResult(NamedTuple):
     test: Metrics | None
 
 
+@calls.strict("search")
 def search(
     build: Build,
     candidates: Iterable[Candidate],

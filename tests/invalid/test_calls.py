@@ -4,7 +4,9 @@ Calls are made from the table of valid ones: in each one argument has a value th
 chooses a thousand of them all; `pytest --all-invalid-calls` makes every one.
 """
 
+import functools
 import importlib
+import inspect
 import random
 import re
 import traceback
@@ -86,3 +88,16 @@ def test_wrong_calls_are_refused_by_name_with_a_remedy_before_anything_runs(pyte
         if found:
             complaints.append(f"{row.name}({argument}={what}): {found}")
     assert not complaints, f"{len(complaints)} of {len(calls)}:\n" + "\n".join(complaints)
+
+
+@pytest.mark.parametrize("name", sorted(public()))
+def test_an_argument_of_another_name_is_refused_by_the_names_that_there_are(name):
+    """`fit(epoch=3)` names the function, the argument and `epochs`; functions of any names take this one too."""
+    function = functools.reduce(getattr, name.split(".")[1:], fnnets)
+    if any(each.kind is each.VAR_KEYWORD for each in inspect.signature(function).parameters.values()):
+        return
+    with pytest.raises(
+        TypeError, match=rf"^{function.__name__}: nonsense is (no argument|given by name), expected .*; "
+    ) as found:
+        function(nonsense=1)
+    assert "locals" not in str(found.value)

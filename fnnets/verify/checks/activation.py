@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnnets.activations import Activation, CoupledActivation
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.verify.checks.run import Case, run
 from fnnets.verify.judging import properties
 from fnnets.verify.reference import arguments
@@ -41,6 +41,7 @@ Pair = Activation | CoupledActivation
 MOST, LARGE, EXAMPLES, UNITS = 6, (8.5, 21.3, 64.7, 130.6, 1043.2, 10234.5), 8, 5
 
 
+@calls.strict("activation")
 def activation(activation: Pair, z: Array | None = None, *, x64: bool = True) -> Report:
     """Check an activation's derivative, and its slope where it has one, against `jax.vjp` of its value.
 

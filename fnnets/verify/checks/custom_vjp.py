@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.verify.checks.run import Case, run
 from fnnets.verify.judging import properties
 from fnnets.verify.reference import arguments
@@ -37,6 +37,7 @@ REMEDIES = {
 }
 
 
+@calls.strict("custom_vjp")
 def custom_vjp(f: Callable[..., PyTree], reference: Callable[..., PyTree], *args: PyTree, x64: bool = True) -> Report:
     """Check a function with a hand-written derivative against one that JAX differentiates.
 

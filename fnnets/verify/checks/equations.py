@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from fnnets import activations, objectives
 from fnnets.boltzmann.network import rbm
-from fnnets.core import jaxprs, notes, penalty, taps, validate
+from fnnets.core import calls, jaxprs, notes, penalty, taps, validate
 from fnnets.core.types import Batch, Context, Network, Objective
 from fnnets.networks.autoencoder import autoencoder
 from fnnets.networks.convolutional import convolutional
@@ -141,6 +141,7 @@ def families() -> dict[str, tuple[Network, Batch]]:
     }  # fmt: skip
 
 
+@calls.strict("statements")
 def statements(family: str | None = None) -> tuple[Statement, ...]:
     """Every statement of the package's backward passes, with its line of code and its row of a report.
 

@@ -21,7 +21,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.verify.checks.run import Case, run
 from fnnets.verify.judging import properties
 from fnnets.verify.reference import arguments
@@ -38,6 +38,7 @@ REMEDIES = {
 }
 
 
+@calls.strict("gradient")
 def gradient(
     cost: Callable[..., Array], gradient: Callable[..., PyTree], params: PyTree, *args: PyTree, x64: bool = True
 ) -> Report:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.core.types import Context, Layer
 from fnnets.verify.checks.run import Case, run
 from fnnets.verify.diagnosis import annotate
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 ORDER = "verify.layer(layer, params, x)"
 
 
+@calls.strict("layer")
 def layer(
     layer: Layer,
     params: PyTree,

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import batches, penalty, sequences, validate
+from fnnets.core import batches, calls, penalty, sequences, validate
 from fnnets.core.types import Batch, Layer, Network
 from fnnets.verify.checks import decompose, run
 from fnnets.verify.checks.run import Case, References
@@ -46,6 +46,7 @@ SHARE = 0.01
 ORDER = "verify.network(net, params, batch)"
 
 
+@calls.strict("network")
 def network(net: Network, params: PyTree, batch: Batch, *, key: Array | None = None, x64: bool = True) -> Report:
     """Check a network's gradient, and name the layer and the statement at which it is wrong.
 

@@ -30,7 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnnets.boltzmann import energies
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.core.types import Network, Sampler
 from fnnets.layers.free_energy import BoltzmannParams
 from fnnets.verify.markov import enumeration, statistics
@@ -82,6 +82,7 @@ class Fit(NamedTuple):
     note: str
 
 
+@calls.strict("sampler")
 def sampler(
     net: Network, params: BoltzmannParams, *, key: Array, draws: int = 20_000, examples: ArrayLike | None = None,
     k: int | None = None,
