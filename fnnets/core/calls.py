@@ -6,9 +6,11 @@ module imports nothing of fnnets, so that every other one may.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -120,6 +122,21 @@ def refusal(
     call = ", ".join(each if each in ordered else f"{each}=…" for each in required)
     are, each, own = *(("is", "it") if len(missing) == 1 else ("are", "each")), name.rpartition(": ")[2]
     return f"{name}: {_list(missing, 'and')} {are} missing, expected a value for {each}; write {own}({call})"
+
+
+@contextlib.contextmanager
+def named_as(prefix: str, instead_of: str = r"\w+") -> Iterator[None]:
+    """A context in which refusals name the function that was called, in place of one that it uses.
+
+    >>> with named_as("feedforward"):
+    ...     raise TypeError("dense: units is 2.5, expected an int; give one")
+    Traceback (most recent call last):
+    TypeError: feedforward: units is 2.5, expected an int; give one
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(re.sub(rf"^{instead_of}\b", prefix, str(error), count=1)) from None
 
 
 def no_argument(name: str, given: str, known: Sequence[str]) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -44,18 +42,3 @@ def activation(value: object, user: str, name: str = "activation") -> None:
 def initializer(value: object, user: str) -> None:
     """Raise a TypeError unless `value` is an `Initializer`."""
     validate.is_instance(value, Initializer, f"{user}: initializer", "take one from fnnets.initializers")
-
-
-@contextlib.contextmanager
-def named_as(prefix: str) -> Iterator[None]:
-    """A context in which the refusals of a layer name what was called, in place of the layer.
-
-    >>> with named_as("feedforward"):
-    ...     raise TypeError("dense: units is 2.5, expected an int; give one")
-    Traceback (most recent call last):
-    TypeError: feedforward: units is 2.5, expected an int; give one
-    """
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise type(error)(re.sub(r"^\w+", prefix, str(error), count=1)) from None

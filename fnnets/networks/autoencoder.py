@@ -29,7 +29,7 @@ import jax
 
 from fnnets import activations, initializers, layers, objectives
 from fnnets.activations import Activation
-from fnnets.core import batches, network, remedies, sparsity, validate
+from fnnets.core import batches, calls, network, remedies, sparsity, validate
 from fnnets.core.chain import chain
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer, Network, Objective
@@ -132,7 +132,7 @@ def _corruption(given, shape) -> Layer:
     """The layer that corrupts: masking where a level is given."""
     if not isinstance(given, Layer):
         validate.number(given, "autoencoder: corruption", remedies.instead(given, Layer, CORRUPTION))
-        with arguments.named_as("autoencoder: corruption"):
+        with calls.named_as("autoencoder: corruption"):
             return layers.corruption(given)
     outputs: list[tuple[int, ...]] = []
 

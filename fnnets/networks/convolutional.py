@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fnnets import activations, initializers, layers
-from fnnets.core import remedies, shapes, validate
+from fnnets.core import calls, remedies, shapes, validate
 from fnnets.core.chain import chain
 from fnnets.core.construction import constructor
 from fnnets.core.network import check_outputs, network
@@ -101,7 +101,7 @@ def convolutional(
     parts: list[Layer] = []
     waiting: list[Layer] = []  # an activation that stands behind the pooling that comes next
     for entry, following in zip(entries, after, strict=True):
-        with arguments.named_as(f"convolutional: table has the entry {entry!r}"):
+        with calls.named_as(f"convolutional: table has the entry {entry!r}"):
             made = _layers(entry, following, activation, padding, pool_first, initializer, implementation)
         is_first_fc = _kind(entry) == "fc" and "flatten" not in (part.name for part in parts)
         parts += [layers.flatten()] * is_first_fc + made[:1] + waiting

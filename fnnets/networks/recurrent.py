@@ -118,7 +118,7 @@ def _maker(cell, activation, initializer, options) -> Callable[..., Layer]:
         _check_option(name, cell)
 
     def make(size, return_sequences):
-        with arguments.named_as("recurrent"):
+        with calls.named_as("recurrent"):
             return CELLS[cell](size, return_sequences=return_sequences, **options)
 
     return make

@@ -110,11 +110,12 @@ def cross_validate(
     """
     builds.check_arguments(build, (), "cross_validate", "")
     net, optimizer = builds.built(build, {}, "cross_validate", "", scaled=True)
-    check_settings(net, optimizer, epochs, batch_size, None, "cost")
+    with calls.named_as("cross_validate", instead_of="fit"):
+        check_settings(net, optimizer, epochs, batch_size, None, "cost")
+        check_gradient(gradient)
     validate.count(epochs, "cross_validate: epochs", "give the number of passes through the data")
     validate.count(batch_size, "cross_validate: batch_size", "give the number of examples in a minibatch")
     validate.is_key(key, "cross_validate: key")
-    check_gradient(gradient)
     validate.flag(stratify, "cross_validate: stratify", "True holds the classes in the same proportions")
     validate.choice(progress, (True, False, "auto"), "cross_validate: progress")
     _check_folds(net, data, folds, batch_size)

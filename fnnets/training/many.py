@@ -112,11 +112,12 @@ def fit_many(
     (2, 3)
     """
     count, columns = members.numbers(build, keys, hyperparameters)
-    members.check_settings(batch_size, gradient, evaluate_training, progress)
-    placed = _placed(mesh, devices, count)
-    net = members.network(build, columns, epochs, batch_size, monitor)
-    train, monitored = prepare(net, train, validation, batch_size, evaluate_training)
-    check_selection(monitored, None, monitor)
+    with calls.named_as("fit_many", instead_of="fit"):
+        members.check_settings(batch_size, gradient, evaluate_training, progress)
+        placed = _placed(mesh, devices, count)
+        net = members.network(build, columns, epochs, batch_size, monitor)
+        train, monitored = prepare(net, train, validation, batch_size, evaluate_training)
+        check_selection(monitored, None, monitor)
     classes = dict(class_flags(net, monitored))
 
     def step(numbers, state, train, monitored):

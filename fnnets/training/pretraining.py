@@ -98,12 +98,13 @@ def pretrain(
     validate.is_key(key, "pretrain: key")
     given = ("optimizers", optimizers), ("epochs", epochs), ("batch_size", batch_size)
     settings = list(zip(*(_each(value, len(rbms), name) for name, value in given), strict=True))
-    for i, (net, each) in enumerate(zip(rbms, settings, strict=True)):
-        _check_each(net, each, f"of rbms[{i}]")
-    check_gradient(gradient)
-    validate.flag(evaluate_training, "pretrain: evaluate_training", "True costs a forward pass through the data")
-    validate.choice(progress, (True, False, "auto"), "pretrain: progress")
-    data, monitored = prepare(rbms[0], train, validation, max(size for *_, size in settings), False)
+    with calls.named_as("pretrain", instead_of="fit"):
+        for i, (net, each) in enumerate(zip(rbms, settings, strict=True)):
+            _check_each(net, each, f"of rbms[{i}]")
+        check_gradient(gradient)
+        validate.flag(evaluate_training, "pretrain: evaluate_training", "True costs a forward pass through the data")
+        validate.choice(progress, (True, False, "auto"), "pretrain: progress")
+        data, monitored = prepare(rbms[0], train, validation, max(size for *_, size in settings), False)
     results: list[Result] = []
     for i, (net, (optimizer, own_epochs, size)) in enumerate(zip(rbms, settings, strict=True)):
         if results:

@@ -250,6 +250,7 @@ def _check_data(networks: list[Network], train, validation, test, batch_size: in
     for net in kinds.values():
         for name, part in named.items():
             batches.checked(net, part, f"search: {name}")
-        _, monitored = prepare(net, train, validation, batch_size, False)
-        check_selection(monitored, None, monitor)
+        with calls.named_as("search", instead_of="fit"):
+            _, monitored = prepare(net, train, validation, batch_size, False)
+            check_selection(monitored, None, monitor)
         joining.check(train, validation, "search: validation")
