@@ -3,15 +3,14 @@
     figure = learning_curves({"explicit": result.history})          a matplotlib Figure, not shown
     save(figure, "curves.png")                                      written under a temporary name, then moved
 
-Nothing here touches matplotlib's global state or needs a display; matplotlib is imported when first used.
-
+Matplotlib is imported when first used; its global state is left alone, and no display is needed.
 | symbol | name in code | shape |
 |---|---|---|
 | curves | `lines[label]` | (E,), or (E, K): the mean of K members and the band from the lowest to the highest |
 | weights | `weights` | (q, p): q images of p pixels |
 | confusion | `matrix` | (classes, classes): row the true class, column the predicted one |
 
-Colours: [Okabe2008], distinct for any colour vision; lines differ in dashes as well.
+Colours: [Okabe2008]; lines differ in dashes as well.
 """
 
 from __future__ import annotations
@@ -36,8 +35,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 3)), (0, (8, 2)))
 WIDTH, HEIGHT, DPI = 5.0, 3.8, 120
-Style = dict[str, Any]
-"""Properties of a line, as matplotlib names them."""
+Style = dict[str, Any]  # properties of a line, as matplotlib names them
 
 
 @calls.strict("panels")
@@ -270,10 +268,9 @@ def confusion(matrix: ArrayLike, title: str = "") -> Figure:
     figure, [axes] = panels(1, width=5.4, height=4.8)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
-    for (row, column), count in np.ndenumerate(counts):
-        if count:
-            colour = "white" if share[row, column] > 0.5 else "black"
-            axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+    for row, column in np.argwhere(counts):
+        colour, text = "white" if share[row, column] > 0.5 else "black", str(counts[row, column])
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     ticks = range(len(counts))
     axes.set(xlabel="predicted class", ylabel="true class", title=title, xticks=ticks, yticks=ticks)
     figure.colorbar(image, ax=axes, label="share of the true class / %")
@@ -282,10 +279,7 @@ def confusion(matrix: ArrayLike, title: str = "") -> Figure:
 
 @calls.strict("save")
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a figure as PNG, first under a temporary name in the same folder; the folder is made if need be.
-
-    Returns:
-        The path.
+    """Write a figure as PNG, first under a temporary name in the same folder, made if need be; returns the path.
 
     Raises:
         TypeError, ValueError: no figure; a path that is a folder, or ends in another suffix than .png.
@@ -303,5 +297,4 @@ def _matplotlib(module: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "matplotlib":
             raise
-        message = "fnnets.plots needs matplotlib, which is not installed; run: pip install fnnets[plots]"
-        raise ImportError(message, name="matplotlib") from None
+        raise ImportError("fnnets.plots needs matplotlib; run: pip install fnnets[plots]", name="matplotlib") from None

@@ -14,12 +14,9 @@
 | β_k, from 0 to 1 | `betas` | (K + 1,) |
 | b₀ of p_0 | `base` | (p,) |
 | log w | `log_weights` | (M,) |
-
-F_k, p_k: `fnnets.boltzmann.tempering` at β_k. E[w] is exact for any number of temperatures; by Jensen's inequality its
-logarithm errs to one side, so that forward and reverse hold log Z between them, up to noise, as far as the samples that
-reverse begins with are the RBM's. Chains that all miss a mode agree with one another: the standard error does not
-see it, and a gap between forward and reverse does. Everything is computed in float32 at least.
-
+F_k, p_k: `fnnets.boltzmann.tempering` at β_k. E[w] is exact for any number of temperatures; its logarithm errs to one
+side (Jensen), so that forward and reverse hold log Z between them, up to noise, where reverse begins with samples of
+the RBM. Chains that all miss a mode agree: a gap between both shows it, no standard error. All is float32 at least.
 Source: [Salakhutdinov2008]; [Neal2001]; [Burda2015] for the reverse direction.
 """
 

@@ -7,9 +7,8 @@
                                 with probability min(1, exp(F_r(v_r) + F_s(v_s) − F_r(v_s) − F_s(v_r))),  s = r + 1;
                                 those at β = 1 are the samples
 
-What is a probability and what a sample follows [Hinton2010], section 3: hidden units that drive a reconstruction are
-samples; in the statistics they are probabilities, as the free energy has them; reconstructions are samples too, unless
-`contrastive_divergence(means=True)` leaves the last one at its probabilities, which is less noisy.
+Samples and probabilities are those of [Hinton2010], section 3: hidden units that drive a reconstruction are samples, in
+the statistics probabilities; reconstructions are samples, but the last one with `contrastive_divergence(means=True)`.
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -62,8 +61,7 @@ def gibbs_step(net: Network, params: BoltzmannParams, v: ArrayLike, *, key: Arra
         key: PRNG key.
 
     Raises:
-        TypeError, ValueError: no RBM, no key; parameters of another RBM, or NaN; states of another shape, out of the
-            units' range, or NaN.
+        TypeError, ValueError: no RBM, no key; parameters of another RBM, or NaN; states that the units do not have.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> rbm = fn.rbm(3, 2)

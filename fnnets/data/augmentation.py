@@ -12,8 +12,7 @@
 | θ | `degrees`, counter-clockwise | (N,) |
 | f | `factors`, > 1 enlarges | (N,) |
 
-Rotation, scaling and translation are composed first and resampled once, so nothing is blurred twice.
-Source: [Rauber], section 4; [Nielsen2015], chapters 3 and 6; [LeCun1998], section III.
+All three are composed first and resampled once. Source: [Rauber], section 4; [Nielsen2015], chapters 3, 6; [LeCun1998].
 """
 
 from __future__ import annotations

@@ -9,8 +9,7 @@
     positions  H' = ⌊(H − h) / S⌋ + 1
     at stride 1: the map of x moved by (r, q), 0 ≤ r, q < S, fills the positions (y·S + r, x·S + q)
 
-The identity holds where no window is padded: neighbouring crops then share their features, computed once. The border
-pixels of a crop would see zeros, those of a map see the image.
+The identity holds where no window is padded: crops then share features. A crop's border would see zeros, a map's none.
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -21,7 +20,6 @@ pixels of a crop would see zeros, those of a map see the image.
 | a | result of `class_map` | (N, H', W', d) |
 
 Source: [Rauber], section 5, the class map; [Sermanet2014], section 3.5; [Long2015], section 3, for shift and stitch.
-Boxes and their evaluation: `fnnets.detection.boxes`.
 """
 
 from __future__ import annotations
@@ -46,9 +44,7 @@ from fnnets.kernels.windows import Pair, Window
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
 
-
-LARGEST = 2**34
-"""Numbers in one level of a pyramid, at most; XLA ends the process where far more are wanted."""
+LARGEST = 2**34  # numbers in one level of a pyramid; XLA ends the process where far more are wanted
 
 
 @calls.strict("map_stride")
