@@ -191,12 +191,15 @@ def _begin(net, optimizer, images, schedule, known, folder, options) -> Run:
 
 
 def _fit(net, optimizer, images, schedule, state, target, folder, options) -> fn.training.Result:
-    """`fit` from the state, or from where the folder's checkpoints have come to, until `target` epochs are done."""
-    checkpoint = None if folder is None else fn.training.Checkpoint(folder / "checkpoints", every=options.every)
-    return fn.fit(
-        net, optimizer, fn.Batch(images.train), state=state, batch_size=schedule.batch_size,
-        epochs=target - int(state.epoch), evaluate_training=False, progress=options.progress, checkpoint=checkpoint,
-    )  # fmt: skip
+    """`fit` from the state, or from where the folder's checkpoints have come to, until `target` epochs or those."""
+    settings: dict[str, Any] = {
+        "state": state, "batch_size": schedule.batch_size, "evaluate_training": False, "progress": options.progress,
+        "checkpoint": folder and fn.training.Checkpoint(folder / "checkpoints", every=options.every),
+    }  # fmt: skip
+    try:
+        return fn.fit(net, optimizer, fn.Batch(images.train), epochs=target - int(state.epoch), **settings)
+    except fn.training.CheckpointAheadError as ahead:
+        return fn.fit(net, optimizer, fn.Batch(images.train), epochs=ahead.epochs, **settings)
 
 
 def _reached(net, images, known, current: Run, folder) -> Run:

@@ -71,9 +71,10 @@ def preparing(
     def prepared(batch: Batch, params: PyTree) -> tuple[Batch, int]:
         n = sequences.count(time, batch)
         answers = batch.inputs if targets == INPUTS and batch.targets is None else batch.targets
+        mask = batch.mask if time == "sequence to sequence" else None
         batch = batch._replace(
             inputs=cast(batch.inputs, params),
-            targets=None if answers is None else _cast_targets(answers, params, labels),
+            targets=None if answers is None else _cast_targets(answers, params, labels, mask),
             dataset_size=n if batch.dataset_size is None else batch.dataset_size,
         )
         if targets == SAMPLES:
@@ -137,7 +138,8 @@ def _with_samples(net, batch, name):
     return batch._replace(inputs=v, targets=samples)
 
 
-def _cast_targets(targets, params, labels: bool):
+def _cast_targets(targets, params, labels: bool, mask):
     if not (labels and jnp.issubdtype(targets.dtype, jnp.integer)):
         return cast(targets, params)
-    return jnp.asarray(targets, jnp.int32)  # a label is below the number of outputs, which uint8 need not hold
+    targets = jnp.asarray(targets, jnp.int32)  # a label is below the number of outputs, which uint8 need not hold
+    return targets if mask is None else jnp.where(mask, targets, 0)  # at padded steps any label stands for none

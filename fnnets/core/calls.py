@@ -102,7 +102,11 @@ def refusal(
     ordered = [each.name for each in parameters.values() if each.kind in BY_POSITION]
     known = [each.name for each in parameters.values() if each.kind in (*BY_POSITION, inspect.Parameter.KEYWORD_ONLY)]
     for given in named:
-        if given not in known and all(each.kind == inspect.Parameter.VAR_POSITIONAL for each in parameters.values()):
+        if (
+            given not in known
+            and parameters
+            and all(each.kind == inspect.Parameter.VAR_POSITIONAL for each in parameters.values())
+        ):
             return f"{name}: {given} is given by name, expected all by position; write {name.rpartition(': ')[2]}(…)"
         if given not in known:
             return no_argument(name, given, known)

@@ -2,7 +2,7 @@
 
 from fnnets.training.candidates import grid, log_uniform, sample, uniform
 from fnnets.training.checkpoint.manager import Checkpoint
-from fnnets.training.checkpoint.serialisation import CheckpointError
+from fnnets.training.checkpoint.serialisation import CheckpointAheadError, CheckpointError
 from fnnets.training.cross_validation import CrossValidation, Scores, cross_validate
 from fnnets.training.distributed import processes
 from fnnets.training.epoch import TrainingState, start
@@ -15,6 +15,7 @@ from fnnets.training.search import SearchResult, search
 
 __all__ = [
     "Checkpoint",
+    "CheckpointAheadError",
     "CheckpointError",
     "CrossValidation",
     "History",

@@ -29,6 +29,7 @@ from fnnets.training import program
 from fnnets.training.beginning import begin
 from fnnets.training.checkpoint import manager as checkpoints
 from fnnets.training.checkpoint.manager import Checkpoint, CheckpointManager
+from fnnets.training.checkpoint.serialisation import CheckpointAheadError
 from fnnets.training.distributed import processes, sharding
 from fnnets.training.epoch import EpochReport, TrainingState
 from fnnets.training.inputs import (
@@ -129,10 +130,10 @@ def fit(
         wide: on a mesh with an axis "model" too, the rows from which a weight matrix is cut over it.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong kind, shape or range; NaN in the data; processes that disagree;
-            a checkpoint's run that has come further than `epochs`.
-        DataError: a stream that cannot be read.
-        CheckpointError: a checkpoint of another run, damaged, or that cannot be written.
+        TypeError, ValueError: an argument of the wrong kind, shape or range; NaN in the data; processes that disagree.
+        DataError: a stream that cannot be read, or holds what the network does not take.
+        CheckpointError: a checkpoint of another run, damaged, or that cannot be written; `CheckpointAheadError` of a
+            run that has come further than `epochs`.
 
     >>> import jax, optax, fnnets as fn
     >>> x = jax.random.normal(jax.random.key(0), (40, 2))
@@ -234,10 +235,11 @@ def _check_end(saved: TrainingState, begin: int, end: int) -> None:
     position = int(saved.epoch), int(saved.position)
     if position > (end, 0):
         least = position[0] - begin + (position[1] > 0)
-        raise ValueError(
+        text = (
             f"fit: epochs is {end - begin}, but checkpoint.directory holds a run that has come to {_place(saved)}, "
             f"expected at least {least}; give epochs={least} to end there, or another directory to train afresh"
         )
+        raise CheckpointAheadError(text, least)
 
 
 def _over(state, end: int, epochs: int, patience: int | None, min_delta: float) -> str | None:

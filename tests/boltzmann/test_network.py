@@ -234,7 +234,7 @@ def test_predict_names_its_own_arguments():
     params = rbm.init(jax.random.key(0))
     with pytest.raises(ValueError, match="predict: inputs holds values from 2 to 2, expected 0 to 1"):
         rbm.predict(params, np.full((2, 4), 2.0))
-    with pytest.raises(TypeError, match="predict: inputs is a Batch, expected an array; give its field inputs"):
+    with pytest.raises(TypeError, match="predict: inputs is of type Batch, expected an array; give its inputs"):
         rbm.predict(params, fn.Batch(np.ones((2, 4))))
     with pytest.raises(ValueError, match="mask is given, but an RBM reads no sequences, expected None; leave"):
         rbm.predict(params, np.ones((2, 4)), np.ones(2, bool))

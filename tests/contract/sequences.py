@@ -93,7 +93,7 @@ BAD_SEQUENCES = {
     "expected at least one; leave those out": lambda batch: batch._replace(inputs=batch.inputs[:0]),
     "holds no sequences": lambda batch: batch._replace(inputs=batch.inputs[:, :0]),
     "one for each": lambda batch: batch._replace(targets=batch.targets[1:]),
-    "(is|look) batch-major": lambda batch: batch._replace(inputs=jnp.swapaxes(batch.inputs, 0, 1), mask=None),
+    "(is|are|look) batch-major": lambda batch: batch._replace(inputs=jnp.swapaxes(batch.inputs, 0, 1), mask=None),
     "use mask.T": lambda batch: batch._replace(mask=np.ones(batch.inputs.shape[:2], bool).T),
     "as padding": lambda batch: batch._replace(mask=np.zeros(batch.inputs.shape[:2], bool)),
     "NaN": lambda batch: batch._replace(inputs=batch.inputs * np.nan),

@@ -255,7 +255,5 @@ def test_numbers_in_another_byte_order_are_numbers():
 
 
 def test_a_batch_in_the_place_of_its_inputs_is_named():
-    with pytest.raises(
-        TypeError, match=r"inputs is of type Batch, expected an array; give a field .* \.inputs or \.ta"
-    ):
+    with pytest.raises(TypeError, match=r"inputs is of type Batch, expected an array; give its inputs, inputs\.inputs"):
         standardisation(digits())

@@ -235,7 +235,9 @@ def test_a_run_that_has_come_further_than_is_asked_for_is_refused(tmp_path):
     assert_same_bits(fit(train, tmp_path, epochs=4), done)
     onward = fit(train, tmp_path / "onward", epochs=2, key=None, state=done.state)
     assert int(onward.state.epoch) == 6
-    with pytest.raises(ValueError, match=r"epochs is 1, .* come to epoch 6, expected at least 2; give epochs=2"):
+    with pytest.raises(
+        fn.training.CheckpointAheadError, match=r"epochs is 1, .* come to epoch 6, expected at least 2; give epochs=2"
+    ):
         fit(train, tmp_path / "onward", epochs=1, key=None, state=done.state)
 
 

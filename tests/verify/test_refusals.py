@@ -68,7 +68,7 @@ def fails(*_, **__):
         (lambda: fn.verify.layer(DENSE, OWN, X[:0]), "x has shape .*expected at least one example"),
         (lambda: fn.verify.custom_vjp(jnp.sin, sine, W), "f, sin, has no derivative rule of its own"),
         (lambda: fn.verify.custom_vjp(sine, sine, W), "reference is f, expected another"),
-        (lambda: fn.verify.activation(fn.Activation(jnp.tanh, None)), "activation.derivative is None"),
+        (lambda: fn.verify.activation(fn.Activation(jnp.tanh, None)), "activation: derivative is None"),
         (lambda: fn.statements("lstmm"), "write 'lstm'"),
         (lambda: assert_ok(fn.verify.Report("", "", ()), "request"), "assert_ok: request is of type str"),
     ],

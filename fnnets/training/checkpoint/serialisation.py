@@ -48,6 +48,18 @@ class CheckpointError(DataError, OSError):
     """
 
 
+class CheckpointAheadError(CheckpointError):
+    """A directory's run has come further than is asked for.
+
+    Attributes:
+        epochs: the least number of epochs that takes it to the end of an epoch.
+    """
+
+    def __init__(self, text: str, epochs: int) -> None:
+        super().__init__(text)
+        self.epochs = epochs
+
+
 def serialise(state: TrainingState, reports: Sequence[EpochReport]) -> tuple[Arrays, Fingerprint]:
     """`(item, about)`: the arrays to save, and in JSON's terms what is in them.
 

@@ -194,7 +194,7 @@ def test_a_folder_of_other_settings_is_refused_in_one_line(finished, capsys):
 @pytest.mark.parametrize(
     ("names", "content", "said"),
     [
-        ("start.safetensors", "half a file", "is no whole safetensors file"),
+        ("start.safetensors", "half a file", "no whole safetensors file"),
         ("measured.json", '{"epochs": [0', "measured.json cannot be used (JSONDecodeError"),
         ("measured.json", "[]", "measured.json cannot be used (TypeError"),
         ("measured.json", None, "measured.json cannot be used (FileNotFoundError"),

@@ -102,7 +102,11 @@ def test_points_of_ones_own(float64):
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        ((jnp.tanh,), TypeError, r"verify.activation: activation is .*fnnets.Activation\(value, derivative\)"),
+        (
+            (jnp.tanh,),
+            TypeError,
+            "verify.activation: activation is .*expected Activation; write fnnets.activations.tanh",
+        ),
         ((TANH, jnp.zeros((0,))), ValueError, "z holds no numbers"),
         ((TANH, jnp.array([1.0, jnp.nan])), ValueError, "verify.activation: z holds 1 values that are NaN"),
         ((TANH, jnp.arange(3)), TypeError, "z is an array of dtype int32"),
