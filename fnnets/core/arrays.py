@@ -254,7 +254,7 @@ def _real(value: PyTree, mask: PyTree) -> PyTree:
     return np.asarray(value)[np.asarray(mask)] if has_steps else value
 
 
-def _extremes(value: PyTree) -> tuple[float, float]:
+def _extremes(value: PyTree) -> tuple[int | float, int | float]:
     with jax.ensure_compile_time_eval():
         near = on_host(value)
         return near.min().item(), near.max().item()
