@@ -102,14 +102,18 @@ def refusal(
     ordered = [each.name for each in parameters.values() if each.kind in BY_POSITION]
     known = [each.name for each in parameters.values() if each.kind in (*BY_POSITION, inspect.Parameter.KEYWORD_ONLY)]
     for given in named:
-        if given not in known and all(each.kind == inspect.Parameter.VAR_POSITIONAL for each in parameters.values()):
+        if (
+            given not in known
+            and parameters
+            and all(each.kind == inspect.Parameter.VAR_POSITIONAL for each in parameters.values())
+        ):
             return f"{name}: {given} is given by name, expected all by position; write {name.rpartition(': ')[2]}(…)"
         if given not in known:
             return no_argument(name, given, known)
         if given in ordered[: len(args)]:
             return f"{name}: {given} is given twice, by its position and by name, expected once; leave one out"
     if len(args) > len(ordered):
-        came = f"{len(args)} arguments are" if len(args) > 1 else f"{args[0]!r} is"
+        came = f"{len(args)} arguments are" if len(args) > 1 else f"{_shown(args[0])} is"
         expected = f"at most {len(ordered)}: {', '.join(ordered)}" if ordered else "none"
         others = known[len(ordered) :]
         if len(others) == 1 and len(args) == len(ordered) + 1:
@@ -137,6 +141,12 @@ def named_as(prefix: str, instead_of: str = r"\w+") -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         raise type(error)(re.sub(rf"^{instead_of}\b", prefix, str(error), count=1)) from None
+
+
+def _shown(value: object) -> str:
+    """A value, or its type where the value takes more than a line."""
+    text = repr(value)
+    return f"an argument of type {type(value).__name__}" if "\n" in text or len(text) > 120 else text
 
 
 def no_argument(name: str, given: str, known: Sequence[str]) -> str:

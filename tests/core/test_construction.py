@@ -200,3 +200,9 @@ def test_records_are_trees_and_replace_their_fields_as_before():
     assert fn.Batch._make([1, 2, 3, 4]) == fn.Batch(1, 2, 3, 4)
     assert copy.copy(batch) is not None
     assert pickle.loads(pickle.dumps(fn.Context(state=3))) == fn.Context(state=3)
+
+
+def test_a_large_argument_is_named_by_its_type():
+    with pytest.raises(TypeError, match=r"^digits_as_rows: an argument of type Batch is given by position") as caught:
+        fn.data.digits_as_rows(fn.data.digits())
+    assert "\n" not in str(caught.value)
