@@ -1,7 +1,6 @@
 """The tables that `print` gives for layers and networks."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -62,18 +61,3 @@ def test_a_network_in_a_message_takes_one_line():
     for wrong in (lambda: fn.chain(net), lambda: fn.network(net, fn.objectives.linear_squared_error, (4,))):
         with pytest.raises(TypeError, match=r"^[^\n]*of type Network, expected Layer[^\n]*$"):
             wrong()
-
-
-def test_a_gradient_that_is_not_summed_over_the_examples_is_refused():
-    def init(key, shape):
-        return jnp.ones(shape), shape
-
-    def scaled(backward):
-        layer = fn.Layer(init, lambda gain, x, context: (gain * x, x), backward, "scale")
-        return fn.network(fn.chain(layer, fn.layers.dense(2)), fn.objectives.softmax_log_likelihood, (3,))
-
-    batch = fn.Batch(jnp.ones((4, 3)), jnp.arange(4) % 2)
-    for backward in (lambda gain, x, d_y: (d_y * x, d_y * gain), lambda gain, x, d_y: (d_y * gain, (d_y * x).sum(0))):
-        net = scaled(backward)
-        with pytest.raises(ValueError, match=r"scale: backward returned d_params of shape \(4, 3\), expected \(3,\)"):
-            net.gradient(net.init(jax.random.key(0)), batch)
