@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 P, R = ParamSpec("P"), TypeVar("R")
 BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+ELSEWHERE = {
+    "loss": "objective", "loss_fn": "objective", "criterion": "objective", "verbose": "progress", "seed": "key",
+    "random_state": "key", "rng": "key", "cv": "folds", "n_splits": "k", "val": "validation", "test_size": "parts",
+    "train_size": "parts", "max_iter": "epochs", "n_epochs": "epochs", "num_epochs": "epochs", "n_iter": "epochs",
+    "early_stopping": "patience", "weight_decay": "l2", "n_components": "hidden", "kernel_initializer": "initializer",
+    "init": "initializer",
+}  # fmt: skip
+"""What other libraries call an argument, and its name here."""
+RATES = ("lr", "learning_rate", "eta", "eta0", "learning_rate_init", "momentum")
 CUTOFF = 0.8  # likeness of a misspelt name; old names of other arguments are less alike
 
 
@@ -152,7 +161,10 @@ def _shown(value: object) -> str:
 def no_argument(name: str, given: str, known: Sequence[str]) -> str:
     """The answer to an argument of a name that the function does not have: the nearest, or all that it has."""
     near = difflib.get_close_matches(given, known, 1, CUTOFF)
+    near = near or [own for own in (ELSEWHERE.get(given),) if own in known]
     remedy = f"write {near[0]}=…" if near else "correct it, or leave it out"
+    if given in RATES and "optimizer" in known:
+        remedy = "give it to the optimizer, as optax.sgd(0.1, momentum=0.9)"
     return f"{name}: {given} is no argument, expected {_list(known, 'or') or 'none'}; {remedy}"
 
 
