@@ -208,7 +208,7 @@ def test_a_coder_of_pixels_is_advised_their_range():
 @pytest.mark.parametrize("batch", [(X, LABELS), [X, LABELS], {"inputs": X, "targets": LABELS}])
 def test_a_pair_or_a_dictionary_becomes_a_batch(batch):
     net = network(3, SOFTMAX)
-    with pytest.raises(TypeError, match=r"batch is .*expected a fnnets.Batch; write") as caught:
+    with pytest.raises(TypeError, match=r"cost: batch is .*expected a fnnets.Batch; write") as caught:
         net.cost(net.init(KEY), batch)
     net.cost(net.init(KEY), run(str(caught.value).rpartition("; write ")[2], batch=batch))
 
