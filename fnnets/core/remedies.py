@@ -47,6 +47,7 @@ def numbers(value: Any, name: str) -> str:
     ('write np.asarray(targets, int)', 'write np.asarray(inputs, float)')
     """
     own = name.split()[-1].split(".")[-1]
+    own = "targets" if own.startswith("targets[") else own
     if value.dtype.kind in "mM":
         span = own if value.dtype.kind == "m" else f"({own} - {own}.min())"
         return f"write {span} / np.timedelta64(1, 'D') for numbers of days"
@@ -61,8 +62,10 @@ def numbers(value: Any, name: str) -> str:
             continue
         if kind is float or (read == value.astype(float)).all():
             return f"write np.asarray({own}, {kind.__name__})"
-    if own == "targets" and all(isinstance(each, str) for each in value.ravel()):
-        return "write np.unique(targets, return_inverse=True)[1] for the numbers of the classes"
+    if all(isinstance(each, str) for each in value.ravel()):
+        if own == "targets":
+            return "write np.unique(targets, return_inverse=True)[1] for the numbers of the classes"
+        return "give numbers in place of texts, as encode of fnnets.data.vocabulary(text) does for symbols"
     strange = next(each for each in value.ravel() if not isinstance(each, int | float))
     return f"leave out what is no number, such as {str(strange)[:40]!r} of type {type(strange).__name__}, or number it"
 

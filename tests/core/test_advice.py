@@ -249,3 +249,15 @@ def test_a_result_in_the_place_of_parameters_is_advised_its_field():
     for wrong in (result, result.state):
         with pytest.raises(ValueError, match=r"; give its field params, as result\.params"):
             fn.evaluate(net, wrong, examples)
+
+
+def test_names_of_classes_of_sequences_are_advised_their_numbers():
+    sequences, targets = [STEPS[:2, 0], STEPS[:4, 1]], ["owl", "cat"]
+    with pytest.raises(TypeError, match="pad: targets") as caught:
+        fn.data.pad(sequences, targets)
+    assert fn.data.pad(sequences, run(advised(str(caught.value), "targets"), targets=targets)).targets.tolist() == [
+        1,
+        0,
+    ]
+    with pytest.raises(TypeError, match=r"; give numbers in place of texts, as encode of fnnets.data.vocabulary"):
+        fn.data.pad(["abc", "de"], [0, 1])
