@@ -35,6 +35,10 @@ def examples(came: Shape, wanted: Shape, name: str) -> str:
     each = came[1:]
     if len(each) == len(wanted) == 3 and each == (wanted[2], *wanted[:2]):
         return f"axis 1 holds the channels, which stand last: use jnp.moveaxis({name}, 1, -1)"
+    if len(came) == len(wanted) == 3 and came == (wanted[2], *wanted[:2]):
+        return f"channels stand last: for a single image write jnp.moveaxis({name}, 0, -1)[None]"
+    if len(came) == 2 and wanted == came[:1]:
+        return f"use {name}.T if the examples lie along axis 1"
     if each and each != wanted and math.prod(each) == math.prod(wanted):
         return f"use {name}.reshape(-1, {', '.join(map(str, wanted))}) if each example has these numbers in that order"
     if len(each) == len(wanted):

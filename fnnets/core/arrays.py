@@ -118,10 +118,10 @@ def targets(
     if objective.labels and is_integer and value.shape == wanted[:-1]:
         in_range(value, output_shape[-1], name, mask)
         return value
+    finite(value, name)
     if value.shape != wanted or (objective.labels and is_integer):
         raise ValueError(advice.targets(value, wanted, objective.labels, is_integer, name))
     value = jnp.asarray(value, jnp.result_type(float)) if is_integer else fitting(value, name)
-    finite(value, name)
     in_domain_of(objective, value, name, mask)
     return value
 

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 P, R = ParamSpec("P"), TypeVar("R")
 BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+ELSEWHERE = {
+    "loss": "objective", "loss_fn": "objective", "criterion": "objective", "verbose": "progress", "seed": "key",
+    "random_state": "key", "rng": "key", "cv": "folds", "n_splits": "k", "val": "validation", "test_size": "parts",
+    "train_size": "parts", "max_iter": "epochs", "n_epochs": "epochs", "num_epochs": "epochs", "n_iter": "epochs",
+    "early_stopping": "patience", "weight_decay": "l2", "n_components": "hidden", "kernel_initializer": "initializer",
+    "init": "initializer",
+}  # fmt: skip
+"""What other libraries call an argument, and its name here."""
+RATES = ("lr", "learning_rate", "eta", "eta0", "learning_rate_init", "momentum")
 CUTOFF = 0.8  # likeness of a misspelt name; old names of other arguments are less alike
 
 
@@ -113,7 +122,7 @@ def refusal(
         if given in ordered[: len(args)]:
             return f"{name}: {given} is given twice, by its position and by name, expected once; leave one out"
     if len(args) > len(ordered):
-        came = f"{len(args)} arguments are" if len(args) > 1 else f"{args[0]!r} is"
+        came = f"{len(args)} arguments are" if len(args) > 1 else f"{_shown(args[0])} is"
         expected = f"at most {len(ordered)}: {', '.join(ordered)}" if ordered else "none"
         others = known[len(ordered) :]
         if len(others) == 1 and len(args) == len(ordered) + 1:
@@ -143,10 +152,19 @@ def named_as(prefix: str, instead_of: str = r"\w+") -> Iterator[None]:
         raise type(error)(re.sub(rf"^{instead_of}\b", prefix, str(error), count=1)) from None
 
 
+def _shown(value: object) -> str:
+    """A value, or its type where the value takes more than a line."""
+    text = repr(value)
+    return f"an argument of type {type(value).__name__}" if "\n" in text or len(text) > 120 else text
+
+
 def no_argument(name: str, given: str, known: Sequence[str]) -> str:
     """The answer to an argument of a name that the function does not have: the nearest, or all that it has."""
     near = difflib.get_close_matches(given, known, 1, CUTOFF)
+    near = near or [own for own in (ELSEWHERE.get(given),) if own in known]
     remedy = f"write {near[0]}=…" if near else "correct it, or leave it out"
+    if given in RATES and "optimizer" in known:
+        remedy = "give it to the optimizer, as optax.sgd(0.1, momentum=0.9)"
     return f"{name}: {given} is no argument, expected {_list(known, 'or') or 'none'}; {remedy}"
 
 

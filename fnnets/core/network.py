@@ -122,7 +122,7 @@ def assemble(
             _check_params(params, expected, name, "batch", batch)
             if key is not None:
                 validate.is_key(key, f"{name}: key")
-            return function(params, batches.checked(made, batch), key=key)
+            return function(params, batches.checked(made, batch, f"{name}: batch"), key=key)
 
         of_a_checked_batch.unchecked = function  # type: ignore[attr-defined]
         return of_a_checked_batch

@@ -184,6 +184,8 @@ def inputs(value: PyTree, input_shape: tuple[int, ...], name: str) -> PyTree:
             one = f"; for a single sequence write {own}[:, None]"
         elif value.ndim == 2 and input_shape == (1,):
             one = f"; give each step its one feature with {own}[..., None]"
+        elif value.ndim == 2 and jnp.issubdtype(value.dtype, jnp.integer):
+            one = f"; for codes of symbols write fnnets.data.one_hot({own}, {input_shape[-1]})"
         raise ValueError(
             f"{name} has {value.ndim} axes (shape {value.shape}), expected {len(input_shape) + 2}: {wanted}, "
             f"time-major{one or '; reshape each step to that shape'}"

@@ -63,6 +63,7 @@ def step(net: Network, params: PyTree, state: PyTree, inputs: PyTree) -> tuple[A
     (4, 2)
     """
     layer = _streaming(net, "step")
+    _check_order(net, state, inputs, "step", "step(params, state, inputs)")
     inputs = arrays.inputs(inputs, net.input_shape, "step: inputs")
     _check_state(net, params, state, inputs.shape[0], "step: state")
     state, z = layer.step(params, state, batches.cast(inputs, params))
@@ -90,6 +91,7 @@ def run(net: Network, params: PyTree, inputs: PyTree, state: PyTree | None = Non
     True
     """
     layer = _streaming(net, "run")
+    _check_order(net, state, inputs, "run", "run(params, inputs, state)")
     inputs = sequences.inputs(inputs, net.input_shape, "run: inputs")
     state = layer.start(params, inputs.shape[1]) if state is None else state
     _check_state(net, params, state, inputs.shape[1], "run: state")
@@ -157,6 +159,14 @@ def _streaming(net: Network, user: str):
             "make it with fnnets.recurrent and bidirectional=False"
         )
     return net.layer
+
+
+def _check_order(net, state, inputs, user, call) -> None:
+    """Raise where the state and the inputs have changed places."""
+    if isinstance(inputs, tuple) and hasattr(state, "shape"):
+        raise TypeError(
+            f"{user}: state is an array and inputs of type tuple, expected them the other way; write {call}"
+        )
 
 
 def _check_state(net, params, state, n, name) -> None:

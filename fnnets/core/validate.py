@@ -58,7 +58,8 @@ def is_concrete(value: object) -> bool:
 def number(value: object, name: str, remedy: str = "give a number") -> None:
     """Raise a TypeError unless `value` is one real number, of Python, NumPy or JAX."""
     if isinstance(value, jax.Array | np.ndarray | np.generic) and np.shape(value) == ():
-        is_real = value.dtype != bool and (jnp.issubdtype(value.dtype, jnp.integer) or is_float(value.dtype))
+        is_whole = jnp.issubdtype(value.dtype, jnp.integer) and value.dtype.kind != "m"
+        is_real = value.dtype != bool and (is_whole or is_float(value.dtype))
     else:
         is_real = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_real:
@@ -133,7 +134,7 @@ def rate(value: Number, name: str) -> None:
 
 def count(value: object, name: str, remedy: str = "give a whole number", least: int = 1) -> int:
     """`value` as an int ≥ `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+    if isinstance(value, bool | np.timedelta64) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} is {value!r} of type {type(value).__name__}, expected an int; {remedy}")
     if value < least:
         raise ValueError(f"{name} is {value}, expected at least {least}; {remedy}")
@@ -173,16 +174,18 @@ def array(value: PyTree, name: str) -> PyTree:
             value = np.asarray(value)
         except (ValueError, TypeError) as error:
             raise TypeError(
-                f"{name} cannot be read as an array ({error}), expected numbers; give a rectangular array"
+                f"{name} cannot be read as an array ({error}), expected numbers; give a rectangular array, as "
+                "fnnets.data.pad makes of sequences"
             ) from None
-    if value.dtype == bool or jnp.issubdtype(value.dtype, jnp.integer) or is_float(value.dtype):
+    is_whole = jnp.issubdtype(value.dtype, jnp.integer) and value.dtype.kind != "m"  # NumPy's time spans are integers
+    if value.dtype == bool or is_whole or is_float(value.dtype):
         return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))  # JAX takes no other
     came = f"{name} has dtype {value.dtype}, expected real numbers"
     if jnp.issubdtype(value.dtype, jnp.complexfloating):
         raise TypeError(f"{came}; give real and imaginary parts as features of their own")
     if jnp.issubdtype(value.dtype, jnp.floating):
         raise TypeError(f"{came} of at most 64 bits; use astype(np.float64)")
-    raise TypeError(f"{came}; convert it to float32")
+    raise TypeError(f"{came}; {remedies.numbers(value, name)}")
 
 
 def on_host(value: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
@@ -229,6 +232,7 @@ def like(
     if structures[0] != structures[1]:
         if _summary(value) == _summary(expected):
             raise ValueError(f"{name}{_other_container(value, expected)}; {remedy}")
+        remedy = remedies.parameters(value, expected, remedy)
         raise ValueError(f"{name} has the structure {_summary(value)}, expected {_summary(expected)}; {remedy}")
     pairs = zip(jax.tree_util.tree_leaves_with_path(value), jax.tree.leaves(expected), strict=True)
     for (path, leaf), wanted in pairs:

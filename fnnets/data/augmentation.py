@@ -45,7 +45,8 @@ def translate(images, pixels: float, *, key: Array, image_shape: Shape | None = 
     >>> translate(jnp.ones((5, 8, 8)), 2.0, key=jax.random.key(0)).shape
     (5, 8, 8)
     """
-    return augment(images, key=key, pixels=pixels, image_shape=image_shape)
+    with calls.named_as("translate", "augment"):
+        return augment(images, key=key, pixels=pixels, image_shape=image_shape)
 
 
 @calls.strict("rotate")
@@ -56,7 +57,8 @@ def rotate(images, degrees: float, *, key: Array, image_shape: Shape | None = No
     >>> rotate(jnp.ones((5, 64)), 15.0, key=jax.random.key(0), image_shape=(8, 8)).shape
     (5, 64)
     """
-    return augment(images, key=key, degrees=degrees, image_shape=image_shape)
+    with calls.named_as("rotate", "augment"):
+        return augment(images, key=key, degrees=degrees, image_shape=image_shape)
 
 
 @calls.strict("scale")
@@ -67,7 +69,8 @@ def scale(images, factors: tuple[float, float], *, key: Array, image_shape: Shap
     >>> scale(jnp.ones((5, 8, 8)), (0.9, 1.1), key=jax.random.key(0)).shape
     (5, 8, 8)
     """
-    return augment(images, key=key, factors=factors, image_shape=image_shape)
+    with calls.named_as("scale", "augment"):
+        return augment(images, key=key, factors=factors, image_shape=image_shape)
 
 
 @calls.strict("augment")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jaxtyping import PyTree
 
 
-def checked(batch: Batch, name: str, sequences: bool = False) -> Batch:
+def checked(batch: Batch, name: str, sequences: bool | None = False) -> Batch:
     """`batch` as arrays, examples along the first axis, or the second: at least one, each with a target if any has.
 
     Raises:
@@ -39,6 +39,13 @@ def checked(batch: Batch, name: str, sequences: bool = False) -> Batch:
     targets = None if batch.targets is None else validate.array(batch.targets, f"{name}.targets")
     mask = None if batch.mask is None else validate.array(batch.mask, f"{name}.mask")
     batch = Batch(inputs, targets, mask)
+    if sequences is None and inputs.ndim == 3 and is_timed(batch):
+        raise ValueError(
+            f"{name} has inputs of shape {inputs.shape} and targets of shape {batch.targets.shape}, as time-major "
+            "sequences with a target for each step have; write sequences=True for these, sequences=False for examples "
+            "along the first axis"
+        )
+    sequences = bool(sequences)
     if inputs.ndim <= sequences or 0 in inputs.shape[: 1 + sequences]:
         wanted = "(T, N, …) with T, N >= 1" if sequences else "(N, …) with N >= 1"
         raise ValueError(f"{name}.inputs has shape {inputs.shape}, expected {wanted}; give it examples")
@@ -89,7 +96,7 @@ def known(drawn: PyTree, name: str) -> PyTree:
     return drawn if jnp.issubdtype(drawn.dtype, jax.dtypes.prng_key) else np.asarray(drawn)
 
 
-def rows_of(batch: Batch, rows: np.ndarray, sequences: bool = False) -> Batch:
+def rows_of(batch: Batch, rows: np.ndarray, sequences: bool | None = False) -> Batch:
     """The examples of those rows, or those sequences, as a data set of their own.
 
     >>> rows_of(Batch(np.array([[1.0], [2.0]]), np.array([0, 1])), np.array([1])).targets.tolist()
@@ -103,7 +110,7 @@ def rows_of(batch: Batch, rows: np.ndarray, sequences: bool = False) -> Batch:
     return Batch(batch.inputs[:, rows], targets, None if batch.mask is None else batch.mask[:, rows])
 
 
-def number(batch: Batch, sequences: bool) -> int:
+def number(batch: Batch, sequences: bool | None) -> int:
     """How many examples there are, along the first axis or the second."""
     return batch.inputs.shape[1 if sequences else 0]
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @calls.strict("split")
 def split(
     batch: Batch, parts: Sequence[int] | Sequence[float], *, key: Array | None, stratify: bool = False,
-    sequences: bool = False,
+    sequences: bool | None = None,
 ) -> tuple[Batch, ...]:  # fmt: skip
     """A partition of the examples into the given number of parts: two, or train, validation and test.
 
@@ -50,7 +50,8 @@ def split(
             sum to 1 (the sizes are then rounded so that none is lost).
         key: PRNG key; None keeps the examples in their order.
         stratify: whether each part holds the classes in the same proportions; needs a key and integer labels.
-        sequences: whether the examples are time-major sequences, along the second axis.
+        sequences: whether the examples are time-major sequences, along the second axis. None takes those along the
+            first, but refuses (a, b, c) inputs whose targets are (a, b, …), as these may be a target for each step.
 
     Raises:
         TypeError: `batch` is no `Batch`, `key` no key, `parts` neither ints nor floats.
@@ -67,7 +68,7 @@ def split(
     >>> second.inputs[:, 0].tolist()
     [5.0, 6.0, 7.0, 8.0, 9.0]
     """
-    validate.flag(sequences, "split: sequences")
+    validate.flag(sequences, "split: sequences", or_none=True)
     batch = examples.checked(batch, "split: batch", sequences)
     n = examples.number(batch, sequences)
     sizes = _sizes(parts, n)
@@ -81,7 +82,7 @@ def split(
 
 @calls.strict("k_fold")
 def k_fold(
-    batch: Batch, k: int, *, key: Array | None, stratify: bool = False, sequences: bool = False
+    batch: Batch, k: int, *, key: Array | None, stratify: bool = False, sequences: bool | None = None
 ) -> Iterator[tuple[Batch, Batch]]:
     """The k pairs (train, validation) of cross-validation; the validation parts partition the data.
 
@@ -90,7 +91,8 @@ def k_fold(
         k: number of folds, at least 2; their sizes differ by one at most (by one a class if stratified).
         key: PRNG key; None makes folds of neighbours, in the examples' order.
         stratify: whether each fold holds the classes in the same proportions; needs a key and integer labels.
-        sequences: whether the examples are time-major sequences, along the second axis.
+        sequences: whether the examples are time-major sequences, along the second axis. None takes those along the
+            first, but refuses (a, b, c) inputs whose targets are (a, b, …), as these may be a target for each step.
 
     Raises:
         TypeError: `batch` is no `Batch`, `key` no key, `k` no int. At once, not at the first fold.
@@ -103,7 +105,7 @@ def k_fold(
     >>> [validation.inputs[:, 0].tolist() for train, validation in k_fold(batch, 3, key=None)]
     [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
     """
-    validate.flag(sequences, "k_fold: sequences")
+    validate.flag(sequences, "k_fold: sequences", or_none=True)
     batch = examples.checked(batch, "k_fold: batch", sequences)
     n = examples.number(batch, sequences)
     k = validate.count(k, "k_fold: k", "give the number of folds", least=2)
@@ -122,13 +124,14 @@ def k_fold(
 
 
 @calls.strict("bootstrap")
-def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Batch, Batch]:
+def bootstrap(batch: Batch, *, key: Array, sequences: bool | None = None) -> tuple[Batch, Batch]:
     """A resample (in-bag, with replacement, as many as there are) and the examples it left out (out-of-bag).
 
     Args:
         batch: the data set of n examples, along the first axis.
         key: PRNG key.
-        sequences: whether the examples are time-major sequences, along the second axis.
+        sequences: whether the examples are time-major sequences, along the second axis. None takes those along the
+            first, but refuses (a, b, c) inputs whose targets are (a, b, …), as these may be a target for each step.
 
     Returns:
         `(in_bag, out_of_bag)`; the second holds 37 % of the examples on average, in their order.
@@ -143,7 +146,7 @@ def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Bat
     >>> len(in_bag.inputs), 330 < len(out_of_bag.inputs) < 410
     (1000, True)
     """
-    validate.flag(sequences, "bootstrap: sequences")
+    validate.flag(sequences, "bootstrap: sequences", or_none=True)
     batch = examples.checked(batch, "bootstrap: batch", sequences)
     examples.check_key(key, "bootstrap: key")
     n = examples.number(batch, sequences)
@@ -158,7 +161,7 @@ def bootstrap(batch: Batch, *, key: Array, sequences: bool = False) -> tuple[Bat
 
 
 @calls.strict("bootstraps")
-def bootstraps(batch: Batch, count: int, *, key: Array, sequences: bool = False) -> Iterator[tuple[Batch, Batch]]:
+def bootstraps(batch: Batch, count: int, *, key: Array, sequences: bool | None = None) -> Iterator[tuple[Batch, Batch]]:
     """`count` pairs of `bootstrap`, the i-th with the key `jax.random.fold_in(key, i)`.
 
     Args:
@@ -174,7 +177,7 @@ def bootstraps(batch: Batch, count: int, *, key: Array, sequences: bool = False)
     >>> [len(in_bag.inputs) for in_bag, _ in pairs]
     [50, 50, 50]
     """
-    validate.flag(sequences, "bootstraps: sequences")
+    validate.flag(sequences, "bootstraps: sequences", or_none=True)
     batch = examples.checked(batch, "bootstraps: batch", sequences)
     count = validate.count(count, "bootstraps: count", "give the number of resamples")
     examples.check_key(key, "bootstraps: key")

@@ -109,6 +109,11 @@ def hits(value, scores) -> tuple[np.ndarray, np.ndarray]:
     found = np.asarray(validate.array(value, "average_precision: hits"))
     scores = np.asarray(validate.array(scores, "average_precision: scores"), float)
     if not np.all((found == 0) | (found == 1)):
+        if np.all((scores == 0) | (scores == 1)):
+            raise ValueError(
+                "average_precision: hits holds other numbers than 0 and 1, and scores these alone, expected them the "
+                "other way; write average_precision(hits, scores, truths)"
+            )
         raise ValueError("average_precision: hits holds other numbers, expected bools, or zeros and ones; write x > 0")
     if found.ndim != 1 or scores.shape != found.shape:
         raise ValueError(

@@ -87,6 +87,11 @@ def convolutional(
     >>> sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(lenet.init, jax.random.key(0))))
     61706
     """
+    if isinstance(input_shape, int) and not isinstance(input_shape, bool):
+        raise TypeError(
+            f"convolutional: input_shape is the number {input_shape}, expected (H, W, C); write "
+            f"({input_shape}, {input_shape}, 1) for grey images"
+        )
     input_shape = validate.shape(input_shape, "convolutional: input_shape")
     shapes.check_image(input_shape, "convolutional: input_shape")
     arguments.objective(objective, "convolutional")
@@ -141,6 +146,17 @@ def _remedy(entry: object) -> str:
     """What to do about an entry that cannot be read."""
     if isinstance(entry, str) and entry.endswith(","):
         return "leave the commas out"
+    word, *rest = str(entry).split("-", 1)
+    if isinstance(entry, str) and word in ("dense", "linear", "full"):
+        return f"write {'-'.join(['fc', *rest])}"
+    if isinstance(entry, str) and word.startswith(("avg", "average")):
+        return f"write meanpool{word.removeprefix('average').removeprefix('avg').removeprefix('pool')}"
+    if isinstance(entry, str) and word in ("relu", "sigmoid", "tanh", "softplus"):
+        return f"write activation=fnnets.activations.{word}, which is that of all layers but the last"
+    if word == "softmax":
+        return "leave it out: the objective owns the activation of the outputs"
+    if word == "flatten":
+        return "leave it out: fully connected layers flatten what they read"
     return remedies.instead(entry, Layer, "correct it")
 
 

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fnnets.core import validate
 from fnnets.storage.errors import DataError, DataNotFoundError, DataNotWrittenError
 
 PathLike = str | os.PathLike[str]
@@ -30,7 +31,7 @@ def path(value: object, name: str) -> Path:
     """
     remedy = "give a string or a pathlib.Path"
     if not isinstance(value, str | os.PathLike):
-        raise TypeError(f"{name} is {value!r} of type {type(value).__name__}, expected a path; {remedy}")
+        raise TypeError(f"{name} is {validate.shown(value)}, expected a path; {remedy}")
     text = os.fspath(value)
     if not isinstance(text, str):
         raise TypeError(f"{name} is {text!r} of type {type(text).__name__}, expected a path; write os.fsdecode(path)")

@@ -159,6 +159,8 @@ def _opened(path, user: str) -> Iterator[Any]:
 def _expected(net) -> PyTree:
     if net is None:
         raise TypeError("load: net is None, expected a fnnets.Network, or a pytree of arrays; give the file's own")
+    if isinstance(net, str | os.PathLike):
+        raise TypeError(f"load: net is the path {os.fspath(net)!r}, expected a fnnets.Network; write load(path, net)")
     return jax.eval_shape(net.init, jax.random.key(0)) if isinstance(net, Network) else net
 
 
@@ -169,16 +171,22 @@ def _named(tree, argument: str) -> dict[str, Array]:
         name = jax.tree_util.keystr(path, simple=True, separator=".")
         if not (hasattr(leaf, "dtype") and hasattr(leaf, "shape") and leaf.dtype.name in CODES):
             came = getattr(leaf, "dtype", type(leaf).__name__)
-            raise TypeError(
-                f"{argument} has {came} at {name!r}, expected an array of numbers; "
-                "use jnp.asarray, and jax.random.key_data for keys"
-            )
+            raise TypeError(f"{argument} has {came} at {name!r}, expected an array of numbers; {_instead(tree)}")
         if name in named:
             raise ValueError(f"{argument} has two leaves named {name!r}, expected a name for each; rename a dict's key")
         if name == RESERVED:
             raise ValueError(f"{argument} has a leaf named {name!r}, expected another name; the format uses this one")
         named[name] = leaf
     return named
+
+
+def _instead(tree) -> str:
+    """The remedy for what holds more than arrays of numbers."""
+    if hasattr(tree, "params"):
+        return "give its field params, as result.params of result = fit(…)"
+    if isinstance(tree, Network):
+        return "give parameters, as result.params of result = fit(…)"
+    return "use jnp.asarray, and jax.random.key_data for keys"
 
 
 def _array(name: str, leaf) -> np.ndarray:

@@ -70,7 +70,17 @@ class Result(NamedTuple):
     stopped: str
 
 
-@calls.strict("fit")
+def _one_by_one(name: str, args: tuple[object, ...]) -> str | None:
+    """The answer to inputs and targets that are given one by one in the place of a batch."""
+    if len(args) != 4 or isinstance(args[2], Batch) or not (hasattr(args[2], "shape") and hasattr(args[3], "shape")):
+        return None
+    return (
+        f"{name}: inputs and targets are given one by one, expected a batch of both; write "
+        f"{name}(net, optimizer, fnnets.Batch(inputs, targets), key=…)"
+    )
+
+
+@calls.strict("fit", _one_by_one)
 def fit(
     net: Network,
     optimizer: optax.GradientTransformation,

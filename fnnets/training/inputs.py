@@ -165,8 +165,7 @@ def derive(net: Network, gradient):
     if callable(gradient):
         return _as_params(gradient, "fit: gradient")
     if gradient == "explicit":
-        own = unchecked(net.gradient)
-        return _as_params(own, "fit: net.gradient") if own is net.gradient else own
+        return _as_params(unchecked(net.gradient), "fit: net.gradient")
     return jax.grad(unchecked(net.cost))
 
 
@@ -198,7 +197,7 @@ def _as_params(gradient: Callable[..., PyTree], name: str) -> Callable[..., PyTr
 
     def checked(params, batch, *, key=None):
         d_params = gradient(params, batch, key=key)
-        remedy = "give a derivative for each number of each parameter, in the structure of params"
+        remedy = "give a derivative for each number of each parameter, summed over the examples"
         validate.like(d_params, params, f"{name}(…)", remedy)
         return d_params
 

@@ -5,6 +5,7 @@ import re
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import fnnets as fn
@@ -34,7 +35,7 @@ def advised(message, name):
 
 
 def run(expression, **values):
-    return eval(expression, {"jnp": jnp, "jax": jax, "fnnets": fn, **values})
+    return eval(expression, {"np": np, "jnp": jnp, "jax": jax, "fnnets": fn, **values})
 
 
 def network(outputs, objective):
@@ -63,6 +64,10 @@ TARGETS = {
     "a column of floats for sigmoids": (3, CROSS, LABELS[:, None].astype(np.float32), ONE_HOT),
     "±1 for sigmoids": (3, CROSS, 2 * ONE_HOT - 1, ONE_HOT),
     "1 and 2 for a sigmoid": (1, CROSS, (LABELS[:, None] > 0) + 1.0, (LABELS[:, None] > 0) * 1.0),
+    "labels in texts": (3, SOFTMAX, LABELS.astype(str), LABELS),
+    "names of classes": (3, SOFTMAX, np.array(["cat", "dog", "owl"])[LABELS], LABELS),
+    "names as objects": (3, SOFTMAX, np.array(["cat", "dog", "owl"], object)[LABELS], LABELS),
+    "labels as objects": (3, SOFTMAX, LABELS.astype(object), LABELS),
     "bytes of pixels": (3, CROSS, (255 * ONE_HOT).astype(np.uint8), ONE_HOT),
 }
 
@@ -115,6 +120,12 @@ INPUTS = {
     "one grey image without a channel": ((4, 5, 1), GREY[0, ..., 0], GREY[:1]),
     "one grey image": ((4, 5, 1), GREY[0], GREY[:1]),
     "channels first": ((4, 5, 2), np.moveaxis(IMAGES, -1, 1), IMAGES),
+    "one image with its channels first": ((4, 5, 2), np.moveaxis(IMAGES[0], -1, 0), IMAGES[:1]),
+    "examples along the second axis": ((4,), X.T, X),
+    "texts of numbers": ((4,), X.astype(str), X.astype(str).astype(float)),
+    "objects that are numbers": ((4,), X.astype(object), X),
+    "days": ((4,), np.datetime64("2020-01-01") + np.arange(24).reshape(6, 4), np.arange(24.0).reshape(6, 4)),
+    "spans of time": ((4,), np.arange(24).reshape(6, 4) * np.timedelta64(24, "h"), np.arange(24.0).reshape(6, 4)),
     "images as rows": ((4, 5, 2), IMAGES.reshape(6, 40), IMAGES),
     "rows as images": ((40,), IMAGES, IMAGES.reshape(6, 40)),
 }
@@ -125,7 +136,7 @@ def test_the_advice_for_inputs_gives_what_was_meant(case):
     shape, inputs, meant = INPUTS[case]
     net = fn.network(fn.chain(fn.layers.flatten(), fn.layers.dense(3)), SOFTMAX, shape)
     params = net.init(KEY)
-    with pytest.raises(ValueError, match="predict: inputs") as caught:
+    with pytest.raises((TypeError, ValueError), match="predict: inputs") as caught:
         net.predict(params, inputs)
     inputs = run(advised(str(caught.value), "inputs"), inputs=inputs)
     np.testing.assert_array_equal(inputs, meant)
@@ -142,6 +153,7 @@ def test_what_no_axis_helps_is_not_advised_one():
 
 SEQUENCES = {
     "a single sequence": (3, STEPS[:, 0], STEPS[:, :1]),
+    "codes of symbols": (4, np.arange(6).reshape(2, 3) % 4, np.eye(4)[np.arange(6).reshape(2, 3) % 4]),
     "one feature a step": (1, STEPS[..., 0], STEPS[..., :1]),
 }
 
@@ -196,7 +208,7 @@ def test_a_coder_of_pixels_is_advised_their_range():
 @pytest.mark.parametrize("batch", [(X, LABELS), [X, LABELS], {"inputs": X, "targets": LABELS}])
 def test_a_pair_or_a_dictionary_becomes_a_batch(batch):
     net = network(3, SOFTMAX)
-    with pytest.raises(TypeError, match=r"batch is .*expected a fnnets.Batch; write") as caught:
+    with pytest.raises(TypeError, match=r"cost: batch is .*expected a fnnets.Batch; write") as caught:
         net.cost(net.init(KEY), batch)
     net.cost(net.init(KEY), run(str(caught.value).rpartition("; write ")[2], batch=batch))
 
@@ -207,3 +219,45 @@ def test_a_layer_advises_the_batch_axis_where_it_helps():
     with pytest.raises(ValueError, match=r"; for a single image write x\[None\]"):
         layer.forward(params, IMAGES[0], fn.Context())
     layer.forward(params, IMAGES[0][None], fn.Context())
+
+
+@pytest.mark.parametrize("module", ["csr_matrix", "csr_array"])
+def test_sparse_arrays_are_advised_to_be_made_dense(module):
+    sparse = pytest.importorskip("scipy.sparse")
+    inputs, net = getattr(sparse, module)(X), network(3, SOFTMAX)
+    with pytest.raises(TypeError, match="it is sparse: write") as caught:
+        net.predict(net.init(KEY), inputs)
+    np.testing.assert_array_equal(run(advised(str(caught.value), "inputs"), inputs=inputs), X)
+
+
+def test_what_is_no_number_is_named():
+    net = network(3, SOFTMAX)
+    with pytest.raises(TypeError, match="leave out what is no number, such as 'a word' of type str"):
+        net.predict(net.init(KEY), np.array([[1.0, 2.0, "a word", 3]], object))
+
+
+def test_missing_labels_are_named_as_such():
+    net = network(3, SOFTMAX)
+    with pytest.raises(ValueError, match="targets holds 1 values that are NaN or infinite, the first nan at"):
+        net.cost(net.init(KEY), fn.Batch(X, np.where(np.arange(6) == 2, np.nan, LABELS)))
+
+
+def test_a_result_in_the_place_of_parameters_is_advised_its_field():
+    net = network(3, SOFTMAX)
+    examples = fn.Batch(X, LABELS)
+    result = fn.fit(net, optax.sgd(0.1), examples, key=KEY, epochs=1, batch_size=6, progress=False)
+    for wrong in (result, result.state):
+        with pytest.raises(ValueError, match=r"; give its field params, as result\.params"):
+            fn.evaluate(net, wrong, examples)
+
+
+def test_names_of_classes_of_sequences_are_advised_their_numbers():
+    sequences, targets = [STEPS[:2, 0], STEPS[:4, 1]], ["owl", "cat"]
+    with pytest.raises(TypeError, match="pad: targets") as caught:
+        fn.data.pad(sequences, targets)
+    assert fn.data.pad(sequences, run(advised(str(caught.value), "targets"), targets=targets)).targets.tolist() == [
+        1,
+        0,
+    ]
+    with pytest.raises(TypeError, match=r"; give numbers in place of texts, as encode of fnnets.data.vocabulary"):
+        fn.data.pad(["abc", "de"], [0, 1])

@@ -200,3 +200,33 @@ def test_records_are_trees_and_replace_their_fields_as_before():
     assert fn.Batch._make([1, 2, 3, 4]) == fn.Batch(1, 2, 3, 4)
     assert copy.copy(batch) is not None
     assert pickle.loads(pickle.dumps(fn.Context(state=3))) == fn.Context(state=3)
+
+
+def test_a_large_argument_is_named_by_its_type():
+    with pytest.raises(TypeError, match=r"^digits_as_rows: an argument of type Batch is given by position") as caught:
+        fn.data.digits_as_rows(fn.data.digits())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: fn.feedforward([2, 2], loss="mse"), "feedforward: loss is no argument, .*; write objective=…"),
+        (
+            lambda: fn.fit(None, None, None, lr=0.1),
+            "fit: lr is no argument, .*; give it to the optimizer, as optax.sgd",
+        ),
+        (lambda: fn.fit(None, None, None, random_state=0), "fit: random_state is no argument, .*; write key=…"),
+        (lambda: fn.data.split(None, test_size=0.2), "split: test_size is no argument, .*; write parts=…"),
+        (lambda: fn.rbm(4, n_components=2), "rbm: n_components is no argument, .*; write hidden=…"),
+        (lambda: fn.rbm(4, 2, lr=2), "rbm: lr is no argument, .*; correct it, or leave it out"),
+        (
+            lambda: fn.fit(None, None, np.ones((2, 2)), np.ones(2)),
+            r"fit: inputs and targets are given one by one, .*; write fit\(net, optimizer, fnnets.Batch\(inputs, targ",
+        ),
+        (lambda: fn.training.Checkpoint(), r"Checkpoint: directory is missing, .*; write Checkpoint\(directory\)"),
+    ],
+)
+def test_what_other_libraries_call_an_argument_is_advised_its_name(call, message):
+    with pytest.raises(TypeError, match=f"^{message}"):
+        call()

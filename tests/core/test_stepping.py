@@ -194,3 +194,17 @@ def test_nothing_is_sampled_from_parameters_that_are_nan():
     params = jax.tree.map(lambda leaf: leaf * jnp.nan, net.init(jax.random.key(0)))
     with pytest.raises(ValueError, match=r"sample: params\[0\].weights holds 12 values that are NaN"):
         net.sample(params, jnp.zeros((2, 1), int), 3, key=jax.random.key(0))
+
+
+def test_a_state_and_inputs_that_have_changed_places_are_named():
+    net = fn.recurrent([3, 4, 2], objective=fn.objectives.softmax_log_likelihood)
+    params, x = net.init(jax.random.key(0)), jnp.ones((5, 2, 3))
+    state = net.start(params, 2)
+    with pytest.raises(
+        TypeError, match=r"step: state is an array and inputs of type tuple, .*; write step\(params, state"
+    ):
+        net.step(params, x[0], state)
+    with pytest.raises(
+        TypeError, match=r"run: state is an array and inputs of type tuple, .*; write run\(params, inputs"
+    ):
+        net.run(params, state, x)

@@ -62,3 +62,13 @@ def test_several_keys_are_counted():
 def test_what_is_no_array_of_keys_is_refused(keys, message):
     with pytest.raises(TypeError, match=re.escape(message)):
         validate.keys(keys, "f: keys")
+
+
+@pytest.mark.parametrize("span", [np.timedelta64(3, "D"), np.timedelta64("NaT")])
+def test_a_span_of_time_is_no_number(span):
+    """NumPy counts it among the integers."""
+    for check in (validate.number, validate.count):
+        with pytest.raises(TypeError, match=r"layers is np\.timedelta64"):
+            check(span, "layers")
+    with pytest.raises(TypeError, match=r"x has dtype timedelta64.*; write x / np.timedelta64\(1, 'D'\)"):
+        validate.array(np.array([span]), "x")

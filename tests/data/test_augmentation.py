@@ -246,10 +246,10 @@ def test_unlabelled_images_are_nudged():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: translate(x, 1e300, key=KEY), r"augment: pixels is as large as 1e\+300, expected at most 1e\+15"),
-        (lambda x: rotate(x, 1e30, key=KEY), "augment: degrees is as large as"),
-        (lambda x: scale(x, (1, 1e300), key=KEY), r"augment: factors\[1\] is as large as"),
-        (lambda x: scale(x, (1e-40, 1), key=KEY), r"augment: 1 / factors\[0\] is as large as"),
+        (lambda x: translate(x, 1e300, key=KEY), r"translate: pixels is as large as 1e\+300, expected at most 1e\+15"),
+        (lambda x: rotate(x, 1e30, key=KEY), "rotate: degrees is as large as"),
+        (lambda x: scale(x, (1, 1e300), key=KEY), r"scale: factors\[1\] is as large as"),
+        (lambda x: scale(x, (1e-40, 1), key=KEY), r"scale: 1 / factors\[0\] is as large as"),
         (lambda x: affine(x, shifts=np.full((2, 2), 1e38)), "affine: shifts is as large as"),
         (lambda x: affine(x, factors=np.array([1e-20, 1])), "affine: 1 / factors is as large as"),
     ],
@@ -257,3 +257,12 @@ def test_unlabelled_images_are_nudged():
 def test_amounts_at_which_float32_overflows_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.ones((2, 3, 3), np.float32))
+
+
+@pytest.mark.parametrize(("function", "amount"), [(translate, 1.0), (rotate, 10.0), (scale, (0.9, 1.1))])
+def test_messages_name_the_function_that_was_called(function, amount):
+    for wrong in (np.ones((3, 64)), "pixels"):
+        with pytest.raises((TypeError, ValueError), match=rf"^{function.__name__}: images"):
+            function(wrong, amount, key=jax.random.key(0))
+    with pytest.raises(TypeError, match=rf"^{function.__name__}: \w+"):
+        function(np.ones((3, 8, 8)), "much", key=jax.random.key(0))

@@ -351,3 +351,19 @@ def test_rows_are_chosen_on_the_host_and_not_while_jax_traces():
 def test_a_mask_of_floats_is_refused():
     with pytest.raises(ValueError, match=r"mask has shape \(3, 4\) and dtype float64, expected bool of shape \(3, 4\)"):
         split(Batch(np.ones((3, 4, 2)), np.arange(4), np.ones((3, 4))), (2, 2), key=None, sequences=True)
+
+
+@pytest.mark.parametrize("targets", [np.zeros((6, 4), int), np.zeros((6, 4, 2))])
+def test_a_target_for_each_step_is_not_split_along_time_unasked(targets):
+    batch = Batch(np.zeros((6, 4, 3)), targets)
+    calls = [
+        lambda **how: split(batch, (0.5, 0.5), key=KEY, **how)[0],
+        lambda **how: next(iter(k_fold(batch, 2, key=KEY, **how)))[1],
+        lambda **how: bootstrap(batch, key=KEY, **how)[0],
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=r"batch has inputs of shape .*; write sequences=True for these"):
+            call()
+        along_time, along_examples = call(sequences=False), call(sequences=True)
+        assert along_time.inputs.shape[1:] == (4, 3)
+        assert len(along_examples.inputs) == len(along_examples.targets) == 6

@@ -207,3 +207,8 @@ def test_settings_of_detection_are_refused_before_anything_is_compiled(change, e
 def test_images_without_pixels_have_no_pyramid():
     with pytest.raises(ValueError, match=r"images has shape \(1, 0, 4, 1\): no pixels, expected at least one"):
         pyramid(np.ones((1, 0, 4, 1)), [0.5])
+
+
+def test_scores_in_the_place_of_hits_are_named():
+    with pytest.raises(ValueError, match=r"scores these alone, .*; write average_precision\(hits, scores, truths\)"):
+        fn.detection.average_precision([0.9, 0.8, 0.7], [True, False, True], 2)

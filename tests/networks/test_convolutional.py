@@ -150,3 +150,24 @@ def test_the_first_d_x_is_dropped_from_the_compiled_program():
 def test_an_order_of_pooling_of_another_kind_is_refused():
     with pytest.raises(TypeError, match="convolutional: pool_first is 'no' of type str, expected True or False"):
         fn.convolutional((6, 6, 1), "conv3-2 | fc-2", objective=SOFTMAX, pool_first="no")
+
+
+@pytest.mark.parametrize(
+    ("entry", "remedy"),
+    [
+        ("dense-10", "write fc-10"),
+        ("avgpool2", "write meanpool2"),
+        ("averagepool3/2", "write meanpool3/2"),
+        ("relu", "write activation=fnnets.activations.relu"),
+        ("softmax", "leave it out: the objective owns"),
+        ("flatten", "leave it out: fully connected layers flatten"),
+    ],
+)
+def test_a_word_of_other_libraries_is_advised_its_own(entry, remedy):
+    with pytest.raises(ValueError, match=f"convolutional: table has the entry '{entry}', .*; {remedy}"):
+        fn.convolutional((28, 28, 1), f"conv3-4 {entry} fc-10", objective=fn.objectives.softmax_log_likelihood)
+
+
+def test_one_number_is_no_shape_of_images():
+    with pytest.raises(TypeError, match=r"input_shape is the number 28, .*; write \(28, 28, 1\) for grey images"):
+        fn.convolutional(28, "fc-10", objective=fn.objectives.softmax_log_likelihood)

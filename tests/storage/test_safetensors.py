@@ -6,6 +6,7 @@ import stat
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import safetensors.numpy
 
@@ -173,3 +174,19 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):
     monkeypatch.delitem(__import__("sys").modules, "safetensors.numpy")
     with pytest.raises(ImportError, match=r"pip install fnnets\[checkpoint\]"):
         save(tmp_path, NET.init(KEY))
+
+
+def test_what_holds_parameters_is_told_from_them(tmp_path):
+    net = fn.feedforward([2, 2], objective=fn.objectives.linear_squared_error)
+    batch = fn.Batch(np.ones((4, 2), np.float32), np.ones((4, 2), np.float32))
+    result = fn.fit(net, optax.sgd(0.1), batch, key=KEY, epochs=1, batch_size=4, progress=False)
+    path = tmp_path / "net.safetensors"
+    with pytest.raises(TypeError, match=r"; give its field params"):
+        storage_safetensors.save(result, path)
+    with pytest.raises(TypeError, match=r"; give parameters, as result\.params"):
+        storage_safetensors.save(net, path)
+    with pytest.raises(TypeError, match=r"net is the path .*; write load\(path, net\)"):
+        storage_safetensors.load(net, path)
+    with pytest.raises(TypeError, match=r"path is of type tuple, expected a path") as caught:
+        storage_safetensors.save(path, result.params)
+    assert "\n" not in str(caught.value)

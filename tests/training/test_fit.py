@@ -354,3 +354,16 @@ def test_evaluate_training_of_another_kind_is_refused():
         TypeError, match="fit: evaluate_training is 'yes' of type str, expected True, False or None; choose one"
     ):
         fit(evaluate_training="yes")
+
+
+@pytest.mark.parametrize("fault", ["not summed over the examples", "d_x first"])
+def test_a_layer_whose_gradient_is_not_like_its_parameters_is_refused(fault):
+    def backward(gain, x, d_y):
+        return (d_y * x, d_y * gain) if fault == "not summed over the examples" else (d_y * gain, (d_y * x).sum(0))
+
+    layer = fn.Layer(lambda key, shape: (jnp.ones(shape), shape), lambda gain, x, c: (gain * x, x), backward, "scale")
+    net = fn.network(fn.chain(layer, fn.layers.dense(2)), fn.objectives.softmax_log_likelihood, (3,))
+    batch = fn.Batch(jnp.ones((4, 3)), jnp.arange(4) % 2)
+    message = r"fit: net.gradient\(…\)\[0\] has shape \(4, 3\), expected \(3,\); .*summed over the examples"
+    with pytest.raises(ValueError, match=message):
+        fn.fit(net, optax.sgd(0.1), batch, key=jax.random.key(0), epochs=1, batch_size=4, progress=False)

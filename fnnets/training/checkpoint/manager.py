@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import calls, validate
 from fnnets.training.checkpoint import directories
 from fnnets.training.checkpoint.fingerprint import Fingerprint
 from fnnets.training.checkpoint.serialisation import CheckpointError, Saved, serialise
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from jaxtyping import PyTree
 
 
+@calls.record
 class Checkpoint(NamedTuple):
     """A directory of checkpoints, and when `fit` saves to it.
 

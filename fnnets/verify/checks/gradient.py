@@ -67,6 +67,7 @@ def gradient(
     arguments.functions("verify.gradient", REMEDIES, cost=cost, gradient=gradient)
     validate.flag(x64, "verify.gradient: x64", arguments.DECIDES)
     arguments.ordered("verify.gradient: params", params, "verify.gradient(cost, gradient, params, *args)")
+    arguments.taken("verify.gradient", args, cost=cost, gradient=gradient)
     params = arguments.floating(params, "params")
     arrays, rebuild = arguments.separate(args)
     with precision.pinned():

@@ -98,11 +98,20 @@ def _check(layer: Layer, params: PyTree, x: Array, context: Context) -> None:
     made = f"write {ORDER}" if is_swapped else "make one with fnnets.layers or fnnets.Layer(…)"
     validate.is_instance(layer, Layer, "verify.layer: layer", made)
     arguments.ordered("verify.layer: params", params, ORDER)
+    if isinstance(params, tuple) and len(params) == 2 and _is_shape(params[1]):
+        raise TypeError(
+            "verify.layer: params is what init returns, parameters and the shape of an output, expected the parameters "
+            "alone; write params[0]"
+        )
     if isinstance(x, dict) or hasattr(x, "_fields"):
         raise TypeError(f"verify.layer: x is of type {type(x).__name__}, expected an array of inputs; write {ORDER}")
     validate.is_instance(context, Context, "verify.layer: context", "give fnnets.Context(key, mask)")
     if context.key is not None:
         validate.is_key(context.key, "verify.layer: context.key")
+
+
+def _is_shape(value: object) -> bool:
+    return type(value) is tuple and len(value) > 0 and all(type(size) is int for size in value)
 
 
 def _cotangent(outputs: PyTree, key: Array) -> PyTree:

@@ -6,6 +6,7 @@ Each message names the argument, what came, what is expected and the remedy.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,6 +36,22 @@ def functions(check: str, remedies: dict[str, str], **named: object) -> None:
     """Raise a TypeError unless each argument can be called; `remedies` say how one is made."""
     for name, function in named.items():
         validate.is_function(function, f"{check}: {name}", remedies[name])
+
+
+def taken(check: str, args: tuple[PyTree, ...], **named: Callable[..., PyTree]) -> None:
+    """Raise a TypeError unless each function takes the parameters and these arguments; one without signature passes."""
+    for name, function in named.items():
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            continue
+        try:
+            signature.bind(None, *args)
+        except TypeError:
+            raise TypeError(
+                f"{check}: {name} takes the arguments {signature}, but params and {len(args)} others are given, "
+                f"expected as many; write {check}(cost, gradient, params, *args) with those that both take"
+            ) from None
 
 
 def ordered(name: str, value: PyTree, order: str) -> None:

@@ -273,3 +273,21 @@ def test_a_leaf_of_another_shape_is_a_row_and_the_others_are_compared():
     assert "(5,)" in report.first_wrong.note
     assert "(3,)" in report.first_wrong.note
     assert report.taylor is None
+
+
+def test_functions_of_more_arguments_than_are_given_are_named():
+    def cost(params, x, y):
+        return jnp.sum((x @ params - y) ** 2)
+
+    def slope(params, x, y):
+        return 2 * x.T @ (x @ params - y)
+
+    params, x, y = jnp.ones((3, 2)), jnp.ones((5, 3)), jnp.zeros((5, 2))
+    with pytest.raises(
+        TypeError, match=r"verify.gradient: cost takes the arguments \(params, x, y\), but params and 1 o"
+    ):
+        fn.verify.gradient(cost, slope, params, x)
+    with pytest.raises(
+        TypeError, match=r"verify.gradient: gradient takes the arguments \(params, x\), but params and 2"
+    ):
+        fn.verify.gradient(cost, lambda params, x: slope(params, x, y), params, x, y)

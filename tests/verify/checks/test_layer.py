@@ -157,3 +157,9 @@ def test_the_last_maximum_is_a_convention_and_a_fault_beside_ties_is_not_hidden(
     report = fn.verify.layer(last_maximum(factor), (), x)
     assert [row.verdict for row in report.rows] == [verdict]
     assert report.ok == (verdict == "convention")
+
+
+def test_both_values_of_init_in_the_place_of_parameters_are_named():
+    layer = fn.layers.dense(3)
+    with pytest.raises(TypeError, match=r"verify.layer: params is what init returns, .*; write params\[0\]"):
+        fn.verify.layer(layer, layer.init(jax.random.key(0), (4,)), jax.numpy.ones((2, 4)))
