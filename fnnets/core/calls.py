@@ -149,7 +149,8 @@ def named_as(prefix: str, instead_of: str = r"\w+") -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise type(error)(re.sub(rf"^{instead_of}\b", prefix, str(error), count=1)) from None
+        error.args = (re.sub(rf"^{instead_of}\b", prefix, str(error), count=1), *error.args[1:])
+        raise
 
 
 def _shown(value: object) -> str:
