@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnnets.core import arrays, batches, sequences, validate
-from fnnets.core.network import unchecked
+from fnnets.core.calls import unchecked
 from fnnets.core.types import Batch, Network
 from fnnets.data import sources
 from fnnets.data.sources import Source

@@ -1,5 +1,6 @@
 """fit: the descent it does, its determinism, early stopping, interruption, divergence and messages."""
 
+import functools
 import importlib
 import os
 import signal
@@ -354,3 +355,18 @@ def test_evaluate_training_of_another_kind_is_refused():
         TypeError, match="fit: evaluate_training is 'yes' of type str, expected True, False or None; choose one"
     ):
         fit(evaluate_training="yes")
+
+
+def test_a_gradient_of_ones_own_around_the_networks_is_the_one_that_trains():
+    """`functools.wraps` copies the attributes of what it wraps, and with them that of the unchecked twin."""
+    gradient = functools.wraps(NET.gradient)(lambda params, batch, *, key=None: jax.tree.map(jnp.zeros_like, params))
+    cost = functools.wraps(NET.cost)(lambda params, batch, *, key=None: 0 * NET.cost(params, batch, key=key))
+    before = fn.training.start(NET, DESCENT, key=KEY).params
+    for net, settings in (
+        (NET._replace(gradient=gradient), {}),
+        (NET, {"gradient": gradient}),
+        (NET._replace(cost=cost), {"gradient": "automatic"}),
+    ):
+        result = fit(net, params=before, epochs=1, **settings)
+        jax.tree.map(np.testing.assert_array_equal, result.params, before)
+    assert fn.evaluate(NET._replace(cost=cost), before, blobs(20)).cost == 0
