@@ -81,7 +81,7 @@ def unchecked(function: Callable[..., Any]) -> Callable[..., Any]:
     around another, to which `functools.wraps` copies all attributes.
 
     >>> f = twins(lambda x: x, print)
-    >>> unchecked(f) is print, unchecked(wraps(f)(len)) is print
+    >>> unchecked(f) is print, unchecked(wraps(f)(lambda x: -x)) is print
     (True, False)
     """
     return getattr(function, "unchecked", function) if getattr(function, "itself", None) is function else function
