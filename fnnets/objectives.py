@@ -42,7 +42,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnnets import activations
-from fnnets.core import arrays, validate
+from fnnets.core import arrays, calls, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Objective
 
@@ -162,7 +162,7 @@ for each class, or renumber the labels
             _check_targets(objective, z, y)
             return function(z, y)
 
-        return call
+        return calls.twins(call, function)
 
     return objective._replace(value=checked(objective.value), delta=checked(objective.delta))
 

@@ -77,6 +77,25 @@ def strict(
     return decorated
 
 
+def twins(checked: Callable[P, R], own: Callable[..., R]) -> Callable[P, R]:
+    """`checked`, of which `unchecked` finds the function that validates nothing."""
+    checked.unchecked, checked.itself = own, checked  # type: ignore[attr-defined]
+    return checked
+
+
+def unchecked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The twin of a function that validates nothing, for programs whose arguments are known to fit.
+
+    A function that has no twin, such as one's own in `net._replace(gradient=…)`, is returned as it is; so is one's own
+    around another, to which `functools.wraps` copies all attributes.
+
+    >>> f = twins(lambda x: x, print)
+    >>> unchecked(f) is print, unchecked(wraps(f)(lambda x: -x)) is print
+    (True, False)
+    """
+    return getattr(function, "unchecked", function) if getattr(function, "itself", None) is function else function
+
+
 C = TypeVar("C", bound=type)
 
 

@@ -124,8 +124,7 @@ def assemble(
                 validate.is_key(key, f"{name}: key")
             return function(params, batches.checked(made, batch, f"{name}: batch"), key=key)
 
-        of_a_checked_batch.unchecked = function  # type: ignore[attr-defined]
-        return of_a_checked_batch
+        return calls.twins(of_a_checked_batch, function)
 
     def stepwise(function):
         name, signature = function.__name__, inspect.signature(function)
@@ -171,8 +170,7 @@ def _predicting(raw: Callable, layer: Layer, input_shape: tuple[int, ...], expec
             arrays.no_mask(mask, "predict: mask")
         return raw(params, inputs, mask)
 
-    predict.unchecked = raw  # type: ignore[attr-defined]
-    return predict
+    return calls.twins(predict, raw)
 
 
 def _check_params(params: PyTree, expected: PyTree, name: str, other: str, value: PyTree) -> None:
@@ -187,14 +185,6 @@ def _check_params(params: PyTree, expected: PyTree, name: str, other: str, value
             f"{name}: params is of type {type(params).__name__} and {other} holds this network's parameters, expected "
             f"them the other way; write {name}(params, {other})"
         ) from None
-
-
-def unchecked(function: Callable) -> Callable:
-    """The twin of a network's function that validates nothing, for programs whose batches are known to fit.
-
-    A function that has no twin, such as one's own in `net._replace(gradient=…)`, is returned as it is.
-    """
-    return getattr(function, "unchecked", function)
 
 
 def _functions(
@@ -231,19 +221,20 @@ def _functions(
 
 def _totals(layer: Layer, objective: Objective, l2: float, activity: Activity | None) -> tuple[Callable, Callable]:
     """C of a batch and of the layer's outputs, and ∂C/∂outputs; the penalty belongs to C alone."""
+    value, delta = map(calls.unchecked, (objective.value, objective.delta))  # which know no mask: padding may be -1
 
     def averaged(batch):
         return batch.mask if layer.time == "sequence to sequence" else None
 
     def total(params, batch, n, y):
         z = taps.tap("output", y if activity is None else y[0])
-        data_cost = sequences.mean(objective.value(z, batch.targets), averaged(batch))
+        data_cost = sequences.mean(value(z, batch.targets), averaged(batch))
         data_cost = data_cost if activity is None else data_cost + activity.value(taps.tap("output activity", y[1])[:n])
         return data_cost + penalty.value(l2 / batch.dataset_size, params) if _has_penalty(l2) else data_cost
 
     def d_total(batch, n, y):
         z = y if activity is None else y[0]
-        d_z = taps.delta("output", sequences.spread(objective.delta(z, batch.targets), averaged(batch)), "1, mean")
+        d_z = taps.delta("output", sequences.spread(delta(z, batch.targets), averaged(batch)), "1, mean")
         if activity is None:
             return d_z
         d_t = jnp.zeros_like(y[1]).at[:n].set(activity.delta(y[1][:n]))

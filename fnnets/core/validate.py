@@ -125,15 +125,17 @@ def within(value: Number, low: float, high: float, name: str, remedy: str) -> No
 
 
 def rate(value: Number, name: str) -> None:
-    """Raise unless `value` is the probability of dropping a unit, in [0, 1)."""
+    """Raise unless `value` is the probability of dropping a unit, in [0, 1); a traced one passes."""
     remedy = "it is the probability that a unit is dropped; 0 drops none"
     at_least(value, 0.0, name, remedy)
-    if not value < 1:
+    if is_concrete(value) and not value < 1:
         raise ValueError(f"{name} is {value}, expected less than 1; {remedy}")
 
 
 def count(value: object, name: str, remedy: str = "give a whole number", least: int = 1) -> int:
-    """`value` as an int ≥ `least`."""
+    """`value` as an int ≥ `least`; it may be an array without axes."""
+    if isinstance(value, jax.Array | np.ndarray) and is_concrete(value) and np.shape(value) == ():
+        value = np.asarray(value)[()]
     if isinstance(value, bool | np.timedelta64) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} is {value!r} of type {type(value).__name__}, expected an int; {remedy}")
     if value < least:
@@ -163,12 +165,15 @@ def array(value: PyTree, name: str) -> PyTree:
             f"{name} is a masked array, whose masked values would be read, expected plain numbers; drop those "
             "examples, or write values in their place with filled(…)"
         )
+    not_deleted(value, name)
     if isinstance(value, dict) or hasattr(value, "inputs"):
         own = f"its inputs, {name.split()[-1]}.inputs" if hasattr(value, "inputs") else "one of its values"
         raise TypeError(f"{name} is of type {type(value).__name__}, expected an array; give {own}")
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         fields, own = " or ".join(f".{field}" for field in value._fields[:2]), type(value).__name__
         raise TypeError(f"{name} is of type {own}, expected an array; give a field of it, such as {fields}")
+    if isinstance(value, np.ma.MaskedArray):  # nothing is masked, and JAX takes none
+        value = value.filled()
     if not isinstance(value, jax.Array | np.ndarray):
         try:
             value = np.asarray(value)
@@ -186,6 +191,15 @@ def array(value: PyTree, name: str) -> PyTree:
     if jnp.issubdtype(value.dtype, jnp.floating):
         raise TypeError(f"{came} of at most 64 bits; use astype(np.float64)")
     raise TypeError(f"{came}; {remedies.numbers(value, name)}")
+
+
+def not_deleted(value: PyTree, name: str) -> None:
+    """Raise a ValueError for an array whose memory JAX has given to another, by donation or `delete`."""
+    if isinstance(value, jax.Array) and is_concrete(value) and value.is_deleted():
+        raise ValueError(
+            f"{name} is an array of shape {value.shape} that is deleted, expected one with values; make it anew, or "
+            "keep a copy where jax.jit is given donate_argnums"
+        )
 
 
 def on_host(value: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
@@ -236,6 +250,7 @@ def like(
         raise ValueError(f"{name} has the structure {_summary(value)}, expected {_summary(expected)}; {remedy}")
     pairs = zip(jax.tree_util.tree_leaves_with_path(value), jax.tree.leaves(expected), strict=True)
     for (path, leaf), wanted in pairs:
+        not_deleted(leaf, f"{name}{jax.tree_util.keystr(path)}")
         if np.shape(leaf) != wanted.shape:
             raise ValueError(
                 f"{name}{jax.tree_util.keystr(path)} has shape {np.shape(leaf)}, expected {wanted.shape}; {remedy}"

@@ -76,7 +76,7 @@ def dropout(rate: float, whole_batch: bool = False) -> Layer:
         shape = trace.scale.shape
         return (None, *shape[1:]) if whole_batch and shape else shape or None  # a constant is that of any shape
 
-    shown = f"{float(rate):g}"
+    shown = f"{float(rate):g}" if validate.is_concrete(rate) else "traced"
     return Layer(
         init, forward, backward, "dropout", (), expects="x (…)", detail=shown, trace=DropoutTrace, answer=answer
     )  # fmt: skip

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fnnets.core.network import unchecked
+from fnnets.core.calls import unchecked
 from fnnets.core.types import Batch, Network
 
 if TYPE_CHECKING:

@@ -116,8 +116,8 @@ def fit(
             each epoch, or a function epoch -> iterable, of the epochs done so far.
         key: PRNG key: initial parameters, orders, dropout. Needed unless `state` is given.
         epochs: passes through the data, from here on; with a checkpoint, from where its run began.
-        batch_size: examples in a minibatch, 10 unless given; a short last one is used, not dropped. Iterables have
-            their own.
+        batch_size: examples in a minibatch, 10 unless given, or all of fewer; a short last one is used, not dropped.
+            Iterables have their own.
         validation: examples on which the network is evaluated after each epoch; they are never trained on.
         params: initial parameters in place of `net.init`; they are left as they are.
         state: an earlier result's state to go on from, in place of `key` and `params`.

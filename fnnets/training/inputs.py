@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnnets.core import arrays, batches, sequences, validate
-from fnnets.core.network import unchecked
+from fnnets.core.calls import unchecked
 from fnnets.core.types import Batch, Network
 from fnnets.data import sources
 from fnnets.data.sources import Source
@@ -73,10 +73,17 @@ def prepare_either(
 ) -> tuple[Data, Mapping[str, Batch | Source], int]:
     """The training data, the monitored sets, and the size of a minibatch, of arrays or of what streams."""
     validate.flag(evaluate_training, "fit: evaluate_training", or_none=True)
-    size = 10 if batch_size is None else batch_size
+    size = _default_size(net, train) if batch_size is None else batch_size
     if in_memory(train):
         return *prepare(net, train, validation, size, evaluate_training is not False), size
     return *prepare_stream(net, train, validation, batch_size, size, evaluate_training is True), size
+
+
+def _default_size(net: Network, train: Data) -> int:
+    """Ten, or all examples of arrays where there are fewer."""
+    inputs, axis = getattr(train, "inputs", None), sequences.axes(net.layer.time).inputs
+    shape = (len(inputs),) if isinstance(inputs, list | tuple) else getattr(inputs, "shape", ())
+    return min(10, max(1, shape[axis])) if len(shape) > axis else 10
 
 
 def prepare(

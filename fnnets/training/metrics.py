@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnnets.core import batches, calls, sequences, validate
-from fnnets.core.network import unchecked
+from fnnets.core.calls import unchecked
 from fnnets.core.types import Batch, Network
 from fnnets.training.distributed import sharding
 from fnnets.training.inputs import are_classes

@@ -195,3 +195,15 @@ def test_sequences_without_an_axis_are_told_the_remedy():
             fn.feedforward([3, 2], objective=SOFTMAX).init(jax.random.key(0)),
             fn.Batch(jnp.ones((4, 3)), jnp.zeros(4, int), jnp.ones((4, 1), bool)),
         )
+
+
+@pytest.mark.parametrize("filler", [-1, 99])
+def test_labels_of_padded_steps_may_be_any(filler, key):
+    """Outside of a trace too, where an objective looks at the labels that it is given."""
+    net = fn.recurrent([3, 3, 2], objective=SOFTMAX)
+    params, inputs = net.init(key), jax.random.normal(key, (T, 3, 3))
+    filled, zeros = (fn.Batch(inputs, np.where(MASK, 1, label), MASK) for label in (filler, 0))
+    for function in (net.cost, net.gradient, net.cost_and_gradient):
+        jax.tree.map(np.testing.assert_array_equal, function(params, filled), function(params, zeros))
+    with pytest.raises(ValueError, match=r"batch\.targets holds labels"):
+        net.cost(params, filled._replace(mask=None))

@@ -72,3 +72,34 @@ def test_a_span_of_time_is_no_number(span):
             check(span, "layers")
     with pytest.raises(TypeError, match=r"x has dtype timedelta64.*; write x / np.timedelta64\(1, 'D'\)"):
         validate.array(np.array([span]), "x")
+
+
+def test_a_masked_array_of_which_nothing_is_masked_is_an_array():
+    plain = validate.array(np.ma.array([[1.0, 2.0]], mask=False), "f: x")
+    assert type(plain) is np.ndarray
+    assert plain.tolist() == [[1.0, 2.0]]
+    with pytest.raises(TypeError, match="f: x is a masked array"):
+        validate.array(np.ma.array([1.0, 2.0], mask=[True, False]), "f: x")
+
+
+def test_a_deleted_array_is_refused_by_its_name():
+    """JAX's own RuntimeError names neither the argument nor the remedy."""
+    deleted = jnp.ones((2, 3)) + 1
+    deleted.delete()
+    with pytest.raises(ValueError, match=r"f: x is an array of shape \(2, 3\) that is deleted, expected .*; make it"):
+        validate.array(deleted, "f: x")
+    with pytest.raises(ValueError, match=r"f: params\['w'\] is an array of shape \(2, 3\) that is deleted"):
+        validate.like({"w": deleted}, {"w": jnp.ones((2, 3))}, "f: params")
+
+
+@pytest.mark.parametrize("value", [np.array(2), jnp.array(2), np.uint8(2)], ids=repr)
+def test_a_count_may_be_an_array_without_axes(value):
+    found = validate.count(value, "f: n")
+    assert type(found) is int
+    assert found == 2
+
+
+@pytest.mark.parametrize("value", [np.array(2.0), jnp.array(True), np.array([2])], ids=repr)
+def test_an_array_that_is_no_whole_number_is_no_count(value):
+    with pytest.raises(TypeError, match=r"f: n is .*expected an int"):
+        validate.count(value, "f: n")

@@ -94,3 +94,13 @@ def test_the_rate_zero_drops_nothing(key):
 def test_a_rate_of_another_type_is_refused():
     with pytest.raises(TypeError, match="expected a number"):
         fn.layers.dropout("half")
+
+
+def test_the_rate_may_be_traced(key):
+    def cost(rate):
+        net = fn.feedforward([3, 8, 2], objective=fn.objectives.softmax_log_likelihood, dropout=rate)
+        return net.cost(net.init(key), fn.Batch(jnp.ones((4, 3)), jnp.zeros(4, int)), key=key)
+
+    rates = [0.0, 0.3, 0.5]
+    np.testing.assert_allclose(jax.vmap(cost)(jnp.array(rates)), [cost(rate) for rate in rates], rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(cost)(0.5), cost(0.5), rtol=1e-6)

@@ -1,5 +1,6 @@
 """fit: the descent it does, its determinism, early stopping, interruption, divergence and messages."""
 
+import functools
 import importlib
 import os
 import signal
@@ -319,6 +320,12 @@ def test_a_gradient_that_is_unlike_the_parameters_is_refused(gradient, error, me
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("n", [1, 7, 12])
+def test_fewer_than_ten_examples_are_one_minibatch(n):
+    given = fit(train=blobs(n), batch_size=min(n, 10), epochs=2)
+    assert_same(fit(train=blobs(n), batch_size=None, epochs=2).params, given.params)
+
+
 def test_state_and_key_together_are_refused():
     with pytest.raises(ValueError, match="state is given together with key"):
         fn.fit(NET, DESCENT, blobs(20), key=KEY, state=fit().state)
@@ -367,3 +374,18 @@ def test_a_layer_whose_gradient_is_not_like_its_parameters_is_refused(fault):
     message = r"fit: net.gradient\(…\)\[0\] has shape \(4, 3\), expected \(3,\); .*summed over the examples"
     with pytest.raises(ValueError, match=message):
         fn.fit(net, optax.sgd(0.1), batch, key=jax.random.key(0), epochs=1, batch_size=4, progress=False)
+
+
+def test_a_gradient_of_ones_own_around_the_networks_is_the_one_that_trains():
+    """`functools.wraps` copies the attributes of what it wraps, and with them that of the unchecked twin."""
+    gradient = functools.wraps(NET.gradient)(lambda params, batch, *, key=None: jax.tree.map(jnp.zeros_like, params))
+    cost = functools.wraps(NET.cost)(lambda params, batch, *, key=None: 0 * NET.cost(params, batch, key=key))
+    before = fn.training.start(NET, DESCENT, key=KEY).params
+    for net, settings in (
+        (NET._replace(gradient=gradient), {}),
+        (NET, {"gradient": gradient}),
+        (NET._replace(cost=cost), {"gradient": "automatic"}),
+    ):
+        result = fit(net, params=before, epochs=1, **settings)
+        jax.tree.map(np.testing.assert_array_equal, result.params, before)
+    assert fn.evaluate(NET._replace(cost=cost), before, blobs(20)).cost == 0

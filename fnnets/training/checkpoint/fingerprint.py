@@ -32,7 +32,7 @@ import optax
 from jax.typing import ArrayLike
 
 from fnnets.core import jaxprs
-from fnnets.core.network import unchecked
+from fnnets.core.calls import unchecked
 from fnnets.core.types import Batch, Network
 from fnnets.training.epoch import SAMPLER, TrainingState
 from fnnets.training.inputs import Data
