@@ -18,6 +18,8 @@ import numpy as np
 from fnnets.core import remedies
 from fnnets.core.keys import is_key as is_key
 from fnnets.core.keys import keys as keys
+from fnnets.core.looks import finite as finite
+from fnnets.core.looks import on_host as on_host
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree
@@ -199,33 +201,6 @@ def not_deleted(value: PyTree, name: str) -> None:
         raise ValueError(
             f"{name} is an array of shape {value.shape} that is deleted, expected one with values; make it anew, or "
             "keep a copy where jax.jit is given donate_argnums"
-        )
-
-
-def on_host(value: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
-    """A concrete array as NumPy's where that copies nothing, so that looking at its values compiles nothing."""
-    if not isinstance(value, jax.Array) or value.dtype.itemsize == 2:  # NumPy adds 16-bit floats slowly
-        return value
-    is_near = value.is_fully_addressable and {device.platform for device in value.devices()} == {"cpu"}
-    return np.asarray(value) if is_near and len(value.devices()) == 1 else value
-
-
-def finite(value: PyTree | np.ndarray, name: str, remedy: str = "drop or impute those examples") -> None:
-    """Raise unless every element is finite; a traced array passes, its values are unknown."""
-    if not (is_concrete(value) and jnp.issubdtype(value.dtype, jnp.inexact)):
-        return
-    # A concrete array may be a constant of a function that JAX traces just now: look at it, do not trace that.
-    # A sum is finite only if all its terms are; it reads a large data set four times as fast as isfinite.
-    with jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
-        if np.isfinite(on_host(value).sum()):
-            return
-    good = np.isfinite(np.asarray(value, np.float64))
-    if not good.all():
-        where = tuple(int(i) for i in np.argwhere(~good)[0])
-        bad = int(good.size - good.sum())
-        raise ValueError(
-            f"{name} holds {bad} values that are NaN or infinite, the first {np.asarray(value)[where]} at {where}, "
-            f"expected finite numbers; {remedy}"
         )
 
 

@@ -57,14 +57,16 @@ def programs(net: Network, optimizer, gradient, classes, monitor, min_delta, set
             number, part = number_and_part
             part = first_examples(net, part, size, transform)._replace(dataset_size=n)
             moving = update(moving, part, jax.random.fold_in(step_key, number))
-            return moving, batches.holds(net, part)
+            return moving, None if transform is None else batches.holds(net, part)
 
         moving = state.params, state.optimizer_state, state.memory
-        moving, good = jax.lax.scan(step, moving, (state.position + jnp.arange(count, dtype=jnp.int32), batch))
+        numbers = state.position + jnp.arange(count, dtype=jnp.int32)
+        moving, good = jax.lax.scan(step, moving, (numbers, batch))
+        good = _hold(net, batch, size) if transform is None else good.all()
         params, optimizer_state, memory = moving
         position = state.position + jnp.int32(count)
         new = state._replace(params=params, optimizer_state=optimizer_state, memory=memory, position=position)
-        alive = alive & all_finite(new.params) & good.all()
+        alive = alive & all_finite(new.params) & good
         return settled(keep_if(alive, new, state)), alive
 
     def end(state: TrainingState, monitored):
@@ -75,6 +77,17 @@ def programs(net: Network, optimizer, gradient, classes, monitor, min_delta, set
     return Programs(
         jax.jit(chunk, static_argnames=("size", "transform"), donate_argnums=0), jax.jit(end, donate_argnums=0)
     )
+
+
+def _hold(net: Network, batch: Batch, size: int) -> Bool[Array, ""]:
+    """Whether the values of minibatches (K, …) lie in the network's domain, without those that fill them up."""
+
+    def cut(array, axis):
+        return None if array is None else jax.lax.slice_in_dim(array, 0, size, axis=1 + axis)
+
+    where = sequences.axes_of_fields(net.layer.time)
+    fields = zip((batch.inputs, batch.targets, batch.mask), where, strict=True)
+    return batches.holds(net, Batch(*(cut(array, axis) for array, axis in fields)))
 
 
 def first_examples(net: Network, part: Batch, size: int, transform) -> Batch:

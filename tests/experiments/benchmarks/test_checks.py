@@ -14,7 +14,7 @@ def test_both_are_compared_and_timed_and_the_page_has_the_ratio(monkeypatch, tmp
     assert checks.main(["--pairs", "1", "--out", str(tmp_path)]) == 0
     assert "with/without" in capsys.readouterr().out
     content = json.loads((tmp_path / "checks.json").read_text())
-    assert set(content["rows"]) == {"arrays", "stream"}
+    assert set(content["rows"]) == {"new arrays", "arrays", "stream"}
     assert all(row["agreement"] == 0 for row in content["rows"].values())
     assert f"| arrays | {content['rows']['arrays']['ratio']:.4f} |" in table.markdown([content])
 
