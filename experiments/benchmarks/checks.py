@@ -4,7 +4,7 @@
 
     new arrays    all values are looked at once, before the first epoch: the share of a `fit` of one epoch, and of 30
     arrays        those of an earlier call of `fit`, `evaluate` or any other function are not looked at again
-    stream        targets are looked at in the program of each step, the first thousand rows beforehand
+    stream        targets are looked at in the program of each chunk, the first thousand rows beforehand
 
 The network is 784-30-10 on 50 000 images of MNIST's shape, in minibatches of 10. Both must arrive at the same
 parameters. Without checks means that every array counts as one whose values are unknown, as while JAX traces.

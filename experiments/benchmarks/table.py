@@ -59,8 +59,8 @@ code for the weight gradient of a convolution, which `jax.grad` comes to, is slo
 Implementations: an epoch inside `fit` with the plain pages of `fnnets.layers` over the same with the kernels of
 `fnnets.kernels`, which are the default; the control is the fast one against itself.
 
-Checks: an epoch inside `fit` whose values are looked at over one whose values are not; of arrays that is once a call
-of `fit`, of a stream in each step.
+Checks: a `fit` of one epoch, 784-30-10 on 50 000 images, whose values are looked at over one whose values are not. An
+array of JAX is looked at once ("new arrays"), and not again; of a stream the targets, in the program of each chunk.
 
 Class map: a network of two convolutions over a larger image in one pass, against crop by crop at the map's stride.
 
