@@ -42,8 +42,19 @@ def every():
     return [(row, *wrong) for row in ROWS for wrong in wrong_calls(row)]
 
 
+valid = set()
+
+
+def call_once(row):
+    """The valid call of a row: what it compiles, such as splitting a key, does not count for the wrong ones."""
+    if id(row) not in valid:
+        row.function(**{name: kind.valid for name, kind in row.arguments.items()})
+        valid.add(id(row))
+
+
 def complaint(row, argument, arguments):
     """What is wrong with the answer to a wrong call, in words; None where it is as it has to be."""
+    call_once(row)
     before = len(compiled)
     try:
         row.function(**arguments)
@@ -74,7 +85,7 @@ def test_every_public_function_has_a_row_or_a_reason_for_none():
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_the_valid_call_is_valid(row):
-    row.function(**{name: kind.valid for name, kind in row.arguments.items()})
+    call_once(row)
 
 
 def test_wrong_calls_are_refused_by_name_with_a_remedy_before_anything_runs(pytestconfig):
