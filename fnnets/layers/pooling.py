@@ -35,7 +35,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import guards
 from fnnets.core.construction import constructor
 from fnnets.core.types import Layer
 from fnnets.kernels import paths, windows
@@ -103,7 +102,7 @@ def max_pooling(
     passes = kernel.passes(seen, traced) if is_fast else (forward, backward)
     return Layer(
         _init(seen), *passes, "max_pooling", (), window=seen, expects="x (N, H, W, C)", trace=MaxPoolingTrace,
-        answer=guards.shape_of("winner"),
+        answer=_answer(seen),
     )  # fmt: skip
 
 
@@ -131,12 +130,9 @@ def mean_pooling(window: int | tuple[int, int], stride: int | tuple[int, int] | 
     def backward(params, trace: MeanPoolingTrace, d_y: Float[Array, "n y x c"]):
         return (), windows.fold([d_y / count] * count, seen, trace.outline.shape[1:3])
 
-    def answer(params, trace: MeanPoolingTrace):
-        return (None, *seen.positions(trace.outline.shape[1:3]), trace.outline.shape[3])
-
     return Layer(
         _init(seen), forward, backward, "mean_pooling", (), window=seen, expects="x (N, H, W, C)",
-        trace=MeanPoolingTrace, answer=answer,
+        trace=MeanPoolingTrace, answer=_answer(seen),
     )  # fmt: skip
 
 
@@ -145,6 +141,11 @@ def _init(seen: Window):
         return (), (*seen.positions(shape[:2]), shape[2])
 
     return init
+
+
+def _answer(seen: Window):
+    """The shape of y, for images of the trace's outline, of which N is not known."""
+    return lambda params, trace: (None, *seen.positions(trace.outline.shape[1:3]), trace.outline.shape[3])
 
 
 def _outline(x):
