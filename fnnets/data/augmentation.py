@@ -152,8 +152,7 @@ def affine(images, *, shifts=None, degrees=None, factors=None, image_shape: Shap
         _amounts(factors, 1.0, (n,), "affine: factors"),
     )
     if validate.is_concrete(amounts[2]) and not (np.asarray(amounts[2]) > 0).all():
-        least = np.asarray(amounts[2]).min()
-        raise ValueError(f"affine: factors go down to {least}, expected positive ones; 1 keeps the size")
+        raise ValueError(f"affine: factors are {np.min(amounts[2])} at least, expected more than 0; 1 keeps the size")
     if validate.is_concrete(amounts[2]):
         _check_size(1 / np.asarray(amounts[2], np.float64), "affine: 1 / factors")
     return _restored(_resample(_floats(grid), *map(jnp.asarray, amounts)), grid.dtype, jnp.shape(images))
@@ -242,10 +241,8 @@ def _interpolable(grid, name) -> Array:
     if jnp.issubdtype(grid.dtype, jnp.integer) and grid.dtype.itemsize >= 4 and validate.is_concrete(grid):
         largest = max(abs(int(np.asarray(grid).min())), abs(int(np.asarray(grid).max())))
         if largest > 2**24:
-            raise ValueError(
-                f"{name} holds whole numbers up to {largest}, expected at most {2**24}, which float32 holds exactly; "
-                "scale them"
-            )
+            expected = f"expected at most {2**24}, which float32 holds exactly; scale them"
+            raise ValueError(f"{name} holds whole numbers up to {largest}, {expected}")
     return grid
 
 

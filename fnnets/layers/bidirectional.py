@@ -90,14 +90,6 @@ def bidirectional(layer: Layer) -> Layer:
             d_backward, d_reversed = layer.backward(params.backward, trace.backward, d_behind[::-1])
         return BidirectionalParams(d_forward, d_backward), d_x + d_reversed[::-1]
 
-    def answer(params, trace: BidirectionalTrace):
-        one = layer.answer(params.forward, trace.forward) if layer.answer else None
-        return None if one is None or one[-1] is None else (*one[:-1], 2 * one[-1])
-
-    def check(params, x, context: Context):
-        remedy = "take the parameters from this layer's init"
-        validate.is_instance(params, BidirectionalParams, "bidirectional: params", remedy)
-
     statements = BidirectionalParams(layer.statements, layer.statements)
     return Layer(
         init,
@@ -110,6 +102,21 @@ def bidirectional(layer: Layer) -> Layer:
         expects="x (T, N, …)",
         detail=layer.title,
         trace=BidirectionalTrace,
-        answer=answer,
-        check=check,
+        answer=_answer(layer),
+        check=_check,
     )
+
+
+def _answer(layer: Layer):
+    """The shape of y: that of one direction, with twice the features."""
+
+    def answer(params: BidirectionalParams, trace: BidirectionalTrace):
+        one = layer.answer(params.forward, trace.forward) if layer.answer else None
+        return None if one is None or one[-1] is None else (*one[:-1], 2 * one[-1])
+
+    return answer
+
+
+def _check(params, x, context: Context):
+    remedy = "take the parameters from this layer's init"
+    validate.is_instance(params, BidirectionalParams, "bidirectional: params", remedy)

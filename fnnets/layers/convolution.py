@@ -112,8 +112,7 @@ def convolution(
     is_fast = paths.is_fast(implementation, "convolution")
 
     def init(key, shape):
-        weights_key, biases_key = jax.random.split(key)
-        dtype = jnp.result_type(float)
+        (weights_key, biases_key), dtype = jax.random.split(key), jnp.result_type(float)
         weights = initializer.weights(-2, -1)(weights_key, (*seen.size, shape[2], filters), dtype)
         biases = initializer.biases(biases_key, (filters,), dtype)
         return ConvolutionParams(weights, biases), (*seen.positions(shape[:2]), filters)

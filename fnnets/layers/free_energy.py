@@ -93,13 +93,8 @@ def free_energy(
 
     def init(key, shape):
         dtype = jnp.result_type(float)
-        if visible_biases is not None and visible_biases.shape != tuple(shape):
-            raise ValueError(
-                f"free_energy: visible_biases has shape {visible_biases.shape}, expected {tuple(shape)}; give one for "
-                "each visible unit"
-            )
         weights = deviation * jax.random.normal(key, (hidden, *shape), dtype)
-        biases = jnp.zeros(shape, dtype) if visible_biases is None else jnp.asarray(visible_biases, dtype)
+        biases = jnp.zeros(shape, dtype) if visible_biases is None else _of_shape(visible_biases, shape, dtype)
         return BoltzmannParams(weights, biases, jnp.zeros(hidden, dtype)), ((1,), (hidden,)) if with_inputs else (1,)
 
     def forward(params: BoltzmannParams, x: Float[Array, "*n p"], context):
@@ -123,6 +118,16 @@ def free_energy(
         init, forward, backward, "free_energy", statements, trace=FreeEnergyTrace, answer=answer,
         expects="x (…, p), weights (q, p), visible_biases (p), hidden_biases (q)",
     )  # fmt: skip
+
+
+def _of_shape(biases, shape, dtype):
+    """The visible biases, refused unless there is one for each visible unit."""
+    if biases.shape != tuple(shape):
+        raise ValueError(
+            f"free_energy: visible_biases has shape {biases.shape}, expected {tuple(shape)}; give one for each visible "
+            "unit"
+        )
+    return jnp.asarray(biases, dtype)
 
 
 def _checked_biases(value) -> Array:

@@ -3,17 +3,16 @@
     directory/1/, directory/2/, …          one folder a checkpoint, numbered in their order; the newest few are kept
     directory/best.safetensors             the best parameters on validation data, which no later checkpoint removes
 
-orbax-checkpoint writes, in a thread of its own, under a temporary name that it changes when all is on disk; it deletes
-old checkpoints, and what killed processes have left. This module decides when to save, to which run a directory
-belongs, and what to do where a checkpoint is damaged or the disk is full.
+orbax-checkpoint writes in a thread of its own, under a temporary name until all is on disk, and deletes old checkpoints.
+This module decides when to save, to which run a directory belongs, and what to do where one is damaged or a disk full.
 
     with managed(settings, fingerprint, like=state) as manager:
         saved = manager.restore()                       # None where there is nothing yet
         if manager.due(state, ended=True):
             manager.save(state, reports)
 
-The best parameters are written when the checkpoint that holds them is whole, so a directory never has them alone.
-Several processes share one directory: all call the same functions in the same order, and process 0 writes.
+The best parameters are written when the checkpoint that holds them is whole. Several processes share one directory: all
+call the same functions in the same order, and process 0 writes.
 """
 
 from __future__ import annotations
