@@ -3,7 +3,7 @@
     directory/1/, directory/2/, …          one folder a checkpoint, numbered in their order; the newest few are kept
     directory/best.safetensors             the best parameters on validation data, which no later checkpoint removes
 
-orbax-checkpoint writes in a thread of its own, under a temporary name until all is on disk, and deletes old checkpoints.
+orbax-checkpoint writes in a thread of its own, under a temporary name until all is on disk, and deletes old ones.
 This module decides when to save, to which run a directory belongs, and what to do where one is damaged or a disk full.
 
     with managed(settings, fingerprint, like=state) as manager:
