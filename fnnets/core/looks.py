@@ -51,10 +51,10 @@ def finite(value: PyTree | np.ndarray, name: str, remedy: str = "drop or impute 
     """Raise unless every element is finite; a traced array passes, its values are unknown."""
     if isinstance(value, jax.core.Tracer) or not jnp.issubdtype(value.dtype, jnp.inexact):
         return
+    if _is_known(value):
+        return
     # A concrete array may be a constant of a function that JAX traces just now: look at it, do not trace that.
     # A sum is finite only if all its terms are; it reads a large data set four times as fast as isfinite.
-    if _is_known(value):  # an array of JAX does not change
-        return
     with jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
         if np.isfinite(_total(value)):
             _know(value)

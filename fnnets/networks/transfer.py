@@ -115,12 +115,7 @@ def freeze(optimizer: optax.GradientTransformation, params: PyTree) -> optax.Gra
     >>> updates[0].biases.tolist(), updates[1].biases.tolist()
     ([0.0, 0.0], [-0.5, -0.5])
     """
-    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        own = getattr(optimizer, "__name__", "adam") if callable(optimizer) else "adam"
-        raise TypeError(
-            f"freeze: optimizer is {validate.shown(optimizer)}, expected an optax transformation; "
-            f"write optax.{own}(1e-3)"
-        )
+    validate.is_optimizer(optimizer, "freeze: optimizer")
     if not isinstance(params, tuple) or not params or not isinstance(params[-1], DenseParams):
         raise TypeError(
             f"freeze: params are of type {type(params).__name__}, expected a tuple that ends in the parameters of a "

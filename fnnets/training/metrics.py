@@ -69,7 +69,7 @@ def evaluate(net: Network, params, batch: Batch, classes: bool | None = None) ->
         batch: N examples.
         classes: whether the targets are classes; None looks at their values (see `are_classes`).
 
-    A cost that is not a number, as of parameters that are none, has an accuracy that is none either.
+    Where the cost is NaN, as with NaN among the parameters, the accuracy is NaN as well.
 
     Raises:
         TypeError, ValueError: no network, parameters of another one, no batch, or one that the network does not take;

@@ -191,11 +191,7 @@ def _each(value, count, name) -> Sequence[PyTree]:
 def _check_each(net, settings, which: str) -> None:
     """Raise unless optimizer, epochs and batch size of one RBM are of their kinds."""
     optimizer, epochs, batch_size = settings
-    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        raise TypeError(
-            f"pretrain: optimizers {which} is {optimizer!r}, expected an optax transformation; "
-            "try fn.training.momentum(0.1), or a list of one for each RBM"
-        )
+    validate.is_optimizer(optimizer, f"pretrain: optimizers {which}")
     validate.count(epochs, f"pretrain: epochs {which}", "give the number of passes through the data", least=0)
     validate.count(batch_size, f"pretrain: batch_size {which}", "give the number of examples in a minibatch")
     check_settings(net, optimizer, epochs, batch_size, None, "cost")
