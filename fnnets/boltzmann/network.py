@@ -40,7 +40,7 @@ from jax.typing import ArrayLike
 from fnnets import objectives
 from fnnets.boltzmann import energies, sampling
 from fnnets.boltzmann.energies import UnitKinds
-from fnnets.core import arrays, batches, network, sparsity, units, validate
+from fnnets.core import arrays, batches, network, shares, sparsity, units, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Network, Sampler
 from fnnets.layers.free_energy import BoltzmannParams, free_energy
@@ -180,7 +180,9 @@ def centring(sampler: Sampler, kinds: UnitKinds, rate: float) -> Sampler:
         completed, inner = sampler.draw(params, memory.memory, batch, key)
         v = batches.cast(batch.inputs, params)
         h = kinds.hidden.mean(energies.hidden_inputs(params, v))
-        visible, hidden = ((1 - rate) * old + rate * jnp.mean(x, 0) for old, x in zip(memory, (v, h), strict=False))
+        means = shares.mean(jnp.concatenate([v, h], axis=1), batch.weights, batch.total_weight)
+        means = jnp.split(means, [v.shape[1]])
+        visible, hidden = ((1 - rate) * old + rate * mean for old, mean in zip(memory, means, strict=False))
         return completed, Offsets(visible, hidden, inner)
 
     def transform_gradient(memory, d_params: BoltzmannParams) -> BoltzmannParams:
@@ -188,7 +190,7 @@ def centring(sampler: Sampler, kinds: UnitKinds, rate: float) -> Sampler:
         d_weights = d_weights - jnp.outer(memory.hidden, d_visible) - jnp.outer(d_hidden, memory.visible)
         return BoltzmannParams(d_weights, d_visible - memory.hidden @ d_weights, d_hidden - d_weights @ memory.visible)
 
-    return Sampler(start, sampling.of_kinds(draw, kinds), transform_gradient)
+    return Sampler(start, sampling.of_kinds(draw, kinds), transform_gradient, sampler.means + 1)
 
 
 def _kinds(visible_units, hidden_units) -> UnitKinds:

@@ -32,7 +32,7 @@ from jax.typing import ArrayLike
 
 from fnnets.boltzmann import energies, tempering
 from fnnets.boltzmann.energies import UnitKinds
-from fnnets.core import batches, calls, validate
+from fnnets.core import batches, calls, shares, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Network, Sampler
 from fnnets.layers.free_energy import BoltzmannParams
@@ -123,7 +123,7 @@ def sample(
 
 @constructor
 def contrastive_divergence(k: int = 1, *, means: bool = False) -> Rule:
-    """CD-k: chains that begin at the minibatch itself.
+    """CD-k: chains that begin at the minibatch itself. Where examples have weights, so have their reconstructions.
 
     Args:
         k: Gibbs steps, ≥ 1.
@@ -146,7 +146,8 @@ def contrastive_divergence(k: int = 1, *, means: bool = False) -> Rule:
             h, drawn = _step(kinds, params, v, last_key)
             if means:
                 drawn = kinds.visible.mean(energies.visible_inputs(params, h))
-            return batch._replace(targets=drawn), memory
+            weights = None if batch.weights is None else jnp.concatenate([batch.weights] * 2)
+            return batch._replace(targets=drawn, weights=weights), memory
 
         return Sampler(lambda params, key: (), of_kinds(draw, kinds))
 
@@ -218,6 +219,7 @@ def parallel_tempering(k: int = 1, *, chains: int = 100, temperatures: int = 10)
 
         def draw(params, memory, batch, key):
             v, base = memory
+            key = shares.along(key, 1)
             betas = jnp.linspace(0, 1, count, dtype=v.dtype)[:, None, None]
 
             def step(i, v):

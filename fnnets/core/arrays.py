@@ -65,12 +65,12 @@ def batch(
     given, field = (examples, "inputs") if is_own_target else (value.targets, "targets")
     answers = targets(given, examples.shape[:1], output_shape, objective, f"{name}.{field}")
     dataset_size(value.dataset_size, name)
-    return value._replace(inputs=examples, targets=answers)
+    return value._replace(inputs=examples, targets=answers, weights=weights(value, [examples.shape[:1]], name))
 
 
 def is_batch(value: object, name: str) -> None:
     """Raise a TypeError unless `value` has the fields of a `Batch`."""
-    if all(hasattr(value, field) for field in ("inputs", "targets", "mask", "dataset_size")):
+    if all(hasattr(value, field) for field in Batch._fields):
         return
     own = name.split()[-1]
     remedy = "write fnnets.Batch(inputs, targets)"
@@ -87,6 +87,25 @@ def no_mask(value: object, name: str) -> None:
     if value is not None:
         name = name if name.endswith("mask") else f"{name}.mask"
         raise ValueError(f"{name} is given, but this network reads no sequences, expected None; leave mask=None")
+
+
+def weights(value: Batch, shapes: list[tuple[int, ...]], name: str) -> PyTree:
+    """The weights of a batch as floats ≥ 0 of one of the `shapes`, not all of them 0; None where there are none."""
+    name, given = f"{name}.weights", value.weights
+    if given is None:
+        return None
+    given, wanted = array(given, name), " or ".join(map(str, shapes))
+    if given.shape not in shapes:
+        raise ValueError(f"{name} has shape {given.shape}, expected {wanted}; give each example one number")
+    given = fitting(given, name) if is_float(given.dtype) else given.astype(jnp.result_type(float))
+    finite(given, name)
+    if is_concrete(given):
+        least, most = _extremes(given)
+        if least < 0:
+            raise ValueError(f"{name} holds numbers from {least:g} on, expected numbers >= 0; 0 leaves an example out")
+        if most == 0 and value.total_weight is None:
+            raise ValueError(f"{name} are all 0, expected one above 0: the mean of nothing is undefined; give some")
+    return given
 
 
 def dataset_size(value: validate.Number | None, name: str) -> None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from fnnets.core import sequences, taps, validate
+from fnnets.core import sequences, shares, taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Context, Layer
 
@@ -61,10 +61,13 @@ def chain(*layers: Layer) -> Layer:
     def forward(params, x, context):
         traces: list[Any] = []
         states = (None,) * len(layers) if context.state is None else context.state
+        drops_time = False
         for key, state, part, own in zip(_split(context.key, len(layers)), states, layers, params, strict=True):
+            key = shares.along(key, 0) if drops_time and key is not None else key
             with taps.scope(str(len(traces))):
-                x, trace = part.forward(own, x, Context(key, context.mask, state))
+                x, trace = part.forward(own, x, context._replace(key=key, state=state))
             traces.append(trace)
+            drops_time = drops_time or part.time == "sequence to vector"
         return x, ChainTrace(tuple(traces))
 
     def backward(params, trace, d_y):
@@ -91,6 +94,7 @@ def chain(*layers: Layer) -> Layer:
         time=sequences.composed([part.time for part in layers], [part.name for part in layers]), start=start, step=step,
         approximation="; ".join(f"{part.name}: {part.approximation}" for part in layers if part.approximation),
         input_statement=layers[0].input_statement if layers else "dx", check=check, trace=ChainTrace, answer=answer,
+        means=sum(part.means for part in layers),
     )  # fmt: skip
 
 

@@ -5,7 +5,8 @@ and a *network* is a layer and an objective:
 
     forward:   z = layer(x)                              weighted inputs of the output layer, shape (N, d)
                C = 1/N Σ c(z, y) + λ/2n Σ w²             the mean over the batch, and the weights' penalty
-    backward:  δ(L) = 1/N ∂c/∂z                          (1), given by the objective
+    weights:   C = Σ w c / Σ w + λ/2n Σ w²               how much each example counts; n counts examples all the same
+    backward:  δ(L) = 1/N ∂c/∂z,  or w/Σw ∂c/∂z          (1), given by the objective
                δ(l), ∂C/∂w, ∂C/∂b                        (2)-(6), the layers' own `backward`
                ∂C/∂w ← ∂C/∂w + λ/n w                     weights, never biases
 
@@ -15,6 +16,7 @@ and a *network* is a layer and an objective:
 | y | `batch.targets` | (N, d), or (N,) integer labels |
 | n | `batch.dataset_size` (the batch's own size where it is None) | () |
 | λ | `l2` | () |
+| w | `batch.weights` | (N,), or (T, N) at every step; None for 1 |
 | δ(L) | `objective.delta(z, y)`, then divided by N | (N, d) |
 
 Source: [Rauber], section 2, statements (1)-(6), and section 4 for λ; CONTRIBUTING.md has the invariants.
@@ -192,29 +194,32 @@ def _functions(
 ) -> tuple[Callable, ...]:
     """`predict`, `cost`, `gradient` and `cost_and_gradient` of batches that are known to fit."""
     total, d_total = _totals(layer, objective, l2, activity)
-    prepare = batches.preparing(layer.time, targets, activity is not None, objective.labels)
+    prepare = batches.preparing(layer.time, targets, objective.labels)
 
     def predict(params, inputs, mask=None):
         y, _ = layer.forward(params, batches.cast(inputs, params), Context(None, mask))
         return objective.predict(y if activity is None else y[0])
 
-    def forward_backward(params, batch, n, key):
-        y, trace = layer.forward(params, batch.inputs, Context(key, batch.mask))
-        d_params, _ = layer.backward(params, trace, d_total(batch, n, y))
-        return y, _penalised(l2, batch, params, d_params)
+    def forward(params, found, key):
+        batch = found.batch
+        return layer.forward(params, batch.inputs, Context(key, batch.mask, None, batch.weights, batch.total_weight))
+
+    def forward_backward(params, found, key):
+        y, trace = forward(params, found, key)
+        d_params, _ = layer.backward(params, trace, d_total(found, y))
+        return y, _penalised(l2, found, params, d_params)
 
     def cost(params, batch, *, key=None):
-        batch, n = prepare(batch, params)
-        return total(params, batch, n, layer.forward(params, batch.inputs, Context(key, batch.mask))[0])
+        found = prepare(batch, params)
+        return total(params, found, forward(params, found, key)[0])
 
     def gradient(params, batch, *, key=None):
-        batch, n = prepare(batch, params)
-        return forward_backward(params, batch, n, key)[1]
+        return forward_backward(params, prepare(batch, params), key)[1]
 
     def cost_and_gradient(params, batch, *, key=None):
-        batch, n = prepare(batch, params)
-        y, d_params = forward_backward(params, batch, n, key)
-        return total(params, batch, n, y), d_params
+        found = prepare(batch, params)
+        y, d_params = forward_backward(params, found, key)
+        return total(params, found, y), d_params
 
     return predict, cost, gradient, cost_and_gradient
 
@@ -224,28 +229,36 @@ def _totals(layer: Layer, objective: Objective, l2: float, activity: Activity | 
     value, delta = map(calls.unchecked, (objective.value, objective.delta))  # which know no mask: padding may be -1
 
     def averaged(batch):
-        return batch.mask if layer.time == "sequence to sequence" else None
+        return batch.mask if layer.time == "sequence to sequence" else None, batch.weights, batch.total_weight
 
-    def total(params, batch, n, y):
+    def total(params, found, y):
+        batch, n, portion, data = found
         z = taps.tap("output", y if activity is None else y[0])
-        data_cost = sequences.mean(value(z, batch.targets), averaged(batch))
-        data_cost = data_cost if activity is None else data_cost + activity.value(taps.tap("output activity", y[1])[:n])
-        return data_cost + penalty.value(l2 / batch.dataset_size, params) if _has_penalty(l2) else data_cost
+        data_cost = sequences.mean(value(z, batch.targets), *averaged(batch))
+        if activity is not None:
+            data_cost = data_cost + portion * activity.value(taps.tap("output activity", y[1])[:n], *data)
+        return data_cost + penalty.value(_decay(l2, found), params) if _has_penalty(l2) else data_cost
 
-    def d_total(batch, n, y):
+    def d_total(found, y):
+        batch, n, _, data = found
         z = y if activity is None else y[0]
-        d_z = taps.delta("output", sequences.spread(delta(z, batch.targets), averaged(batch)), "1, mean")
+        d_z = taps.delta("output", sequences.spread(delta(z, batch.targets), *averaged(batch)), "1, mean")
         if activity is None:
             return d_z
-        d_t = jnp.zeros_like(y[1]).at[:n].set(activity.delta(y[1][:n]))
+        d_t = jnp.zeros_like(y[1]).at[:n].set(activity.delta(y[1][:n], *data))
         return d_z, taps.delta("output activity", d_t, "∂S/∂t")
 
     return total, d_total
 
 
-def _penalised(l2, batch, params, d_params):
+def _penalised(l2, found, params, d_params):
     """∂C/∂w + λ/n w."""
-    return penalty.gradient(l2 / batch.dataset_size, params, d_params) if _has_penalty(l2) else d_params
+    return penalty.gradient(_decay(l2, found), params, d_params) if _has_penalty(l2) else d_params
+
+
+def _decay(l2, found):
+    """λ/n, or the part of a share."""
+    return found.portion * (l2 / found.batch.dataset_size)
 
 
 def _has_penalty(l2: float) -> bool:

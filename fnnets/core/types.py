@@ -9,7 +9,8 @@
 | `Context` | what a forward pass reads beside parameters and input |
 | `Sampler` | what draws a batch's samples of the model |
 
-This module imports nothing of fnnets but the checks around a layer's functions, which import no other.
+This module imports nothing of fnnets but the checks around a layer's functions and the sums over shares, which import
+no other.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import jax
 
-from fnnets.core import calls, guards
+from fnnets.core import calls, guards, shares
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -38,11 +39,26 @@ class Context(NamedTuple):
         mask: the (T, N) mask of a padded batch of sequences, True at real steps; None where nothing is padded.
         state: what recurrent layers go on from, as `layer.start` gives it: the end of the segment before. It counts as
             a constant. None for their own initial state.
+        weights, total_weight: those of the batch, which `mean` reads.
     """
 
     key: Array | None = None
     mask: Array | None = None
     state: PyTree = None
+    weights: Array | None = None
+    total_weight: Array | float | None = None
+
+    def mean(self, x: Array) -> Array:
+        """The mean over all examples of the minibatch, as they count: (N, …) to (…).
+
+        Where devices share the minibatch this is one more collective for each call, which a layer declares as
+        `Layer.means`.
+
+        >>> import jax.numpy as jnp, fnnets as fn
+        >>> fn.Context().mean(jnp.array([[1.0], [3.0]])).tolist()
+        [2.0]
+        """
+        return shares.mean(x, self.weights, self.total_weight)
 
 
 @calls.record
@@ -55,13 +71,20 @@ class Batch(NamedTuple):
             every step of a sequence (T, N, d) or (T, N). None where a network needs none: autoencoders, RBMs.
         mask: (T, N) bool for padded sequences, True at real steps; else None.
         dataset_size: n of the penalty λ/2n Σ w²: the number of examples in the data set from which the
-            batch was drawn. None means that the batch *is* the data set. `training.fit` fills it in.
+            batch was drawn. None means that the batch *is* the data set. `training.fit` fills it in. It is a number
+            of examples, whatever their weights are.
+        weights: (N,) numbers w ≥ 0, how much each example counts: C is Σ w c / Σ w. With an answer at every step of a
+            sequence also (T, N). For RBMs (N,) of the data, or (N + M,) of data and samples. None for 1.
+        total_weight: W, the sum of the weights of the whole minibatch where this batch is a share of it: the costs of
+            all shares add up to C, and so do their gradients (`fnnets.core.shares`). None where it is whole.
     """
 
     inputs: Array
     targets: PyTree = None
     mask: Array | None = None
     dataset_size: int | None = None
+    weights: Array | None = None
+    total_weight: Array | float | None = None
 
 
 class _Fields(NamedTuple):
@@ -84,6 +107,7 @@ class _Fields(NamedTuple):
     detail: str = ""
     trace: type | None = None
     answer: Callable[[PyTree, PyTree], tuple[int | None, ...] | None] | None = None
+    means: int = 0
 
 
 SIGNATURE = inspect.signature(_Fields)
@@ -115,6 +139,8 @@ class Layer(_Fields):
         detail: what tables print behind the name, such as the activation; "" for nothing.
         trace: the type of the trace, of which `backward` takes no other; None for any.
         answer: `(params, trace) -> shape` of y, which d_y has to have in `backward`; None for any, or for any size.
+        means: how many means over the whole minibatch, `context.mean`, the two passes take: so many collectives in a
+            step of several devices.
 
     Raises:
         TypeError, ValueError: a field of another kind, `expects` that cannot be read; in each function other arguments
@@ -205,11 +231,13 @@ class Sampler(NamedTuple):
         start: `(params, key) -> memory` before the first step.
         draw: `(params, memory, batch, key) -> (batch, memory)`, the batch with samples for targets.
         transform_gradient: `(memory, d_params) -> d_params`: what training descends; mostly the gradient itself.
+        means: how many means over the whole minibatch `draw` takes, as `Layer.means`.
     """
 
     start: Callable[..., PyTree]
     draw: Callable[..., tuple[Batch, PyTree]]
     transform_gradient: Callable[[PyTree, PyTree], PyTree] = lambda memory, d_params: d_params
+    means: int = 0
 
 
 class Network(NamedTuple):

@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 BLOCK, POOL = 1024, 64
 REMEDY = "give the path of a .npy or IDX file"
-FIELDS = ("inputs", "targets", "mask")
+FIELDS = ("inputs", "targets", "mask", "weights")
 
 
 class Source(NamedTuple):
     """Source of a stream: arrays or memory-mapped files of examples, and how they are shuffled.
 
     Attributes:
-        inputs, targets, mask: as in `fnnets.Batch`, NumPy arrays or memory maps.
+        inputs, targets, mask, weights: as in `fnnets.Batch`, NumPy arrays or memory maps.
         block: consecutive examples that stay near one another.
         pool: blocks whose examples are mixed.
         transform: `Batch -> Batch` in JAX, applied to each minibatch on the device; None leaves it as it is.
@@ -57,6 +57,7 @@ class Source(NamedTuple):
     block: int = BLOCK
     pool: int = POOL
     transform: Callable[[Batch], Batch] | None = None
+    weights: np.ndarray | None = None
 
 
 @calls.strict("stream")
@@ -68,6 +69,7 @@ def stream(
     block: int = BLOCK,
     pool: int = POOL,
     transform: Callable[[Batch], Batch] | None = None,
+    weights: ArrayLike | Path | str | None = None,
 ) -> Source:
     """Examples for `fit` that are read by rows while it trains, and need not fit into memory.
 
@@ -77,7 +79,9 @@ def stream(
         mask: the same for the (T, N) bool mask of sequences.
         block: consecutive examples that stay near one another in every order.
         pool: blocks that are mixed; block · pool ≥ N is the order of data in memory.
-        transform: a function of JAX for each minibatch on the device, such as the scaling of bytes.
+        transform: a function of JAX for each minibatch on the device, such as the scaling of bytes. On several devices
+            each has its share of the minibatch: what it makes of an example must not depend on the others.
+        weights: the same for (N,) weights of examples, or (T, N) of steps.
 
     Raises:
         DataError: a file that is not there, damaged, or neither .npy nor IDX.
@@ -99,13 +103,13 @@ def stream(
         raise ValueError("stream: inputs is None, expected an array, or the path of a .npy or IDX file; give one")
     arrays: list[PyTree] = [
         None if value is None else _array(value, f"stream: {name}")
-        for name, value in zip(FIELDS, (inputs, targets, mask), strict=True)
+        for name, value in zip(FIELDS, (inputs, targets, mask, weights), strict=True)
     ]
     _check_lengths(*arrays)
-    return Source(*arrays, block=block, pool=pool, transform=transform)
+    return Source(*arrays[:3], block=block, pool=pool, transform=transform, weights=arrays[3])
 
 
-def _check_lengths(inputs, targets, mask) -> None:
+def _check_lengths(inputs, targets, mask, weights) -> None:
     """Raise unless there are examples, and as many targets along one of the axes that may count them."""
     if inputs.ndim < 2 or 0 in inputs.shape:
         raise ValueError(
@@ -116,6 +120,11 @@ def _check_lengths(inputs, targets, mask) -> None:
         raise ValueError(
             f"stream: mask has shape {mask.shape} and dtype {mask.dtype}, expected bool of shape {inputs.shape[:2]}, "
             "(T, N) as the inputs of sequences; leave it None where nothing is padded"
+        )
+    if weights is not None and weights.shape not in ((inputs.shape[0],), inputs.shape[1:2], inputs.shape[:2]):
+        raise ValueError(
+            f"stream: weights has shape {weights.shape} for inputs of shape {inputs.shape}, expected (N,), or (T, N) "
+            "of sequences with an answer at each step; give each example one number"
         )
     if targets is None:
         return
@@ -184,14 +193,14 @@ def head(source: Source, axes: tuple[int, ...], count: int) -> Batch:
 
 def rows(source: Source, axes: tuple[int, ...], chosen: np.ndarray) -> Batch:
     """The examples of a source at the `chosen` rows, as they lie there."""
-    found: list[PyTree] = []
+    found: dict[str, PyTree] = {}
     for name, axis in zip(FIELDS, axes, strict=True):
         array = getattr(source, name)
         if array is not None:
             check_whole(array, name)
             array = read_rows(array, chosen[None], axis)[0]
-        found.append(array)
-    return Batch(*found)
+        found[name] = array
+    return Batch(**found)
 
 
 def read_ahead(array: np.ndarray, rows: np.ndarray) -> None:

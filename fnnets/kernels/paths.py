@@ -8,8 +8,8 @@
 | max-pooling by comparisons or by the page | whether windows stand side by side |
 | a convolution's gradients by patches or by XLA's convolution | the device, sizes |
 
-Sizes and devices are known while JAX traces, so that a choice costs nothing when the program runs. On an accelerator,
-and where examples are cut over devices, there is one segment and XLA's own convolution.
+Sizes and devices are known while JAX traces, so that a choice costs nothing when the program runs. On an accelerator
+there is one segment and XLA's own convolution.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ import math
 from typing import Any
 
 import jax
-
-from fnnets.core import devices
 
 IMPLEMENTATIONS = ("fast", "plain")
 SEGMENT_BYTES, ONE_SEGMENT_BYTES = 3 << 20, 8 << 20
@@ -48,11 +46,11 @@ def segment_length(steps: int, bytes_of_a_step: int, checkpoint_every: int | Non
     """k: the steps of one segment: `checkpoint_every`, all of them, or as many as have a δ of `SEGMENT_BYTES`.
 
     On a CPU a fresh page of memory costs more than the product that fills it; elsewhere one contraction is better than
-    many, and over several devices each of them is an all-reduce.
+    many.
     """
     if checkpoint_every:
         return min(checkpoint_every, steps)
-    if not is_one_cpu():
+    if not is_cpu():
         return steps
     size = steps * bytes_of_a_step
     count = -(-size // SEGMENT_BYTES) if size > ONE_SEGMENT_BYTES else 1
@@ -65,14 +63,14 @@ def is_one_product(features: int) -> bool:
 
 
 def weights_by_patches(x_shape: tuple[int, ...]) -> bool:
-    """Whether dW is P δ: on one CPU, where XLA has no good code for windows as large as images."""
-    return is_one_cpu() and 0 not in x_shape
+    """Whether dW is P δ: on a CPU, where XLA has no good code for windows as large as images."""
+    return is_cpu() and 0 not in x_shape
 
 
 def inputs_by_patches(delta_shape: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     """Whether dx is by δ Wᵀ: on a CPU, if there are far fewer positions than pixels to correlate at."""
     is_sparse = math.prod(delta_shape[1:3]) < 0.6 * math.prod(shape)
-    return is_one_cpu() and 0 not in delta_shape and is_sparse
+    return is_cpu() and 0 not in delta_shape and is_sparse
 
 
 def pools_by_comparison(size: tuple[int, int], stride: tuple[int, int]) -> bool:
@@ -80,6 +78,6 @@ def pools_by_comparison(size: tuple[int, int], stride: tuple[int, int]) -> bool:
     return size == stride
 
 
-def is_one_cpu() -> bool:
-    """Whether the program runs on a CPU, and its examples are not cut over devices."""
-    return jax.default_backend() == "cpu" and not devices.is_cut()
+def is_cpu() -> bool:
+    """Whether the program runs on CPUs, where each device has a core, or all of them."""
+    return jax.default_backend() == "cpu"

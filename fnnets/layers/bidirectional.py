@@ -75,11 +75,12 @@ def bidirectional(layer: Layer) -> Layer:
 
     def forward(params, x, context: Context):
         keys = (None, None) if context.key is None else jax.random.split(context.key)
-        mask = None if context.mask is None else context.mask[::-1]
+        context = context._replace(key=keys[0], state=None)
+        reverse = context._replace(key=keys[1], mask=None if context.mask is None else context.mask[::-1])
         with taps.scope("forward"):
-            ahead, trace = layer.forward(params.forward, x, Context(keys[0], context.mask))
+            ahead, trace = layer.forward(params.forward, x, context)
         with taps.scope("backward"):
-            behind, reverse_trace = layer.forward(params.backward, x[::-1], Context(keys[1], mask))
+            behind, reverse_trace = layer.forward(params.backward, x[::-1], reverse)
         return jnp.concatenate([ahead, behind[::-1]], axis=-1), BidirectionalTrace(trace, reverse_trace)
 
     def backward(params, trace: BidirectionalTrace, d_y):
@@ -104,6 +105,7 @@ def bidirectional(layer: Layer) -> Layer:
         trace=BidirectionalTrace,
         answer=_answer(layer),
         check=_check,
+        means=2 * layer.means,
     )
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import validate
+from fnnets.core import shares, validate
 from fnnets.core.construction import constructor
 from fnnets.core.types import Context, Layer
 
@@ -65,8 +65,8 @@ def dropout(rate: float, whole_batch: bool = False) -> Layer:
         if context.key is None:
             scale = jnp.asarray(keep, x.dtype)
         else:
-            drawn = (1, *x.shape[1:]) if whole_batch else x.shape
-            scale = jax.random.bernoulli(context.key, keep, drawn).astype(x.dtype)
+            key, drawn = (shares.common(context.key), (1, *x.shape[1:])) if whole_batch else (context.key, x.shape)
+            scale = jax.random.bernoulli(key, keep, drawn).astype(x.dtype)
         return scale * x, DropoutTrace(scale)
 
     def backward(params, trace: DropoutTrace, d_y: Float[Array, "*n"]):

@@ -34,7 +34,8 @@ from fnnets.data.splits import k_fold
 from fnnets.storage.progress import Progress
 from fnnets.training import builds
 from fnnets.training.fit import fit
-from fnnets.training.inputs import check_gradient, check_settings
+from fnnets.training.gradients import check_gradient
+from fnnets.training.inputs import check_settings
 from fnnets.training.metrics import History
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fnnets.core import calls, devices, sequences, validate
+from fnnets.core import calls, sequences, shares, validate
 from fnnets.core.types import Batch, Network
 from fnnets.training import extras
 from fnnets.training.distributed import sharding
@@ -119,7 +119,9 @@ def _apart(tree: PyTree, params: PyTree) -> PyTree:
 def updating(
     net: Network, optimizer: optax.GradientTransformation, gradient: Callable[..., PyTree]
 ) -> Callable[..., PyTree]:
-    """The function `((params, optimizer_state, memory), batch, key) -> the same after one minibatch`.
+    """The function `((params, optimizer_state, memory), batch, key, size) -> the same after one minibatch`.
+
+    The batch is a minibatch of `size` examples, or a device's share of it.
 
     Args:
         net: the network.
@@ -129,18 +131,23 @@ def updating(
     """
     transformation = optax.with_extra_args_support(optimizer)
 
-    def derive(params, memory, batch, key):
-        if net.sampler is None:
-            return gradient(params, batch, key=key), memory, batch
-        batch, memory = net.sampler.draw(params, memory, batch, jax.random.fold_in(key, SAMPLER))
-        return net.sampler.transform_gradient(memory, gradient(params, batch, key=key)), memory, batch
+    def whole(params, batch, *, key):
+        return shares.total(gradient(params, batch, key=key))
 
-    def update(moving, batch: Batch, key):
+    def derive(params, memory, batch, key, size):
+        own_key = sharding.key_of(net, key, size)
+        if net.sampler is None:
+            return whole(params, batch, key=own_key), memory, batch
+        sampling_key = sharding.key_of_chains(net, jax.random.fold_in(key, SAMPLER), params, size)
+        batch, memory = net.sampler.draw(params, memory, batch, sampling_key)
+        return net.sampler.transform_gradient(memory, whole(params, batch, key=own_key)), memory, batch
+
+    def update(moving, batch: Batch, key, size: int):
         params, optimizer_state, memory = moving
-        d_params, memory, batch = derive(params, memory, batch, key)
+        d_params, memory, batch = derive(params, memory, batch, key, size)
         extra: dict[str, PyTree] = {}
         if extras.are_read(transformation, optimizer_state, params):
-            extra = extras.of(net, gradient, params, batch, key, d_params)
+            extra = extras.of(net, whole, params, batch, sharding.key_of(net, key, size), d_params)
         updates, optimizer_state = transformation.update(d_params, optimizer_state, params, **extra)
         return optax.apply_updates(params, updates), optimizer_state, memory
 
@@ -167,19 +174,19 @@ def train_epoch(
     def run(state: TrainingState, train: Batch) -> TrainingState:
         n = sequences.count(net.layer.time, train)
         order_key, step_key = keys(state)
-        order = sharding.whole(shuffle(order_key, n))
+        order = shuffle(order_key, n)
         steps, rest = divmod(n, batch_size)
 
         def step(moving, position_and_indices):
             position, indices = position_and_indices
             batch = minibatch(net, train, indices)
-            return update(moving, batch, jax.random.fold_in(step_key, position)), None
+            return update(moving, batch, jax.random.fold_in(step_key, position), len(indices)), None
 
-        whole = sharding.whole(order[: steps * batch_size].reshape(steps, batch_size))
+        whole = order[: steps * batch_size].reshape(steps, batch_size)
         moving = state.params, state.optimizer_state, state.memory
         moving, _ = jax.lax.scan(step, moving, (jnp.arange(steps), whole))
         if rest:
-            moving, _ = step(moving, (steps, sharding.whole(order[n - rest :])))
+            moving, _ = step(moving, (steps, order[n - rest :]))
         params, optimizer_state, memory = moving
         return state._replace(params=params, optimizer_state=optimizer_state, epoch=state.epoch + 1, memory=memory)
 
@@ -194,7 +201,6 @@ def advance(
     classes: Mapping[str, bool],
     monitor: str,
     min_delta: float = 0.0,
-    settled: Callable[[TrainingState], TrainingState] = lambda state: state,
 ) -> Callable[..., tuple[TrainingState, EpochReport]]:
     """An epoch and its evaluation, `(state, train, monitored) -> (state, report)`, with the monitored data sets.
 
@@ -205,14 +211,13 @@ def advance(
         classes: for each name of a monitored data set, whether its targets are classes.
         monitor: "cost" or "accuracy", by which the best parameters on "validation" are kept.
         min_delta: δ ≥ 0; only a score that is better by more than δ takes the place of the best.
-        settled: a function that has each leaf of the traced state stay where it lies.
     """
     run = train_epoch(net, optimizer, gradient, batch_size)
     evaluate_monitored = evaluation(net, classes, monitor, min_delta)
 
     def advanced(state: TrainingState, train: Batch, monitored: dict[str, Batch]) -> tuple[TrainingState, EpochReport]:
         new, report = evaluate_monitored(run(state, train), monitored)
-        return settled(keep_if(report.finite, new, state)), report
+        return keep_if(report.finite, new, state), report
 
     return advanced
 
@@ -247,7 +252,7 @@ def all_finite(tree: PyTree) -> Bool[Array, ""]:
 
 
 def minibatch(net: Network, batch: Batch, indices) -> Batch:
-    """The examples at `indices`, cut over the devices, with n of the penalty: the data set's size.
+    """The examples at `indices`, or a device's share of them, with n of the penalty: the data set's size.
 
     >>> import jax.numpy as jnp, fnnets as fn
     >>> net = fn.feedforward([2, 3], objective=fn.objectives.softmax_log_likelihood)
@@ -256,8 +261,8 @@ def minibatch(net: Network, batch: Batch, indices) -> Batch:
     ([[4.0, 5.0]], [2], 3)
     """
     n = sequences.count(net.layer.time, batch) if batch.dataset_size is None else batch.dataset_size
-    part = sequences.take(net.layer.time, batch, indices)._replace(dataset_size=n)
-    return part if devices.parts() == 1 else sharding.cut(net, part)
+    take = sequences.take if shares.count() == 1 else sharding.share
+    return take(net.layer.time, batch, indices)._replace(dataset_size=n)
 
 
 def _better(state: TrainingState, metrics: Metrics, monitor: str, min_delta: float = 0.0) -> Best:

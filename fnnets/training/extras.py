@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from fnnets.core import shares
 from fnnets.core.calls import unchecked
 from fnnets.core.types import Batch, Network
 
@@ -56,7 +57,9 @@ def of(
     net: Network, gradient: Callable[..., PyTree], params: PyTree, batch: Batch, key: Array, d_params: PyTree
 ) -> dict[str, PyTree]:
     """The extra arguments for a minibatch at `params`, whose gradient is `d_params`."""
-    cost = unchecked(net.cost)
+
+    def cost(params, batch, *, key):
+        return shares.total(unchecked(net.cost)(params, batch, key=key))
 
     @jax.custom_vjp
     def value_fn(params):

@@ -32,9 +32,9 @@ from fnnets.training.checkpoint.manager import Checkpoint, CheckpointManager
 from fnnets.training.checkpoint.serialisation import CheckpointAheadError
 from fnnets.training.distributed import processes, sharding
 from fnnets.training.epoch import EpochReport, TrainingState
+from fnnets.training.gradients import check_gradient
 from fnnets.training.inputs import (
     Data,
-    check_gradient,
     check_selection,
     check_settings,
     check_train,
@@ -101,7 +101,6 @@ def fit(
     checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
     mesh: Mesh | None = None,
     devices: str | None = None,
-    wide: int | None = None,
 ) -> Result:
     """Train a network on examples, the same for the same key, bit for bit on one machine.
 
@@ -137,7 +136,6 @@ def fit(
             an earlier call with the same arguments stopped. This one goes on from there.
         mesh: devices that share each minibatch, an axis "data" of them; None is one device.
         devices: "all" makes a mesh of all devices, of all processes.
-        wide: on a mesh with an axis "model" too, the rows from which a weight matrix is cut over it.
 
     Raises:
         TypeError, ValueError: an argument of the wrong kind, shape or range; NaN in the data; processes that disagree.
@@ -157,7 +155,7 @@ def fit(
     check_settings(net, optimizer, epochs, batch_size, patience, monitor, min_delta)
     check_gradient(gradient)
     check_train(train, epochs)
-    settings, placed = checkpoints.settings(checkpoint), sharding.placement(mesh, devices, wide)
+    settings, placed = checkpoints.settings(checkpoint), sharding.placement(mesh, devices)
     train, monitored, size = prepare_either(net, train, validation, batch_size, evaluate_training)
     check_selection(monitored, patience, monitor)
     has_start = state is not None or params is not None
@@ -167,11 +165,11 @@ def fit(
     if jax.process_count() > 1:
         processes.agree(identity())
     if placed is not None:
-        state = sharding.place(state, sharding.of_state(placed, optimizer, state))
+        state = sharding.place(placed, state, sharding.of_state(placed, state))
     run = _run(config, train, monitored) if in_memory(train) else program.streaming(config, train, monitored)
     end = int(state.epoch) + epochs
     over = functools.partial(_over, end=end, epochs=epochs, patience=patience, min_delta=config.min_delta)
-    with _managed(settings, identity, state) as manager, sharding.within(placed):
+    with _managed(settings, identity, state) as manager:
         state, reports, stopped = _loop(run, state, manager, over, end, progress)
     return Result(state.best.params if patience is not None else state.params, history(reports), state, stopped)
 

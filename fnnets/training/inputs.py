@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeGuard
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from fnnets.core import arrays, batches, sequences, validate
-from fnnets.core.calls import unchecked
 from fnnets.core.types import Batch, Network
 from fnnets.data import sources
 from fnnets.data.sources import Source
+from fnnets.training import gradients
 
 if TYPE_CHECKING:
-    from jaxtyping import PyTree
+    pass
 
 Data = Batch | Source | Iterable[object] | Callable[[int], Iterable[object]]
 HEAD = 1000  # examples of a source that are looked at before it is read
@@ -51,7 +49,7 @@ def check_train(train: Data, epochs: int) -> None:
     if in_memory(train) or isinstance(train, Source):
         return
     if callable(train):
-        _check_arguments(train, (0,), {}, "fit: train", "(epoch) -> iterable of batches")
+        gradients.check_arguments(train, (0,), {}, "fit: train", "(epoch) -> iterable of batches")
         return
     is_pair = isinstance(train, tuple | list) and len(train) == 2 and all(hasattr(part, "dtype") for part in train)
     if is_pair or isinstance(train, str | bytes | dict) or hasattr(train, "dtype") or not hasattr(train, "__iter__"):
@@ -167,53 +165,9 @@ def class_flags(net: Network, monitored: Mapping[str, Batch | Source]) -> tuple[
     return tuple((name, are_classes(part.targets, part.mask)) for name, part in shown.items())
 
 
-def derive(net: Network, gradient):
-    """The function that derives: by hand, by `jax.grad`, or the user's own."""
-    if callable(gradient):
-        return _as_params(gradient, "fit: gradient")
-    if gradient == "explicit":
-        return _as_params(unchecked(net.gradient), "fit: net.gradient")
-    return jax.grad(unchecked(net.cost))
-
-
-def check_gradient(gradient: object) -> None:
-    """Raise unless `gradient` is one of the two words, or a function of parameters, batch and key."""
-    if not callable(gradient):
-        remedy = "give a function (params, batch, *, key) -> d_params, or one of the two words"
-        validate.choice(gradient, ("explicit", "automatic"), "fit: gradient", remedy)
-        return
-    _check_arguments(gradient, (None, None), {"key": None}, "fit: gradient", "(params, batch, *, key) -> d_params")
-
-
-def _check_arguments(function: Callable[..., object], args: tuple, named: dict, name: str, expected: str) -> None:
-    """Raise a TypeError unless the function can be called with such arguments; one without a signature passes."""
-    try:
-        signature = inspect.signature(function)
-    except ValueError:
-        return
-    try:
-        signature.bind(*args, **named)
-    except TypeError as error:
-        raise TypeError(
-            f"{name} is a function of other arguments ({error}), expected {expected}; write it so"
-        ) from None
-
-
-def _as_params(gradient: Callable[..., PyTree], name: str) -> Callable[..., PyTree]:
-    """A gradient of one's own, refused while it is traced unless it is like the parameters."""
-
-    def checked(params, batch, *, key=None):
-        d_params = gradient(params, batch, key=key)
-        remedy = "give a derivative for each number of each parameter, summed over the examples"
-        validate.like(d_params, params, f"{name}(…)", remedy)
-        return d_params
-
-    return checked
-
-
 def _head(net: Network, source: Source) -> Batch:
     """The first examples of a source, as the network takes them."""
-    head = sources.head(source, sequences.axes_of_fields(net.layer.time), HEAD)
+    head = sources.head(source, sequences.axes_of_fields(net.layer.time, source.weights), HEAD)
     if source.transform is None:
         return batches.checked(net, head, "fit: train")
     changed = source.transform(head)
@@ -238,7 +192,7 @@ def _check_min_delta(min_delta, patience, monitor) -> None:
 def _check_source(net: Network, source: Source, batch_size: int) -> int:
     """N of a source, whose first examples are as the network takes them."""
     examples = sequences.count(net.layer.time, source)
-    axes = sequences.axes_of_fields(net.layer.time)
+    axes = sequences.axes_of_fields(net.layer.time, source.weights)
     for name, axis in zip(sources.FIELDS, axes, strict=True):
         array = getattr(source, name)
         if array is not None and (array.ndim <= axis or array.shape[axis] != examples):
@@ -267,6 +221,11 @@ def _checked(net, batch, name) -> Batch:
         )
     targets = batch.targets
     batch = batches.checked(net, batch, name)
+    if batch.total_weight is not None:
+        raise ValueError(
+            f"{name}.total_weight is given, expected None: fit shares its minibatches itself; leave total_weight=None"
+        )
     return batch._replace(
-        inputs=jnp.asarray(batch.inputs), targets=None if targets is None else jnp.asarray(batch.targets)
-    )
+        inputs=jnp.asarray(batch.inputs), targets=None if targets is None else jnp.asarray(batch.targets),
+        weights=None if batch.weights is None else jnp.asarray(batch.weights),
+    )  # fmt: skip

@@ -35,7 +35,8 @@ from fnnets.training import builds, members
 from fnnets.training.builds import Build
 from fnnets.training.distributed import sharding
 from fnnets.training.epoch import EpochReport, TrainingState, advance, start
-from fnnets.training.inputs import check_selection, class_flags, derive, prepare
+from fnnets.training.gradients import derive
+from fnnets.training.inputs import check_selection, class_flags, prepare
 from fnnets.training.interrupt import interruptible
 from fnnets.training.metrics import History, history
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fnnets.core import validate
 from fnnets.core.types import Network
-from fnnets.training import builds, inputs
+from fnnets.training import builds, gradients, inputs
 from fnnets.training.builds import Build
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _column(values, members: int, name: str) -> np.ndarray:
 def check_settings(batch_size, gradient, evaluate_training, progress) -> None:
     """Raise unless the settings that do not depend on the network are of their kinds."""
     validate.count(batch_size, "fit_many: batch_size", "give the number of examples in a minibatch")
-    inputs.check_gradient(gradient)
+    gradients.check_gradient(gradient)
     validate.flag(evaluate_training, "fit_many: evaluate_training", "True costs a forward pass through the data")
     validate.choice(progress, (True, False, "auto"), "fit_many: progress")
 

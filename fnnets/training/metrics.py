@@ -3,6 +3,7 @@
     cost      C = 1/N Σ c(z, y) + λ/2n Σ w²
     accuracy  1/N Σ [argmax a = argmax y];  for a single output, 1/N Σ [(a > ½) = (y > ½)]
     where there is an answer at every step, each sequence counts with the mean over its own real steps, in both
+    with weights, C = Σ w c / Σ w + λ/2n Σ w², and the accuracy is Σ w [right] / Σ w
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -22,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import batches, calls, sequences, validate
+from fnnets.core import batches, calls, sequences, shares, validate
 from fnnets.core.calls import unchecked
 from fnnets.core.types import Batch, Network
 from fnnets.training.distributed import sharding
@@ -120,7 +121,12 @@ def _evaluated(net: Network, classes: bool, chunk: int, params, batch: Batch) ->
         parts.append(whole.sum(axis=0))
     if rest or not chunks:
         parts.append(sums(net, params, _part(net, batch, examples - rest, rest), classes))
-    cost, accuracy = sum(parts) / examples
+    return of_sums(shares.total(sum(parts)), classes)
+
+
+def of_sums(total: Float[Array, " 3"], classes: bool) -> Metrics:
+    """The metrics by the sums over all examples."""
+    cost, accuracy = total[:2] / shares.positive(total[2])
     return Metrics(cost, jnp.where(jnp.isnan(cost), cost, accuracy) if classes else None)
 
 
@@ -130,26 +136,34 @@ def _chunk(time: str, batch: Batch) -> int:
 
 
 def sums(net: Network, params, part: Batch, classes: bool):
-    """The number of examples times their cost, and the number of those that are right, or the sum of their shares.
+    """W C, W times the fraction that is right, and W: the number of examples, or the sum of their weights.
+
+    Of a share the three add up over all shares.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
     >>> net = fn.feedforward([2, 2], objective=fn.objectives.softmax_log_likelihood)
     >>> params = jax.tree.map(jnp.zeros_like, net.init(jax.random.key(0)))
     >>> batch = fn.Batch(jnp.ones((4, 2)), jnp.array([0, 0, 0, 1]))
     >>> [round(float(value), 4) for value in sums(net, params, batch, True)]                   # 4 log 2 nats, 3 right
-    [2.7726, 3.0]
+    [2.7726, 3.0, 4.0]
     """
-    size, cost = sequences.count(net.layer.time, part), unchecked(net.cost)(params, part)
+    cost = unchecked(net.cost)(params, part)
     dtype = cost.dtype if jnp.finfo(cost.dtype).bits >= 32 else jnp.float32  # sums of many need more than 16 bits
+    own = jnp.asarray(sequences.weight(net.layer.time, part), dtype)
+    whole = own if part.total_weight is None else jnp.asarray(part.total_weight, dtype)
     right = jnp.asarray(0, dtype)
     if classes:
         found = _right(unchecked(net.predict)(params, part.inputs, part.mask), part.targets).astype(dtype)
-        right = size * sequences.mean(found, part.mask if net.layer.time == "sequence to sequence" else None)
-    return jnp.stack([size * cost.astype(dtype), right])
+        mask = part.mask if net.layer.time == "sequence to sequence" else None
+        right = whole * sequences.mean(found, mask, part.weights, part.total_weight)
+    return jnp.stack([whole * cost.astype(dtype), right, own])
 
 
 def _part(net, batch, start, size):
-    part = sharding.cut(net, sequences.span(net.layer.time, batch, start, size))
+    if shares.count() == 1:
+        part = sequences.span(net.layer.time, batch, start, size)
+    else:
+        part = sharding.share(net.layer.time, batch, start + jnp.arange(size))
     return part._replace(dataset_size=_size(net, batch))
 
 

@@ -32,7 +32,8 @@ from fnnets.core.types import Batch, Network
 from fnnets.layers.free_energy import BoltzmannParams
 from fnnets.storage.progress import Progress
 from fnnets.training.fit import Result, fit
-from fnnets.training.inputs import check_gradient, check_settings, prepare
+from fnnets.training.gradients import check_gradient
+from fnnets.training.inputs import check_settings, prepare
 from fnnets.training.metrics import History
 
 if TYPE_CHECKING:

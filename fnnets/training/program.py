@@ -16,19 +16,23 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 import optax
+from jax.sharding import PartitionSpec
 
 from fnnets.core.types import Batch, Network
 from fnnets.data.sources import Source
 from fnnets.training.checkpoint import fingerprint
 from fnnets.training.distributed import sharding
 from fnnets.training.epoch import EpochReport, TrainingState, advance
-from fnnets.training.inputs import Data, class_flags, derive
+from fnnets.training.gradients import derive
+from fnnets.training.inputs import Data, class_flags
 from fnnets.training.streaming import loader, streaming_epoch
 
 if TYPE_CHECKING:
+    from jax.sharding import Mesh
     from jax.stages import Wrapped
     from jaxtyping import PyTree
 
+WHOLE = PartitionSpec()  # an array that lies whole on every device
 Classes = tuple[tuple[str, bool], ...]  # of each monitored data set whether its targets are classes
 Pause = Callable[[TrainingState], str | None]
 Run = Callable[[TrainingState, Pause], tuple[TrainingState, EpochReport | None, str | None]]
@@ -42,7 +46,7 @@ class Config(NamedTuple):
     gradient: str | Callable[..., PyTree]
     batch_size: int
     monitor: str
-    placed: sharding.Placement | None
+    placed: Mesh | None
     min_delta: float = 0.0
 
 
@@ -95,27 +99,18 @@ def _examine(net: Network, train: Data) -> Callable[[np.ndarray | None], None]:
 @functools.lru_cache(maxsize=32)
 def compiled_epoch(config: Config, classes: Classes) -> Wrapped:
     """The epoch on examples in memory, compiled: `(state, train, monitored) -> (state, report)`; it donates state."""
-    net, optimizer, gradient, batch_size, monitor, _, min_delta = config
-    derived, settled = derive(net, gradient), _settled(config)
-    step = advance(net, optimizer, derived, batch_size, dict(classes), monitor, min_delta, settled)
-    return jax.jit(step, donate_argnums=0)
+    net, optimizer, gradient, batch_size, monitor, mesh, min_delta = config
+    step = advance(net, optimizer, derive(net, gradient), batch_size, dict(classes), monitor, min_delta)
+
+    def on_devices(state, train, monitored):
+        specs = sharding.of_state(mesh, state)
+        return sharding.over(mesh, step, specs, WHOLE, WHOLE, out=(specs, WHOLE))(state, train, monitored)
+
+    return jax.jit(on_devices, donate_argnums=0)
 
 
 @functools.lru_cache(maxsize=32)
 def compiled_chunks(config: Config, classes: Classes) -> streaming_epoch.Programs:
     """The programs of an epoch on examples that stream."""
-    net, optimizer, gradient, _, monitor, _, min_delta = config
-    derived, settled = derive(net, gradient), _settled(config)
-    return streaming_epoch.programs(net, optimizer, derived, dict(classes), monitor, min_delta, settled)
-
-
-def _settled(config: Config):
-    """The function that has each leaf of a traced state stay where it lies."""
-    placed = config.placed
-    if placed is None:
-        return lambda state: state
-
-    def settled(state):
-        return jax.lax.with_sharding_constraint(state, sharding.of_state(placed, config.optimizer, state))
-
-    return settled
+    net, optimizer, gradient, _, monitor, mesh, min_delta = config
+    return streaming_epoch.programs(net, optimizer, derive(net, gradient), dict(classes), monitor, min_delta, mesh)

@@ -24,7 +24,8 @@ from fnnets.training.builds import Build
 from fnnets.training.candidates import Candidate
 from fnnets.training.epoch import start
 from fnnets.training.fit import fit
-from fnnets.training.inputs import check_gradient, check_selection, prepare
+from fnnets.training.gradients import check_gradient
+from fnnets.training.inputs import check_selection, prepare
 from fnnets.training.many import fit_many
 from fnnets.training.metrics import Metrics, evaluate
 

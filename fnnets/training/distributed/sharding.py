@@ -1,63 +1,59 @@
-"""Sharding of training over a mesh of several devices.
+"""Training on several devices, each with a share of every minibatch.
 
-    minibatch        cut over the axis "data": device d derives from its share of the examples
-    parameters       whole on every device; with `wide`, weight matrices of that many rows are cut over "model"
-    optimiser        what it keeps of a parameter lies as the parameter does
-    chains           (…, M, p) of an RBM are cut over "data" where it divides M
+    minibatch        each device derives from its share; equal shares, of which the last are filled up with weight 0
+    gradients        one sum over the devices, then each makes the same step
+    parameters       whole on every device, and so is what the optimiser keeps
+    chains           (…, M, p) of an RBM are cut over the devices where their number divides M
 
-The backward pass does not depend on it: ∂C/∂w = Σ_n … over the examples becomes a sum over each device's own and one
-all-reduce. The numbers are those of one device to rounding, samples and dropout included, as random bits are numbered
-by their place in the whole array.
+The epoch of one device runs on each, in `jax.shard_map` over the axis "data" (`fnnets.core.shares`). The numbers are
+those of one device to rounding, samples and dropout included, as random bits are numbered by their place in the whole
+minibatch; to count the places costs nothing that can be measured, but for keys of other kinds than JAX's default, with
+which each device draws for all and keeps its rows.
 
 | symbol | name in code | shape |
 |---|---|---|
-| devices | `placement.mesh` | (data,) or (data, model) |
-| weights W of a wide layer | leaves for which `is_wide` | (rows / model, …) a device |
+| devices | `mesh` | (data,) |
+| examples of a minibatch, of a share | `size`, ⌈size / devices⌉ | () |
 """
 
 from __future__ import annotations
 
-import contextlib
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from fnnets.core import devices, penalty, sequences, validate
-from fnnets.core.devices import DATA, MODEL
+from fnnets.core import sequences, shares, validate
+from fnnets.core.shares import DATA
 from fnnets.core.types import Batch, Network
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
 
 
-class Placement(NamedTuple):
-    """A mesh, and from how many rows on a weight matrix is cut over its axis "model"; None for never."""
-
-    mesh: Mesh
-    wide: int | None
-
-
-def placement(mesh: Mesh | None, all_devices: str | None, wide: int | None) -> Placement | None:
-    """The placement by the arguments of `fit`, validated; None is one device.
+def placement(mesh: Mesh | None, all_devices: str | None) -> Mesh | None:
+    """The mesh by the arguments of `fit`, validated; None is one device.
 
     Raises:
-        TypeError, ValueError: no mesh, or one without the axis "data"; a third axis; `wide` without an axis "model" or
-            the reverse; several processes without a mesh of all their devices.
+        TypeError, ValueError: no mesh, or one with other axes than "data"; several processes without a mesh of all
+            their devices.
 
-    >>> placement(None, "all", None).mesh.axis_names
+    >>> placement(None, "all").axis_names
     ('data',)
     """
     mesh = given_mesh("fit", mesh, all_devices, DATA)
     if mesh is None:
-        _check_alone(wide)
+        if jax.process_count() > 1:
+            raise ValueError(
+                f"fit: {jax.process_count()} processes run together, expected them to share the work; give "
+                "devices='all'"
+            )
         return None
-    _check_axes(mesh, wide)
-    return Placement(mesh, wide)
+    _check_mesh(mesh)
+    return mesh
 
 
 def given_mesh(user: str, mesh: Mesh | None, all_devices: str | None, axis: str) -> Mesh | None:
@@ -78,108 +74,117 @@ def given_mesh(user: str, mesh: Mesh | None, all_devices: str | None, axis: str)
     if mesh is None:
         return None
     validate.is_instance(mesh, Mesh, f"{user}: mesh", f'make one with jax.make_mesh((4,), ("{axis}",))')
-    automatic = (AxisType.Auto,) * len(mesh.axis_names)  # the compiler places what lies between
+    automatic = (AxisType.Auto,) * len(mesh.axis_names)
     return Mesh(mesh.devices, mesh.axis_names, axis_types=automatic)
 
 
-def within(placed: Placement | None) -> AbstractContextManager[object]:
-    """The context in which functions are traced for the mesh."""
-    if placed is None:
-        return contextlib.nullcontext()
-    return jax.set_mesh(placed.mesh)
+def over(mesh: Mesh | None, function: Callable[..., PyTree], *specs: PyTree, out: PyTree) -> Callable[..., PyTree]:
+    """`function` on each device, of its parts of the arguments; without a mesh, as it is.
 
-
-def cut(net: Network, batch: Batch) -> Batch:
-    """The minibatch with its examples cut over the devices; within no mesh, as it is.
-
-    >>> import jax.numpy as jnp, fnnets as fn
-    >>> net = fn.feedforward([2, 3], objective=fn.objectives.softmax_log_likelihood)
-    >>> cut(net, fn.Batch(jnp.ones((4, 2)), jnp.arange(4) % 3)).inputs.shape
-    (4, 2)
+    Args:
+        mesh: the devices.
+        function: what each of them runs.
+        specs: where the leaves of each argument lie, by its leaves or for all of them.
+        out: where those of the result lie.
     """
-    if devices.parts() == 1:
-        return batch
-    where = sequences.axes(net.layer.time)
-
-    def over(array, axis):
-        spec = PartitionSpec(*[None] * axis, DATA)
-        return None if array is None else jax.lax.with_sharding_constraint(array, spec)
-
-    return batch._replace(
-        inputs=over(batch.inputs, where.inputs),
-        targets=over(batch.targets, where.targets),
-        mask=over(batch.mask, where.inputs),
-    )
+    if mesh is None:
+        return function
+    # Leaves that are whole are equal on all devices, as each makes the same steps; JAX need not follow that.
+    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=out, check_vma=False)
 
 
-def whole(array: Array) -> Array:
-    """The array on every device; within no mesh, as it is. Orders are small, and cutting them would be messages."""
-    return array if devices.parts() == 1 else jax.lax.with_sharding_constraint(array, PartitionSpec())
+def share(time, batch: Batch, indices: Array) -> Batch:
+    """The examples at this device's part of `indices`, (size,) of a minibatch that all devices know, with W.
 
-
-def of_state(placed: Placement, optimizer: optax.GradientTransformation, state: PyTree) -> PyTree:
-    """Shardings of the leaves of a training state, in a pytree like it.
-
-    Raises:
-        ValueError: the axis "model" does not divide the rows of a wide weight matrix.
+    >>> import jax.numpy as jnp
+    >>> share("pointwise", Batch(jnp.arange(6.0)[:, None]), jnp.array([3, 1])).inputs.ravel().tolist()
+    [3.0, 1.0]
     """
-
-    def at(*spec):
-        return NamedSharding(placed.mesh, PartitionSpec(*spec))
-
-    def parameter(path, leaf):
-        return at(MODEL) if is_wide(placed, path, leaf) else at()
-
-    def chain(leaf):
-        rows = leaf.shape[-2] if leaf.ndim > 1 else 1
-        return at(*[None] * (leaf.ndim - 2), DATA) if leaf.ndim > 1 and rows % placed.mesh.shape[DATA] == 0 else at()
-
-    params = jax.tree_util.tree_map_with_path(parameter, state.params)
-    kept = optax.tree_utils.tree_map_params(
-        optimizer, lambda leaf, where: where, state.optimizer_state, params, transform_non_params=lambda leaf: at()
-    )
-    everywhere = jax.tree.map(lambda leaf: at(), state)
-    best = everywhere.best._replace(params=params)
-    return everywhere._replace(params=params, optimizer_state=kept, best=best, memory=jax.tree.map(chain, state.memory))
+    size, (rows, start) = len(indices), part(len(indices))
+    filled = jnp.pad(indices, (0, rows * shares.count() - size))
+    own = real(sequences.take(time, batch, jax.lax.dynamic_slice_in_dim(filled, start, rows)), size)
+    if batch.weights is None:
+        return own._replace(total_weight=size)
+    of_all = sequences.take(time, batch._replace(inputs=_outline(batch.inputs, time), targets=None), indices)
+    return own._replace(total_weight=sequences.weight(time, of_all))
 
 
-def is_wide(placed: Placement, path: tuple[object, ...], leaf: Array) -> bool:
-    """Whether a parameter is cut over "model": a weight matrix of at least `wide` rows.
+def real(own: Batch, size: int) -> Batch:
+    """A share of a minibatch of `size` examples, of which those that fill up the last shares have the weight 0."""
+    is_real = are_real(size)
+    if is_real is None:
+        return own
+    if own.weights is None:
+        return own._replace(weights=is_real.astype(jnp.result_type(float)))
+    return own._replace(weights=jnp.where(is_real, own.weights, 0))
 
-    Raises:
-        ValueError: the axis does not divide them.
+
+def are_real(size: int) -> Array | None:
+    """For each example of a share whether it is one of the minibatch; None where all are."""
+    rows, start = part(size)
+    return None if rows * shares.count() == size else start + jnp.arange(rows, dtype=jnp.int32) < size
+
+
+def part(size: int) -> tuple[int, Array | int]:
+    """The rows of a share of `size` examples, and the first of them.
+
+    >>> part(10)
+    (10, 0)
     """
-    if placed.wide is None or not penalty.is_weight(path) or leaf.ndim != 2 or leaf.shape[0] < placed.wide:
-        return False
-    size = placed.mesh.shape[MODEL]
-    if leaf.shape[0] % size:
-        raise ValueError(
-            f"fit: wide is {placed.wide}, but the {leaf.shape[0]} rows of params{jax.tree_util.keystr(path)} are not "
-            f"divided by the {size} devices of the axis 'model'; choose a width that {size} divides, or a larger wide"
-        )
-    return True
+    rows = -(-size // shares.count())
+    return rows, rows * shares.index()
 
 
-def place(state: PyTree, shardings: PyTree) -> PyTree:
+def key_of(net: Network, key: Array, size: int) -> Array:
+    """The key for what a share of `size` examples draws: the numbers that one device would draw for all."""
+    rows, start = part(size)
+    return key if shares.count() == 1 else shares.key_of(key, start, rows, size, sequences.axes(net.layer.time).inputs)
+
+
+def key_of_chains(net: Network, key: Array, params: PyTree, size: int) -> Array:
+    """The key for a sampler: along its chains where they are cut, plain where they are whole, else along the data."""
+    if shares.count() == 1:
+        return key
+    chains = [leaf for leaf in jax.tree.leaves(jax.eval_shape(net.sampler.start, params, key)) if leaf.ndim > 1]
+    if not chains:
+        return key_of(net, key, size)
+    is_cut = _chains(shares.count(), chains[0]) != PartitionSpec()
+    return key_of(net, key, chains[0].shape[-2]) if is_cut else key
+
+
+def of_state(mesh: Mesh | None, state: PyTree) -> PyTree:
+    """Where the leaves of a training state lie, in a pytree like it: all of them whole, but for the chains."""
+    if mesh is None:
+        return None
+    everywhere = jax.tree.map(lambda leaf: PartitionSpec(), state)
+    return everywhere._replace(memory=jax.tree.map(lambda leaf: _chains(mesh.shape[DATA], leaf), state.memory))
+
+
+def _chains(count: int, leaf: PyTree) -> PartitionSpec:
+    """(…, M, p) cut along M where it can be."""
+    has_rows = leaf.ndim > 1 and leaf.shape[-2] % count == 0
+    return PartitionSpec(*[None] * (leaf.ndim - 2), DATA) if has_rows else PartitionSpec()
+
+
+def place(mesh: Mesh, state: PyTree, specs: PyTree) -> PyTree:
     """The state on its devices; in several processes each gives the same state and keeps its own part."""
 
-    def one(leaf, where):
+    def one(leaf, spec):
         if not hasattr(leaf, "dtype"):  # a number, such as the size of a data set
             return leaf
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            data = one(jax.random.key_data(leaf), where)
+            data = one(jax.random.key_data(leaf), spec)
             return jax.jit(jax.random.wrap_key_data, static_argnames="impl")(data, impl=jax.random.key_impl(leaf))
         host = np.asarray(leaf)  # copied for each device, as training takes over the buffers
+        where = NamedSharding(mesh, spec)
         return jax.make_array_from_callback(host.shape, where, lambda index: np.array(host[index]))
 
-    return jax.tree.map(one, state, shardings)
+    return jax.tree.map(one, state, specs)
 
 
-def everywhere(placed: Placement | None, tree: PyTree) -> PyTree:
+def everywhere(mesh: Mesh | None, tree: PyTree) -> PyTree:
     """Arrays whole on every device of the mesh."""
-    if placed is None:
-        return tree
-    return place(tree, jax.tree.map(lambda leaf: NamedSharding(placed.mesh, PartitionSpec()), tree))
+    return tree if mesh is None else place(mesh, tree, jax.tree.map(lambda leaf: PartitionSpec(), tree))
 
 
 def local(key: Array) -> Array:
@@ -189,29 +194,19 @@ def local(key: Array) -> Array:
     return jax.random.wrap_key_data(data, impl=jax.random.key_impl(key)) if typed else data
 
 
-def _check_alone(wide) -> None:
-    if wide is not None:
-        raise ValueError(f"fit: wide is {wide} without a mesh, expected one with an axis 'model'; give mesh=…")
-    if jax.process_count() > 1:
-        raise ValueError(
-            f"fit: {jax.process_count()} processes run together, expected them to share the work; give devices='all'"
-        )
+def _outline(inputs: Array, time) -> Array:
+    """Inputs without numbers, of as many examples, so that weights alone are gathered."""
+    n = inputs.shape[sequences.axes(time).inputs]
+    return jnp.zeros((n, 0) if time == "pointwise" else (inputs.shape[0], n, 0), inputs.dtype)
 
 
-def _check_axes(mesh, wide) -> None:
+def _check_mesh(mesh: Mesh) -> None:
     names = tuple(mesh.axis_names)
-    if DATA not in names or not set(names) <= {DATA, MODEL}:
+    if names != (DATA,):
         raise ValueError(
-            f"fit: mesh has the axes {names}, expected 'data' and, for wide layers, 'model'; "
-            'make one with jax.make_mesh((4,), ("data",))'
+            f"fit: mesh has the axes {names}, expected 'data' alone, over which the examples are shared; make one "
+            'with jax.make_mesh((4,), ("data",))'
         )
-    if (MODEL in names) != (wide is not None):
-        raise ValueError(
-            f"fit: mesh has the axes {names} and wide is {wide}, expected an axis 'model' and wide together; "
-            "wide=1024 cuts weight matrices of 1024 rows and more"
-        )
-    if wide is not None:
-        validate.count(wide, "fit: wide", "give the rows from which a weight matrix is cut")
     if jax.process_count() > 1 and mesh.devices.size != jax.device_count():
         raise ValueError(
             f"fit: mesh holds {mesh.devices.size} of the {jax.device_count()} devices of all processes, expected all; "

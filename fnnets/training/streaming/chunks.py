@@ -1,6 +1,7 @@
 """Chunks of a stream: minibatches of one shape, on the device or cut over several.
 
-A minibatch that the devices do not divide is filled up with zeros, which are cut off again on the devices.
+A minibatch that the devices do not divide is filled up, with a share's own last example, or with zeros where it has
+none; what fills it up has no weight there.
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -17,8 +18,9 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from fnnets.core.devices import DATA
-from fnnets.core.types import Batch
+from fnnets.core import sequences
+from fnnets.core.shares import DATA
+from fnnets.core.types import Batch, Time
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -44,21 +46,29 @@ class Chunk(NamedTuple):
     rows: np.ndarray | None = None
 
 
-def placed(read: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, axis: int, placement) -> Array:
+def placed(read: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, axis: int, mesh) -> Array:
     """The arrays of `read` at `rows`, (K, …, B, …) on the device, or with B filled up and cut over the devices."""
-    if placement is None:
+    if mesh is None:
         return jax.device_put(read(rows))
-    parts = placement.mesh.shape[DATA]
+    parts = mesh.shape[DATA]
     example = read(rows[:1, :0])  # its shape and dtype
-    shape = (len(rows), *example.shape[1 : 1 + axis], -(-rows.shape[1] // parts) * parts, *example.shape[2 + axis :])
+    size = -(-rows.shape[1] // parts) * parts
+    shape = (len(rows), *example.shape[1 : 1 + axis], size, *example.shape[2 + axis :])
 
     def one(index):
-        begin, end, _ = index[1 + axis].indices(shape[1 + axis])
+        begin, end, _ = index[1 + axis].indices(size)
         there = read(rows[:, begin:end])
-        filled = np.zeros((*shape[: 1 + axis], end - begin, *shape[2 + axis :]), example.dtype)
-        if there.size:
-            filled[(slice(None),) * (1 + axis) + (slice(there.shape[1 + axis]),)] = there
-        return filled
+        missing = [(0, 0)] * there.ndim
+        missing[1 + axis] = (0, end - begin - there.shape[1 + axis])
+        return np.pad(there, missing, mode="edge" if there.size else "constant")
 
-    spec = PartitionSpec(*[None] * (1 + axis), DATA)
-    return jax.make_array_from_callback(shape, NamedSharding(placement.mesh, spec), one)
+    return jax.make_array_from_callback(shape, NamedSharding(mesh, _cut(axis)), one)
+
+
+def specs(time: Time, batch: Batch) -> Batch:
+    """Where the fields of minibatches (K, …) lie on the devices of a mesh: cut along their examples."""
+    return Batch(*map(_cut, sequences.axes_of_fields(time, batch.weights[0] if batch.weights is not None else None)))
+
+
+def _cut(axis: int) -> PartitionSpec:
+    return PartitionSpec(*[None] * (1 + axis), DATA)

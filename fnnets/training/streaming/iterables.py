@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from fnnets.core import batches, sequences
-from fnnets.core.devices import DATA
+from fnnets.core.shares import DATA
 from fnnets.core.types import Batch, Network
 from fnnets.data.sources import FIELDS
 from fnnets.storage.errors import DataError
@@ -106,7 +106,7 @@ def _stacked(net, held: list[Batch], position, placed) -> chunks.Chunk:
     _agree(_kind(first), len(held))
     size *= jax.process_count()
     fields: dict[str, PyTree] = {}
-    for name, axis in zip(FIELDS, sequences.axes_of_fields(net.layer.time), strict=True):
+    for name, axis in zip(FIELDS, sequences.axes_of_fields(net.layer.time, first.weights), strict=True):
         if getattr(first, name) is not None:
             fields[name] = _together(np.stack([getattr(batch, name) for batch in held]), axis, placed)
     return chunks.Chunk(Batch(**fields), size, first.dataset_size, position)
@@ -123,22 +123,22 @@ def _together(stacked: np.ndarray, axis: int, placed) -> Array:
         rows = np.arange(stacked.shape[1 + axis])[None].repeat(len(stacked), 0)
         index = (slice(None),) * (1 + axis)
         return chunks.placed(lambda part: stacked[(slice(len(part)), *index[1:], part[0])], rows, axis, placed)
-    local = placed.mesh.local_mesh.shape[DATA]
+    local = placed.local_mesh.shape[DATA]
     if stacked.shape[1 + axis] % local:
         raise ValueError(
             f"fit: train gives batches of {stacked.shape[1 + axis]} examples, expected a multiple of the {local} "
             "devices of this process; choose another batch size"
         )
     spec = PartitionSpec(*[None] * (1 + axis), DATA)
-    return jax.make_array_from_process_local_data(NamedSharding(placed.mesh, spec), stacked)
+    return jax.make_array_from_process_local_data(NamedSharding(placed, spec), stacked)
 
 
 def _kind(batch: Batch) -> tuple[object, ...]:
     """The common properties of the batches of one chunk: shapes and dtypes, and n of the penalty."""
-    arrays = (batch.inputs, batch.targets, batch.mask)
+    arrays = (getattr(batch, name) for name in FIELDS)
     return *(None if array is None else (array.shape, str(array.dtype)) for array in arrays), batch.dataset_size
 
 
 def _bytes(held: list[Batch]) -> int:
-    arrays = (held[0].inputs, held[0].targets, held[0].mask)
+    arrays = (getattr(held[0], name) for name in FIELDS)
     return len(held) * sum(array.nbytes for array in arrays if array is not None)

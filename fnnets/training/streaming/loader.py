@@ -23,19 +23,19 @@ from fnnets.core import sequences
 from fnnets.core.types import Batch, Network
 from fnnets.data import sources
 from fnnets.data.sources import FIELDS, Source, read_rows
-from fnnets.training.distributed.sharding import Placement
 from fnnets.training.inputs import Data
 from fnnets.training.shuffle import orders
 from fnnets.training.streaming import chunks, iterables
 
 T = TypeVar("T")
 if TYPE_CHECKING:
+    from jax.sharding import Mesh
     from jaxtyping import PyTree
 
 Loader = Callable[[jax.Array, int, int], Generator[chunks.Chunk, None, None]]  # (key of the order, epoch, position)
 
 
-def of(net: Network, train: Data, batch_size: int, placed: Placement | None) -> Loader:
+def of(net: Network, train: Data, batch_size: int, placed: Mesh | None) -> Loader:
     """The chunks of an epoch from a position on, `(order_key, epoch, position) -> chunks`, read ahead by one."""
     if isinstance(train, Source):
         return lambda key, epoch, position: _by_side(_of_source(net, train, batch_size, placed, key, position))
@@ -44,7 +44,7 @@ def of(net: Network, train: Data, batch_size: int, placed: Placement | None) -> 
     return lambda key, epoch, position: ahead(iterables.chunks_of(net, train, placed, epoch, position))
 
 
-def in_file_order(net: Network, source: Source, batch_size: int, placed: Placement | None) -> Iterator[chunks.Chunk]:
+def in_file_order(net: Network, source: Source, batch_size: int, placed: Mesh | None) -> Iterator[chunks.Chunk]:
     """The chunks of a source as it lies on disk, for evaluation."""
     return _by_side(_of_source(net, source, batch_size, placed, None, 0))
 
@@ -133,13 +133,14 @@ def _fetched(source: Source, pools, reads_ahead: bool) -> Iterator[np.ndarray]:
 
 
 def _bytes_of_one(source: Source, n: int) -> int:
-    return sum(array.nbytes // n for array in (source.inputs, source.targets, source.mask) if array is not None)
+    arrays = (getattr(source, name) for name in FIELDS)
+    return sum(array.nbytes // n for array in arrays if array is not None)
 
 
 def _read(net, source: Source, rows: np.ndarray, placed) -> Batch:
     """Minibatches of `rows` (K, B), each process reading what its devices hold."""
     fields: dict[str, PyTree] = {}
-    for name, axis in zip(FIELDS, sequences.axes_of_fields(net.layer.time), strict=True):
+    for name, axis in zip(FIELDS, sequences.axes_of_fields(net.layer.time, source.weights), strict=True):
         array = getattr(source, name)
         if array is not None:
             sources.check_whole(array, name)

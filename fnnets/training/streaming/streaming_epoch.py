@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 
-from fnnets.core import batches, sequences
+from fnnets.core import batches, sequences, shares
 from fnnets.core.types import Batch, Network
 from fnnets.data import sources
 from fnnets.data.sources import Source
 from fnnets.storage.errors import DataError
 from fnnets.training.distributed import sharding
-from fnnets.training.distributed.sharding import Placement
 from fnnets.training.epoch import EpochReport, TrainingState, all_finite, evaluation, keep_if, keys, updating
-from fnnets.training.metrics import CHUNK, Metrics, sums
+from fnnets.training.metrics import CHUNK, Metrics, of_sums, sums
+from fnnets.training.streaming import chunks
 from fnnets.training.streaming.loader import Loader, in_file_order
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class Programs(NamedTuple):
     end: Callable[..., tuple[TrainingState, EpochReport]]
 
 
-def programs(net: Network, optimizer, gradient, classes, monitor, min_delta, settled) -> Programs:
-    """Compiled for a network, as `advance` is; `settled` keeps each leaf of a state where it lies."""
+def programs(net: Network, optimizer, gradient, classes, monitor, min_delta, mesh: Mesh | None = None) -> Programs:
+    """Compiled for a network, as `advance` is, on one device or on those of a mesh."""
     update = updating(net, optimizer, gradient)
     evaluate_monitored = evaluation(net, classes, monitor, min_delta)
 
@@ -55,45 +56,55 @@ def programs(net: Network, optimizer, gradient, classes, monitor, min_delta, set
 
         def step(moving, number_and_part):
             number, part = number_and_part
-            part = first_examples(net, part, size, transform)._replace(dataset_size=n)
-            moving = update(moving, part, jax.random.fold_in(step_key, number))
-            return moving, None if transform is None else batches.holds(net, part)
+            part = own_examples(net, part, size, transform)._replace(dataset_size=n)
+            moving = update(moving, part, jax.random.fold_in(step_key, number), size)
+            return moving, None if transform is None else batches.holds(net, part, sharding.are_real(size))
 
         moving = state.params, state.optimizer_state, state.memory
         numbers = state.position + jnp.arange(count, dtype=jnp.int32)
         moving, good = jax.lax.scan(step, moving, (numbers, batch))
-        good = _hold(net, batch, size) if transform is None else good.all()
+        good = batches.holds(net, batch, sharding.are_real(size)) if transform is None else good.all()
+        good = shares.total((~good).astype(jnp.int32)) == 0
         params, optimizer_state, memory = moving
         position = state.position + jnp.int32(count)
         new = state._replace(params=params, optimizer_state=optimizer_state, memory=memory, position=position)
         alive = alive & all_finite(new.params) & good
-        return settled(keep_if(alive, new, state)), alive
+        return keep_if(alive, new, state), alive
 
     def end(state: TrainingState, monitored):
         ended = state._replace(epoch=state.epoch + 1, position=jnp.zeros_like(state.position))
-        state, report = evaluate_monitored(ended, monitored)
-        return settled(state), report
+        return evaluate_monitored(ended, monitored)
+
+    def chunk_on_devices(state, alive, batch, n, size, transform):
+        specs, whole = sharding.of_state(mesh, state), PartitionSpec()
+
+        def own_chunk(state, alive, batch, n):
+            return chunk(state, alive, batch, n, size, transform)
+
+        cut = chunks.specs(net.layer.time, batch)
+        return sharding.over(mesh, own_chunk, specs, whole, cut, whole, out=(specs, whole))(state, alive, batch, n)
+
+    def end_on_devices(state, monitored):
+        specs, whole = sharding.of_state(mesh, state), PartitionSpec()
+        return sharding.over(mesh, end, specs, whole, out=(specs, whole))(state, monitored)
 
     return Programs(
-        jax.jit(chunk, static_argnames=("size", "transform"), donate_argnums=0), jax.jit(end, donate_argnums=0)
+        jax.jit(chunk_on_devices, static_argnames=("size", "transform"), donate_argnums=0),
+        jax.jit(end_on_devices, donate_argnums=0),
     )
 
 
-def _hold(net: Network, batch: Batch, size: int) -> Bool[Array, ""]:
-    """Whether the values of minibatches (K, …) lie in the network's domain, without those that fill them up."""
+def own_examples(net: Network, part: Batch, size: int, transform) -> Batch:
+    """The examples of a minibatch of `size`, or a device's share of them, transformed.
 
-    def cut(array, axis):
-        return None if array is None else jax.lax.slice_in_dim(array, 0, size, axis=1 + axis)
-
-    where = sequences.axes_of_fields(net.layer.time)
-    fields = zip((batch.inputs, batch.targets, batch.mask), where, strict=True)
-    return batches.holds(net, Batch(*(cut(array, axis) for array, axis in fields)))
-
-
-def first_examples(net: Network, part: Batch, size: int, transform) -> Batch:
-    """The first `size` examples, cut over the devices and transformed."""
-    part = sharding.cut(net, sequences.span(net.layer.time, part, 0, size))
-    return part if transform is None else transform(part)
+    Where they have weights, W is the sum over all shares: one more collective.
+    """
+    part = part if transform is None else transform(part)
+    if shares.count() == 1:
+        return part
+    part = sharding.real(part, size)
+    weighted = part.weights is not None and size % shares.count() == 0
+    return part._replace(total_weight=shares.total(sequences.weight(net.layer.time, part)) if weighted else size)
 
 
 def train_chunks(
@@ -119,15 +130,15 @@ def train_chunks(
         alive: Array | np.bool_ = np.bool_(True)
         before = None  # of the chunk before, so that looking at it does not wait for the running one
         last: list[np.ndarray | None] = []  # the rows of the chunk before and of this one
-        chunks = loader(sharding.local(keys(state)[0]), number, int(state.position))
-        while (chunk := _next(chunks, number, state)) is not None:
+        coming = loader(sharding.local(keys(state)[0]), number, int(state.position))
+        while (chunk := _next(coming, number, state)) is not None:
             state, alive = compiled.chunk(state, alive, chunk.batch, chunk.dataset_size, chunk.size, transform)
             last = [*last[-1:], chunk.rows]
             if before is not None and not before:
                 break
             before = alive
             if why := pause(state):
-                chunks.close()
+                coming.close()
                 return state, None, why
         if not alive:
             for rows in last:
@@ -139,21 +150,25 @@ def train_chunks(
     return run
 
 
-def evaluate(net: Network, params, source: Source, classes: bool, placed: Placement | None) -> Metrics:
+def evaluate(net: Network, params, source: Source, classes: bool, placed: Mesh | None) -> Metrics:
     """Cost and accuracy on all examples of a source, read as they lie."""
     total: Array = 0  # type: ignore[assignment]
     for chunk in in_file_order(net, source, min(CHUNK, sequences.count(net.layer.time, source)), placed):
-        total = total + _sums(net, params, chunk.batch, chunk.size, chunk.dataset_size, source.transform, classes)
-    cost, accuracy = total / sequences.count(net.layer.time, source)
-    return Metrics(cost, jnp.where(jnp.isnan(cost), cost, accuracy) if classes else None)
+        n, transform = chunk.dataset_size, source.transform
+        total = total + _sums(net, params, chunk.batch, n, chunk.size, transform, classes, placed)
+    return of_sums(total, classes)
 
 
-@functools.partial(jax.jit, static_argnames=("net", "size", "transform", "classes"))
-def _sums(net, params, batch, size, n, transform, classes):
-    def one(part):
-        return sums(net, params, first_examples(net, part, size, transform)._replace(dataset_size=n), classes)
+@functools.partial(jax.jit, static_argnames=("net", "size", "transform", "classes", "mesh"))
+def _sums(net, params, batch, n, size, transform, classes, mesh):
+    def own(params, batch, n):
+        def one(part):
+            return sums(net, params, own_examples(net, part, size, transform)._replace(dataset_size=n), classes)
 
-    return jax.lax.map(one, batch).sum(axis=0)
+        return shares.total(jax.lax.map(one, batch).sum(axis=0))
+
+    whole = PartitionSpec()
+    return sharding.over(mesh, own, whole, chunks.specs(net.layer.time, batch), whole, out=whole)(params, batch, n)
 
 
 def examine(net: Network, source: Source, rows: np.ndarray | None) -> None:
@@ -163,16 +178,16 @@ def examine(net: Network, source: Source, rows: np.ndarray | None) -> None:
         DataError: an example that the network does not take, by its row in the source.
     """
     for row in () if rows is None else rows.ravel():
-        one = sources.rows(source, sequences.axes_of_fields(net.layer.time), np.array([row]))
+        one = sources.rows(source, sequences.axes_of_fields(net.layer.time, source.weights), np.array([row]))
         try:
             batches.checked(net, one if source.transform is None else source.transform(one), "train")
         except (TypeError, ValueError) as error:
             raise DataError(f"fit: train has a row {row} that the network does not take: {error}") from None
 
 
-def _next(chunks, number, state):
+def _next(coming, number, state):
     try:
-        return next(chunks, None)
+        return next(coming, None)
     except DataError:
         raise
     except Exception as error:

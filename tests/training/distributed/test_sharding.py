@@ -9,7 +9,6 @@ import numpy as np
 import optax
 import pytest
 from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
 
 import fnnets as fn
 from fnnets.training import program
@@ -93,11 +92,10 @@ def test_the_result_is_that_of_one_device(name):
 def compiled(net, train, batch_size, placed):
     """The text of the compiled epoch, without its evaluation."""
     state = fn.training.start(net, DESCENT, key=KEY)
-    state = sharding.place(state, sharding.of_state(placed, DESCENT, state))
+    state = sharding.place(placed, state, sharding.of_state(placed, state))
     config = program.Config(net, DESCENT, "explicit", batch_size, "cost", placed)
     train = sharding.everywhere(placed, train._replace(dataset_size=len(train.inputs)))
-    with sharding.within(placed):
-        return program.compiled_epoch(config, ()).lower(state, train, {}).compile().as_text()
+    return program.compiled_epoch(config, ()).lower(state, train, {}).compile().as_text()
 
 
 def collectives(text):
@@ -113,11 +111,11 @@ def test_a_step_is_one_all_reduce(name, batch_size):
     """
     net, data = CASES[name]
     steps, leaves = 1 + (batch_size == 10), jax.tree.leaves(jax.eval_shape(net.init, KEY))
-    text = compiled(net, data(48), batch_size, sharding.placement(mesh(8), None, None))
+    text = compiled(net, data(48), batch_size, sharding.placement(mesh(8), None))
     found = collectives(text)
     assert set(found) == {"all-reduce"}
     assert found["all-reduce"] == steps
-    reduced = " ".join(re.findall(r"= (\([^=]*\)|\S+) all-reduce\(", text))
+    reduced = " ".join(re.findall(r"= (\(.*?\)|\S+) all-reduce\(", text))
     shapes = [[int(n) for n in dims.split(",") if n] for dims in re.findall(r"f32\[([\d,]*)\]", reduced)]
     assert sum(int(np.prod(shape)) for shape in shapes) == steps * sum(leaf.size for leaf in leaves)
 
@@ -127,27 +125,12 @@ def test_the_reader_of_programs_sees_a_gather():
     net, data = CASES["feedforward"]
 
     def gradient(params, batch, *, key=None):
-        everywhere = jax.lax.with_sharding_constraint(batch.inputs, P())
-        return net.gradient(params, batch._replace(inputs=everywhere), key=key)
+        everywhere = jax.lax.all_gather(batch.inputs, "data", tiled=True)
+        return net.gradient(params, batch._replace(inputs=everywhere[: len(batch.inputs)]), key=key)
 
     leaky = net._replace(gradient=gradient)
-    text = compiled(leaky, data(48), 16, sharding.placement(mesh(8), None, None))
+    text = compiled(leaky, data(48), 16, sharding.placement(mesh(8), None))
     assert collectives(text)["all-gather"] > 0
-
-
-def test_wide_weights_and_what_the_optimiser_keeps_of_them_are_cut(standard_promotion):
-    net = fn.feedforward([6, 16, 3], objective=SOFTMAX)
-    train = fn.Batch(normal(40, 6), labels(40))
-    settings = {"key": KEY, "epochs": 2, "batch_size": 8, "progress": False}
-    optimizer = optax.adam(1e-2)
-    alone = fn.fit(net, optimizer, train, **settings)
-    cut = fn.fit(net, optimizer, train, mesh=mesh(2, 4), wide=16, **settings)
-    assert_equal(cut.params, alone.params, 1e-5)
-    assert cut.params[0].weights.sharding.spec[0] == "model"
-    assert cut.params[0].weights.addressable_shards[0].data.shape == (4, 6)
-    assert cut.state.optimizer_state[0].mu[0].weights.sharding.spec[0] == "model"
-    assert cut.params[1].weights.sharding.is_fully_replicated
-    assert cut.params[0].biases.sharding.is_fully_replicated
 
 
 def test_chains_are_cut_and_parameters_are_whole():
@@ -179,11 +162,7 @@ def test_a_mesh_whose_axes_are_explicit_serves_as_well():
     [
         ({"mesh": 4}, TypeError, "mesh is 4 of type int, expected Mesh"),
         ({"mesh": "axes"}, ValueError, "mesh has the axes ('rows',), expected 'data'"),
-        ({"mesh": "plane"}, ValueError, "an axis 'model' and wide together"),
-        ({"wide": 8}, ValueError, "wide is 8 without a mesh"),
-        ({"mesh": "plane", "wide": 8.0}, TypeError, "fit: wide is 8.0"),
-        ({"mesh": "line", "wide": 8}, ValueError, "an axis 'model' and wide together"),
-        ({"mesh": "plane", "wide": 3}, ValueError, "the 6 rows of params[0].weights are not divided by the 4 devices"),
+        ({"mesh": "plane"}, ValueError, "mesh has the axes ('data', 'model'), expected 'data' alone"),
         ({"devices": "two"}, ValueError, "devices is 'two', expected 'all'"),
         ({"devices": "all", "mesh": "line"}, ValueError, "mesh and devices are both given"),
     ],
