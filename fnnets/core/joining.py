@@ -51,7 +51,24 @@ def join(time: Time, first: Batch, second: Batch, name: str = "second") -> Batch
         _both([batch.targets for batch in pair], where.targets),
         _both([batch.mask for batch in pair], where.inputs),
         None if first.dataset_size is None and second.dataset_size is None else sum(sizes),
+        _weights(time, pair),
     )
+
+
+def _weights(time: Time, pair: list[Batch]) -> PyTree:
+    """The weights of both, 1 where one of them has none; (T, N) if one has them at every step."""
+    if all(batch.weights is None for batch in pair):
+        return None
+    found = [
+        jnp.ones(sequences.count(time, batch), jnp.result_type(float)) if batch.weights is None else batch.weights
+        for batch in pair
+    ]
+    if any(weights.ndim == 2 for weights in found):
+        found = [
+            jnp.broadcast_to(weights, (batch.inputs.shape[0], weights.shape[-1]))
+            for weights, batch in zip(found, pair, strict=True)
+        ]
+    return _both(found, found[0].ndim - 1)
 
 
 def check(first: Batch, second: Batch, name: str) -> None:
@@ -82,4 +99,5 @@ def _padded(time: Time, batch: Batch, steps: int) -> Batch:
 
     has_steps = time == "sequence to sequence" and batch.targets is not None
     targets = longer(batch.targets) if has_steps else batch.targets
-    return batch._replace(inputs=longer(batch.inputs), targets=targets, mask=longer(mask))
+    weights = longer(batch.weights) if np.ndim(batch.weights) == 2 else batch.weights
+    return batch._replace(inputs=longer(batch.inputs), targets=targets, mask=longer(mask), weights=weights)

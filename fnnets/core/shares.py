@@ -70,10 +70,11 @@ def total(tree: PyTree) -> PyTree:
 def gathered(x: Array) -> Array:
     """The arrays of all shares, stacked along a new first axis.
 
-    >>> gathered(jnp.ones(3)).shape
-    (1, 3)
+    Raises:
+        ValueError: outside of `jax.shard_map`, where the other shares are not known.
     """
-    return jax.lax.all_gather(x, DATA) if count() > 1 else x[None]
+    _check_shared()
+    return jax.lax.all_gather(x, DATA)
 
 
 def mean(x: Array, weights: Array | None = None, total_weight: Array | float | None = None) -> Array:
@@ -84,6 +85,9 @@ def mean(x: Array, weights: Array | None = None, total_weight: Array | float | N
         weights: (N,), how much each counts; None for all alike.
         total_weight: W where x is a share's; None where it is whole.
 
+    Raises:
+        ValueError: a share outside of `jax.shard_map`.
+
     >>> mean(jnp.array([[1.0], [4.0]]), jnp.array([1.0, 3.0])).tolist()
     [3.25]
     """
@@ -92,7 +96,17 @@ def mean(x: Array, weights: Array | None = None, total_weight: Array | float | N
     sums = jnp.sum(x, axis=0) if weights is None else jnp.tensordot(weights.astype(x.dtype), x, 1)
     if total_weight is None:
         return sums / positive(jnp.sum(weights)).astype(x.dtype)
+    _check_shared()
     return total(sums) / jnp.asarray(total_weight, x.dtype)
+
+
+def _check_shared() -> None:
+    if count() == 1:
+        raise ValueError(
+            "batch.total_weight is given for a cost that takes means over the whole minibatch, and no other share is "
+            "known here, expected the call within jax.shard_map over the axis 'data'; leave total_weight=None for a "
+            "batch that is whole"
+        )
 
 
 def positive(x: Array) -> Array:

@@ -12,6 +12,7 @@ from fnnets.data.sources import Source, memory_map, stream
 from fnnets.data.splits import bootstrap, bootstraps, k_fold, split
 from fnnets.data.tasks import adding, copying, copying_baseline, long_lag, temporal_order
 from fnnets.data.text import Vocabulary, one_hot, python_topics, segments, shakespeare, streams, vocabulary
+from fnnets.data.weighting import class_weights
 from fnnets.storage.errors import DataError, DataNotFoundError
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "bootstrap",
     "bootstraps",
     "bucket",
+    "class_weights",
     "copying",
     "copying_baseline",
     "crops",

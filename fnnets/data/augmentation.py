@@ -206,10 +206,11 @@ def nudge(batch: Batch, image_shape: Shape | None = None) -> Batch:
     validate.finite(batch.inputs, "nudge: batch.inputs")
     moves = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
     moved = [shift(batch.inputs, dy, dx, image_shape) for dy, dx in moves]
+    weights = None if batch.weights is None else jnp.concatenate([jnp.asarray(batch.weights)] * len(moves))
     if batch.targets is None:
-        return Batch(jnp.concatenate(moved))
+        return Batch(jnp.concatenate(moved), weights=weights)
     targets = jnp.asarray(arrays.whole(batch.targets, "nudge: batch.targets"))
-    return Batch(jnp.concatenate(moved), jnp.concatenate([targets] * len(moves)))
+    return Batch(jnp.concatenate(moved), jnp.concatenate([targets] * len(moves)), weights=weights)
 
 
 def _grid(images, image_shape, name) -> Array:

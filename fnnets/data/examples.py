@@ -38,7 +38,8 @@ def checked(batch: Batch, name: str, sequences: bool | None = False) -> Batch:
     inputs = validate.array(batch.inputs, f"{name}.inputs")
     targets = None if batch.targets is None else validate.array(batch.targets, f"{name}.targets")
     mask = None if batch.mask is None else validate.array(batch.mask, f"{name}.mask")
-    batch = Batch(inputs, targets, mask)
+    weights = None if batch.weights is None else validate.array(batch.weights, f"{name}.weights")
+    batch = Batch(inputs, targets, mask, weights=weights)
     if sequences is None and inputs.ndim == 3 and is_timed(batch):
         raise ValueError(
             f"{name} has inputs of shape {inputs.shape} and targets of shape {batch.targets.shape}, as time-major "
@@ -56,6 +57,9 @@ def checked(batch: Batch, name: str, sequences: bool | None = False) -> Batch:
             f"{name}.mask has shape {mask.shape} and dtype {mask.dtype}, expected bool of shape {inputs.shape[:2]}; "
             "give the inputs' own mask"
         )
+    n = number(batch, sequences)
+    if weights is not None and weights.shape not in ((n,), inputs.shape[:2] if sequences else (n,)):
+        raise ValueError(f"{name}.weights has shape {weights.shape}, expected ({n},); give each example one number")
     return batch
 
 
@@ -102,12 +106,14 @@ def rows_of(batch: Batch, rows: np.ndarray, sequences: bool | None = False) -> B
     >>> rows_of(Batch(np.array([[1.0], [2.0]]), np.array([0, 1])), np.array([1])).targets.tolist()
     [1]
     """
+    weights = None if batch.weights is None else batch.weights[..., rows]
     if not sequences:
-        return Batch(batch.inputs[rows], None if batch.targets is None else batch.targets[rows])
+        return Batch(batch.inputs[rows], None if batch.targets is None else batch.targets[rows], weights=weights)
     targets = batch.targets
     if targets is not None:
         targets = targets[:, rows] if is_timed(batch) else targets[rows]
-    return Batch(batch.inputs[:, rows], targets, None if batch.mask is None else batch.mask[:, rows])
+    mask = None if batch.mask is None else batch.mask[:, rows]
+    return Batch(batch.inputs[:, rows], targets, mask, weights=weights)
 
 
 def number(batch: Batch, sequences: bool | None) -> int:

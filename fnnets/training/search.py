@@ -236,9 +236,9 @@ def _checked(candidates, build) -> list[Candidate]:
 
 def _as_arrays(batch: Batch) -> Batch:
     """The batch with arrays in place of lists."""
-    fields: PyTree = (batch.inputs, batch.targets, batch.mask)
-    inputs, targets, mask = (None if part is None else validate.array(part, "search: data") for part in fields)
-    return batch._replace(inputs=inputs, targets=targets, mask=mask)  # type: ignore[arg-type]
+    fields: dict[str, PyTree] = {name: getattr(batch, name) for name in ("inputs", "targets", "mask", "weights")}
+    given = {name: part for name, part in fields.items() if part is not None}
+    return batch._replace(**{name: validate.array(part, "search: data") for name, part in given.items()})
 
 
 def _check_data(networks: list[Network], train, validation, test, batch_size: int, monitor: str) -> None:

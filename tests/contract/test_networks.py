@@ -100,6 +100,48 @@ def test_batch_is_the_mean_of_its_examples(probe, dtype):
 
 
 @rows
+def test_weights_are_repetitions_and_shares_add_up(name):
+    """Of each network in float64: whole weights against the examples repeated, two shares against the whole.
+
+    The gradients of both shares are held against `jax.grad` of their own costs, weights of 0 included.
+    """
+    with jax.enable_x64(True):
+        probe, row = shared_probe(name, "float64"), NETWORKS[name]
+        weights, samples = np.array([1.0, 0.0, 2.0, 1.0, 3.0]), probe.net.targets == "samples"
+        repeated = repetition(probe, weights, samples)
+        weighted = probe.batch._replace(weights=jnp.asarray(weights))
+        (cost, gradient), automatic = probe.both(probe.params, weighted, key=probe.key)
+        assert_equal_leaves(gradient, automatic, "float64")
+        if probe.key is None:
+            assert_equal_leaves((cost, gradient), probe.jitted(probe.params, repeated), "float64")
+        if row.additive:
+            parts = [shared(weighted, np.arange(N) < 2, samples), shared(weighted, np.arange(N) >= 2, samples)]
+            found = [probe.both(probe.params, part, key=probe.key) for part in parts]
+            for (_, explicit), automatic in found:
+                assert_equal_leaves(explicit, automatic, "float64")
+            total = jax.tree.map(jnp.add, *[both for both, _ in found])
+            if samples:  # in the shares they have the weights of their data
+                weighted = weighted._replace(weights=jnp.concatenate([weighted.weights] * 2))
+                cost, gradient = probe.jitted(probe.params, weighted)
+            assert_equal_leaves(total, (cost, gradient), "float64")
+
+
+def repetition(probe, weights, samples):
+    """The batch with each example as often as its weight says; samples are left as they are."""
+    rows = np.repeat(np.arange(N), weights.astype(int))
+    batch = sequences.take(probe.net.layer.time, probe.batch, rows)
+    return batch._replace(targets=probe.batch.targets) if samples else batch
+
+
+def shared(batch, chosen, samples):
+    """A share of the batch: all examples, of which those that are not chosen have the weight 0."""
+    own = jnp.where(chosen, batch.weights, 0)
+    return batch._replace(
+        weights=jnp.concatenate([own] * 2) if samples else own, total_weight=float(np.sum(batch.weights))
+    )
+
+
+@rows
 def test_jitted_equals_eager(probe, dtype):
     assert_equal_leaves(probe.jitted(*probe.arguments, key=probe.key), probe.eager, dtype)
 

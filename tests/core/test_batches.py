@@ -21,16 +21,26 @@ def test_the_mean_over_both_phases_is_the_difference_of_their_means():
     np.testing.assert_allclose(np.mean(both.targets * both.inputs), z[:3].mean() - z[3:].mean(), rtol=1e-5)
 
 
-@pytest.mark.parametrize("parts", [2, 3, 8])
-def test_phases_dealt_to_parts_have_the_same_mean(parts):
-    """Rows that fill up count for nothing, and each part has its share of both phases."""
-    z = numbers(8, 1)
-    batch = fn.Batch(jnp.asarray(z[:3]), jnp.asarray(z[3:]))
-    plain, dealt = batches.stacked(batch), batches.stacked(batch, parts)
-    mean = np.mean(dealt.targets * dealt.inputs)
-    np.testing.assert_allclose(mean, np.mean(plain.targets * plain.inputs), rtol=1e-5)
-    assert len(dealt.inputs) % parts == 0
-    assert {int(row) for row in np.sign(dealt.targets.reshape(parts, -1)[0])} == {1, -1}
+def test_phases_with_weights_are_weighted_means():
+    """Of the data alone, and of both phases where the samples have weights too."""
+    z, w = numbers(8, 1), np.arange(8.0)
+    for weights, own in ((w[:3], np.ones(5)), (w, w[3:])):
+        both = batches.stacked(fn.Batch(jnp.asarray(z[:3]), jnp.asarray(z[3:]), weights=jnp.asarray(weights)))
+        expected = np.average(z[:3], axis=0, weights=w[:3]) - np.average(z[3:], axis=0, weights=own)
+        np.testing.assert_allclose(np.mean(both.targets * both.inputs), expected[0], rtol=1e-5)
+
+
+def test_phases_of_shares_add_up():
+    z, w = numbers(8, 1).astype(np.float32), np.ones(8)
+    whole = batches.stacked(fn.Batch(jnp.asarray(z[:3]), jnp.asarray(z[3:]), weights=jnp.asarray(w)))
+    parts = [
+        batches.stacked(fn.Batch(z[d], z[s], weights=jnp.ones(len(z[d]) + len(z[s])), total_weight=total))
+        for d, s, total in ((slice(0, 2), slice(3, 5), 3.0), (slice(2, 3), slice(5, 6), 3.0))
+    ]
+    # of the samples the first three are dealt out, with as many weights as the data
+    expected = np.mean(z[:3]) - np.mean(z[3:6])
+    np.testing.assert_allclose(sum(np.mean(p.targets * p.inputs) for p in parts), expected, rtol=1e-5)
+    np.testing.assert_allclose(np.mean(whole.targets * whole.inputs), np.mean(z[:3]) - np.mean(z[3:]), rtol=1e-5)
 
 
 def test_without_samples_the_cost_is_the_mean_free_energy_of_the_data():

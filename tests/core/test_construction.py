@@ -175,7 +175,10 @@ def test_64_bits_are_another_argument():
         (lambda: fn.chain(layers=[]), r"chain: layers is given by name, expected all by position; write chain\(…\)$"),
         (lambda: fn.Batch(), r"Batch: inputs is missing, expected a value for it; write Batch\(inputs\)$"),
         (lambda: fn.Batch(1, targts=2), "Batch: targts is no argument, .*; write targets=…$"),
-        (lambda: fn.Context(1, 2, 3, 4), "Context: 4 arguments are given by position, expected at most 3: .*; leave"),
+        (
+            lambda: fn.Context(1, 2, 3, 4, 5, 6),
+            "Context: 6 arguments are given by position, expected at most 5: .*; leave",
+        ),
         (lambda: fn.Activation(jnp.sin), r"Activation: derivative is missing, .*; write Activation"),
         (lambda: fn.Sparsity(), r"Sparsity: mean is missing, .*; write Sparsity\(mean\)$"),
         (lambda: fn.transfer.reuse(1, 2, 3), r"reuse: key is missing, .*; write reuse\(net, params, outputs, key=…\)$"),
@@ -197,7 +200,7 @@ def test_records_are_trees_and_replace_their_fields_as_before():
     batch = fn.Batch(jnp.ones(3), targets=jnp.ones(2))
     assert jax.tree.map(jnp.shape, batch) == fn.Batch((3,), (2,))
     assert jax.jit(lambda batch: batch._replace(targets=None))(batch).targets is None
-    assert fn.Batch._make([1, 2, 3, 4]) == fn.Batch(1, 2, 3, 4)
+    assert fn.Batch._make(range(6)) == fn.Batch(*range(6))
     assert copy.copy(batch) is not None
     assert pickle.loads(pickle.dumps(fn.Context(state=3))) == fn.Context(state=3)
 

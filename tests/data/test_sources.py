@@ -160,4 +160,4 @@ def test_nothing_is_read_until_it_is_needed(tmp_path):
         file.truncate(12 + 25_000_000 * 800)
     source = fn.data.stream(path, np.zeros(25_000_000, np.uint8))
     assert source.inputs.shape == (25_000_000, 800)
-    assert jax.tree.leaves(sources.head(source, (0, 0, 0), 3))[0].shape == (3, 800)
+    assert jax.tree.leaves(sources.head(source, (0, 0, 0, 0), 3))[0].shape == (3, 800)

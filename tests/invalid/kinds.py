@@ -116,6 +116,9 @@ def batch(valid: fn.Batch) -> Kind:
     if valid.mask is None:
         wrong["mask of no sequences"] = valid._replace(mask=np.ones((3, 4, 5), bool))
     wrong["dataset_size zero"] = valid._replace(dataset_size=0)
+    ones = np.ones(x.shape[1 if valid.mask is not None else 0], np.float32)
+    bad = {"short": ones[1:], "below 0": -ones, "all zero": 0 * ones, "text": "abc", "nan": np.nan * ones}
+    wrong |= {f"weights {name}": valid._replace(weights=value) for name, value in bad.items()}
     return Kind(valid, wrong | {"dataset_size text": valid._replace(dataset_size="ten")})
 
 

@@ -29,7 +29,6 @@ ROWS = [
         checkpoint=fixed(None, number=3, empty="", flag=True),
         mesh=fixed(None, number=3, text="data"),
         devices=fixed(None, misspelt="al", number=2),
-        wide=fixed(None, number=2, text="2"),
         batch_size=count(2).but("none"),
         validation=batch(DATA).but("none"),
         params=params(PARAMS).but("none"),

@@ -256,6 +256,8 @@ def _data(train: PyTree) -> Fingerprint:
         }
     arrays = {name: getattr(train, name) for name in ("inputs", "targets", "mask")}
     found = {name: None if array is None else _array(array, is_source) for name, array in arrays.items()}
+    if train.weights is not None:  # else as it was before there were weights
+        found["weights"] = _array(train.weights, is_source)
     if not is_source:
         size = train.dataset_size
         return {"kind": "arrays", **found, "dataset_size": None if size is None else float(size)}

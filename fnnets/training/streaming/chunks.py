@@ -21,6 +21,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from fnnets.core import sequences
 from fnnets.core.shares import DATA
 from fnnets.core.types import Batch, Time
+from fnnets.data.sources import FIELDS
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -67,7 +68,8 @@ def placed(read: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, axis: int
 
 def specs(time: Time, batch: Batch) -> Batch:
     """Where the fields of minibatches (K, …) lie on the devices of a mesh: cut along their examples."""
-    return Batch(*map(_cut, sequences.axes_of_fields(time, batch.weights[0] if batch.weights is not None else None)))
+    axes = sequences.axes_of_fields(time, None if batch.weights is None else batch.weights[0])
+    return Batch(**{name: _cut(axis) for name, axis in zip(FIELDS, axes, strict=True)})
 
 
 def _cut(axis: int) -> PartitionSpec:

@@ -254,13 +254,13 @@ def _tests(
         properties.calculus(whole, has_second_order=not net.layer.approximation),
     ]  # fmt: skip
     samples = net.targets == batches.SAMPLES and (batch.targets is None or len(batch.targets) != len(batch.inputs))
-    if key is None and net.activity is None and not samples:
+    if key is None and net.activity is None and not samples and batch.total_weight is None:
         tests.append(_of_examples(net, batch, rebuild))
     return tuple(tests)
 
 
 def _of_examples(net: Network, batch: Batch, rebuild: Rebuild) -> properties.Property:
-    """The batch's gradient against the mean of its examples'."""
+    """The batch's gradient against the mean of its examples', as they count."""
     count = sequences.count(net.layer.time, batch)
     n = batch.dataset_size or count
 
@@ -268,7 +268,12 @@ def _of_examples(net: Network, batch: Batch, rebuild: Rebuild) -> properties.Pro
         whole, _ = rebuild(arrays)
 
         def one(i):
-            return net.cost_and_gradient(at, sequences.take(net.layer.time, whole, i[None])._replace(dataset_size=n))
+            part = sequences.take(net.layer.time, whole, i[None])._replace(dataset_size=n)
+            found = net.cost_and_gradient(at, part)
+            if whole.weights is None:
+                return found
+            times = count * sequences.weight(net.layer.time, part) / sequences.weight(net.layer.time, whole)
+            return jax.tree.map(lambda leaf: jnp.asarray(times, leaf.dtype) * leaf, found)
 
         return jax.lax.map(one, jnp.arange(count))
 

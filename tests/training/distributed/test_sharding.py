@@ -133,6 +133,151 @@ def test_the_reader_of_programs_sees_a_gather():
     assert collectives(text)["all-gather"] > 0
 
 
+def last_step(**settings):
+    """A network with dropout before its last step and behind it, so that examples lie along both axes."""
+    recurrent = fn.layers.recurrent(5, return_sequences=False)
+    layers = [fn.layers.dropout(0.3), recurrent, fn.layers.dropout(0.4), fn.layers.dense(3)]
+    return fn.network(fn.chain(*layers), SOFTMAX, (4,), **settings)
+
+
+def sequences(n):
+    return fn.Batch(normal(6, n, 4), labels(n), jnp.arange(6)[:, None] < 1 + jnp.arange(n) % 6)
+
+
+def states(n):
+    return fn.Batch((normal(n, 6) > 0).astype(float))
+
+
+def weighted(data):
+    """The batches of `data` with weights, some of them 0, the first eight so that a minibatch has nothing else."""
+
+    def made(n):
+        batch = data(n)
+        return batch._replace(weights=jnp.arange(float(n)) % 4)
+
+    return made
+
+
+def steps(n):
+    return CASES["recurrent"][1](n)._replace(weights=jnp.arange(6.0 * n).reshape(6, n) % 3)
+
+
+MORE = {
+    "dropout before and after the last step": (last_step(l2=0.2), sequences),
+    "one mask for all": (
+        fn.network(fn.chain(fn.layers.dropout(0.5, whole_batch=True), fn.layers.dense(3)), SOFTMAX, (6,)),
+        lambda n: fn.Batch(normal(n, 6), labels(n)),
+    ),
+    "weights": (CASES["feedforward"][0], weighted(CASES["feedforward"][1])),
+    "weights of sequences": (last_step(), weighted(sequences)),
+    "weights of steps": (CASES["recurrent"][0], steps),
+    "weights of data": (CASES["divergence"][0], weighted(states)),
+    "weights of data, chains": (CASES["persistent"][0], weighted(states)),
+    "chains that the devices do not divide": (
+        fn.rbm(6, 4, sampler=SAMPLING.persistent_contrastive_divergence(1, chains=6)), states,
+    ),
+    "tempered": (fn.rbm(6, 4, sampler=SAMPLING.parallel_tempering(1, chains=16, temperatures=3)), states),
+    "centred": (fn.rbm(6, 4, centred=0.1), weighted(states)),
+    "centred, chains": (
+        fn.rbm(6, 4, centred=0.1, sampler=SAMPLING.persistent_contrastive_divergence(1, chains=8)), states,
+    ),
+    "denoising, sparse": (
+        fn.autoencoder([6, 4], corruption=0.3, code_activation=fn.activations.sigmoid, sparsity=0.2), weighted(states),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_more_results_are_those_of_one_device(name):
+    """As above, on three devices: minibatches of 7 have shares of 3, 3, 1, the last one of 2 has an empty share."""
+    net, data = MORE[name]
+    with jax.enable_x64(True):
+        params, train = doubled(net, data(23))
+        settings = {"key": KEY, "params": params, "epochs": 2, "batch_size": 7, "progress": False}
+        if not net.layer.is_sequential and train.targets is not None:
+            settings["validation"] = train
+        alone = fn.fit(net, DESCENT, train, **settings)
+        shared = fn.fit(net, DESCENT, train, mesh=mesh(3), **settings)
+        assert_equal(shared.params, alone.params)
+        assert_equal(shared.state.memory, alone.state.memory)
+        assert_equal(jax.tree.leaves(shared.history), jax.tree.leaves(alone.history))
+
+
+@pytest.mark.parametrize("name", ["feedforward", "recurrent", "divergence", "weights", "weights of steps"])
+def test_streams_are_shared_as_arrays_are(name):
+    net, data = CASES[name] if name in CASES else MORE[name]
+    with jax.enable_x64(True):
+        params, train = doubled(net, data(23))
+        source = fn.data.stream(
+            **{field: np.asarray(value) for field, value in train._asdict().items() if value is not None}
+        )
+        settings = {"key": KEY, "params": params, "epochs": 2, "batch_size": 7, "progress": False}
+        alone = fn.fit(net, DESCENT, train, **settings)
+        shared = fn.fit(net, DESCENT, source, mesh=mesh(3), evaluate_training=True, **settings)
+        assert_equal(shared.params, alone.params)
+        assert_equal(shared.history.cost, alone.history.cost)
+
+
+@pytest.mark.parametrize(
+    ("net", "declared"),
+    [
+        (SPARSE, 1),
+        (fn.rbm(6, 4, centred=0.1), 1),
+        (fn.rbm(6, 4, centred=0.1, sparsity=0.1), 2),
+    ],
+    ids=["sparse", "centred", "both"],
+)
+def test_a_step_has_the_collectives_that_are_declared(net, declared):
+    assert net.layer.means + net.sampler.means + (0 if net.activity is None else net.activity.means) == declared
+    found = collectives(compiled(net, states(48), 16, sharding.placement(mesh(8), None)))
+    assert 1 <= sum(found.values()) <= 1 + declared  # those that do not depend on each other are made one
+
+
+def test_weights_of_a_minibatch_cost_no_collective():
+    net, data = MORE["weights"]
+    assert collectives(compiled(net, data(48), 16, sharding.placement(mesh(8), None))) == {"all-reduce": 1}
+
+
+def of_the_mean(params, batch, *, key=None):
+    """A gradient of one's own, which knows no weights and no shares."""
+    del key
+    z = lambda params: batch.inputs @ params.weights.T + params.biases  # noqa: E731
+    return jax.grad(lambda params: jnp.mean(SOFTMAX.value(z(params), batch.targets)))(params)
+
+
+@pytest.mark.parametrize(
+    "own", [of_the_mean, jax.jit(of_the_mean), lambda params, batch, key: NET.gradient(params, batch, key=key)],
+    ids=["mean", "jitted", "the network's"],
+)  # fmt: skip
+def test_a_gradient_of_ones_own_is_that_of_the_minibatch(own):
+    train = fn.Batch(normal(16, 6), labels(16))
+    settings = {"key": KEY, "epochs": 2, "batch_size": 8, "progress": False}
+    alone = fn.fit(NET, DESCENT, train, **settings)
+    shared = fn.fit(NET, DESCENT, train, gradient=own, mesh=mesh(4), **settings)
+    assert_equal(shared.params, alone.params, 1e-5)
+
+
+NET = fn.network(fn.layers.dense(3), SOFTMAX, (6,))
+
+
+def test_a_gradient_of_ones_own_that_reads_no_weights_is_refused_where_there_are_some():
+    train = fn.Batch(normal(18, 6), labels(18))
+    settings = {"key": KEY, "gradient": of_the_mean, "batch_size": 6, "progress": False}
+    with pytest.raises(ValueError, match=r"^fit: gradient reads no batch\.weights, and here .*; read"):
+        fn.fit(NET, DESCENT, train, mesh=mesh(4), **settings)
+    with pytest.raises(ValueError, match=r"^fit: gradient reads no batch\.weights"):
+        fn.fit(NET, DESCENT, train._replace(weights=jnp.arange(18.0)), **settings)
+
+
+def test_a_line_search_looks_at_the_cost_of_the_whole_minibatch(standard_promotion):
+    train = fn.Batch(normal(24, 6), labels(24))
+    settings = {"key": KEY, "epochs": 3, "batch_size": 12, "progress": False}
+    with jax.enable_x64(True):
+        params, train = doubled(NET, train)
+        results = [fn.fit(NET, optax.lbfgs(), train, params=params, mesh=m, **settings) for m in (None, mesh(4))]
+        assert_equal(results[1].params, results[0].params, 1e-9)
+
+
 def test_chains_are_cut_and_parameters_are_whole():
     net, data = CASES["persistent"]
     result = fn.fit(net, DESCENT, data(32), key=KEY, epochs=1, devices="all", progress=False)
