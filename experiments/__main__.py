@@ -9,8 +9,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+import fnnets as fn
 from experiments.harness import catalogue
 from experiments.harness.options import OptionError, parse
+from fnnets.command import cache
 from fnnets.command.parsing import nearest
 from fnnets.data import DataError
 
@@ -18,7 +20,8 @@ USAGE = """usage: python -m experiments NAME [options]
        python -m experiments NAME --help     the options of one experiment
        python -m experiments --list          this list
 
-Trains and measures what the works in REFERENCES.md claim; figures and pictures go to results/NAME/.
+Trains and measures what the works in REFERENCES.md claim; figures and pictures go to results/NAME/. Compiled programs
+are kept in the user's cache directory; FNNETS_COMPILATION_CACHE=0 in the environment keeps none.
 """
 
 
@@ -66,4 +69,6 @@ def _complain(text: str, status: int) -> int:
 
 
 if __name__ == "__main__":
+    fn.use_all_cores()
+    cache.keep()
     sys.exit(main(sys.argv[1:]))

@@ -41,6 +41,7 @@ from fnnets.networks.autoencoder import autoencoder
 from fnnets.networks.convolutional import convolutional
 from fnnets.networks.feedforward import feedforward
 from fnnets.networks.recurrent import recurrent
+from fnnets.training.distributed.cores import use_all_cores
 from fnnets.training.fit import fit
 from fnnets.training.metrics import evaluate
 from fnnets.verify.checks.equations import statements
@@ -78,6 +79,7 @@ __all__ = [
     "storage",
     "training",
     "transfer",
+    "use_all_cores",
     "verify",
     "weight_mask",
 ]

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import fnnets as fn
 from experiments.benchmarks import (
     accelerators,
     against,
@@ -73,5 +74,6 @@ def listing() -> str:
     return "\n".join(f"{name:<17}{what}" for name, what in [("NAME", "WHAT"), *lines])
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # without a cache of compiled programs, as several benchmarks time compilation
+    fn.use_all_cores()
     sys.exit(main(sys.argv[1:]))

@@ -34,6 +34,7 @@ from experiments.harness import results
 from experiments.harness.options import Common, OptionError, arguments, command, given
 from experiments.harness.results import Figure, Record
 from fnnets import plots
+from fnnets.command import cache
 
 SVC = 0.9689
 ROUNDING = 1e-3
@@ -98,7 +99,8 @@ def _compare(options: Options) -> int:
     """All runs of both gradients; process 0 judges them."""
     begin = time.perf_counter()
     net, optimizer = network(options)
-    compilation = {gradient: _compile(net, optimizer, gradient) for gradient in GRADIENTS}
+    with cache.suspended():
+        compilation = {gradient: _compile(net, optimizer, gradient) for gradient in GRADIENTS}
     runs: dict[str, list[Run]] = {gradient: [] for gradient in GRADIENTS}
     for seed in options.seeds:
         for gradient in GRADIENTS:

@@ -4,7 +4,7 @@
     verify    options and work of `fnnets verify`; mutate, statements: of the commands of these names
     loading   the thing that TARGET names; subjects: the check for it; generic: numbers in general position
     parsing   the command line as a dataclass, or one line on what is wrong with it
-    files     files that are written, usage errors
+    files     files that are written, usage errors; cache: what JAX has compiled, kept for the next run
 
 Needs tyro and rich: pip install 'fnnets[cli]'. Neither is imported before a command runs.
 """

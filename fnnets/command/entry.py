@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from fnnets.command import cache
 from fnnets.command.files import UsageError
 from fnnets.command.parsing import nearest, parse
 
@@ -28,6 +29,8 @@ FAMILY of mutate is one of dense, convolution, pooling, recurrent, lstm, autoenc
     fnnets verify my_layer.py:layer --shape 5           a layer of one's own, for examples of 5 features
     fnnets verify package.module:net --seeds 20         a network, at 20 draws of parameters and examples
     fnnets mutate lstm                                  the faults of an LSTM's gradient, each to be found
+
+Compiled programs are kept in the user's cache directory; FNNETS_COMPILATION_CACHE=0 in the environment keeps none.
 
 exit status: 0 right, 1 wrong, 2 bad input or inconclusive
 """
@@ -53,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known, near = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}", nearest(name, COMMANDS)
         remedy = f"write fnnets {near}" if near else "see fnnets --help"
         return _error(f"fnnets: there is no command {name!r}, expected {known}; {remedy}")
+    if arguments is None:  # a program of its own, in which no one else sets JAX up
+        cache.keep()
     missing = [package for package in ("tyro", "rich") if importlib.util.find_spec(package) is None]
     if missing:
         needed = " and ".join(missing)

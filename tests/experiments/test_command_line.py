@@ -1,12 +1,18 @@
 import dataclasses
 import importlib
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import fnnets as fn
 from experiments.__main__ import main
 from experiments.harness import catalogue
+from fnnets.command import cache
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -109,3 +115,16 @@ def test_the_exit_status_reaches_the_shell():
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "begins"), [("experiments", ["cores", "cache"]), ("experiments.benchmarks", ["cores"])]
+)
+def test_a_program_begins_with_a_device_a_core_and_benchmarks_compile_anew(monkeypatch, capsys, module, begins):
+    began = []
+    monkeypatch.setattr(fn, "use_all_cores", lambda: began.append("cores"))
+    monkeypatch.setattr(cache, "keep", lambda: began.append("cache"))
+    monkeypatch.setattr(sys, "argv", [module, "--help"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(ROOT / module.replace(".", "/") / "__main__.py"), run_name="__main__")
+    assert (end.value.code, began) == (0, begins)

@@ -1,5 +1,7 @@
 """Valid calls of what trains and evaluates."""
 
+import contextlib
+
 import jax
 import numpy as np
 import optax
@@ -12,6 +14,13 @@ NET = fn.feedforward([4, 3, 2], objective=fn.objectives.softmax_log_likelihood)
 PARAMS = NET.init(jax.random.key(0))
 X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4)
 DATA = fn.Batch(X, np.arange(6) % 2)
+
+
+def use_all_cores(count):
+    """The function, whose valid calls come too late in a process of tests; tests/training/distributed has those."""
+    with contextlib.suppress(RuntimeError):
+        fn.use_all_cores(count)
+
 
 ROWS = [
     call("fn.evaluate", fn.evaluate, net=network(NET), params=params(PARAMS).but("nan"), batch=batch(DATA)),
@@ -45,4 +54,5 @@ ROWS = [
         key=key(),
         params=params(PARAMS).but("none", "nan"),
     ),
+    call("fn.use_all_cores", use_all_cores, count=count(1).but("none").also(above=100_000)),
 ]
