@@ -73,7 +73,7 @@ def _labels(targets: ArrayLike) -> np.ndarray:
     if np.issubdtype(values.dtype, np.integer):
         if values.min() < 0:
             raise ValueError(
-                f"class_weights: targets holds the label {values.min()}, expected labels from 0 on; renumber"
+                f"class_weights: targets holds the label {values.min()}, expected 0 or more; renumber them"
             )
         return values
     is_one_hot = values.ndim > 1 and np.isin(values, (0, 1)).all() and (values.sum(axis=-1) == 1).all()

@@ -102,9 +102,10 @@ def own_examples(net: Network, part: Batch, size: int, transform) -> Batch:
     part = part if transform is None else transform(part)
     if shares.count() == 1:
         return part
-    part = sharding.real(part, size)
-    weighted = part.weights is not None and size % shares.count() == 0
-    return part._replace(total_weight=shares.total(sequences.weight(net.layer.time, part)) if weighted else size)
+    own = sharding.real(part, size)
+    if part.weights is None:
+        return own._replace(total_weight=size)
+    return own._replace(total_weight=shares.total(sequences.weight(net.layer.time, own)))
 
 
 def train_chunks(
