@@ -13,6 +13,7 @@ from experiments.benchmarks import (
     checks,
     class_map,
     command,
+    compilation,
     convolutional,
     crashes,
     feedforward,
@@ -29,7 +30,7 @@ from fnnets.command.parsing import nearest
 
 MODULES: dict[str, Any] = {
     "accelerators": accelerators, "against": against, "checks": checks, "class_map": class_map,
-    "convolutional": convolutional, "crashes": crashes,
+    "compilation": compilation, "convolutional": convolutional, "crashes": crashes,
     "feedforward": feedforward, "implementations": implementations, "import_time": import_time,
     "memory": recurrent_memory, "rbm": rbm, "recurrent": recurrent, "scaling": scaling, "verification": verification,
 }  # fmt: skip

@@ -22,6 +22,7 @@ from experiments.benchmarks import (
     accelerators_page,
     checks,
     class_map,
+    compilation,
     convolutional,
     crashes,
     implementations,
@@ -84,6 +85,10 @@ compilation included.
 
 Accelerators: a step of VGG-A and of an LSTM of 1024 cells on this device; [SCALING.md](SCALING.md) is the arithmetic
 that carries it to 8, 64 and 256 accelerators. Rates are those of the best round; GEMM is a product of 2048 x 2048.
+
+Compilation: seconds of a fresh process before `fit` trains, without a cache. The programs of the beginning draw the
+parameters and copy them; the epoch is one program, a short last minibatch and two evaluations included. Ratios are of
+all seconds; the control is explicit against explicit.
 
 Scaling: an epoch is the difference of runs of several epochs and of one, so that compilation, checks and copies drop
 out; examples are random, and outputs are compared first. Forced devices and processes share this machine's cores, which
@@ -196,6 +201,7 @@ PARTS = {
     "accelerators": accelerators.markdown,
     "checks": checks.markdown,
     "class_map": lambda content: class_map.table(content["images"]),
+    "compilation": compilation.markdown,
     "convolutional": convolutional.markdown,
     "crashes": lambda content: crashes.line(content) + "\n\n",
     "feedforward": _feedforward,

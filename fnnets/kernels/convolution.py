@@ -144,14 +144,21 @@ def input_gradient(
 
 
 def _patches(x: PyTree, window: Window):
-    """P (hwC, NH'W'), from images of one channel each: so the product runs along rows of both factors."""
+    """P (hwC, NH'W'), from images of one channel each: so the product runs along rows of both factors.
+
+    The window's rows are laid out first and its columns then, h + w views in place of hw, which compiles in half the
+    time and takes 0.75 to 0.92 of it. Fused with what follows, either would be computed again for every entry.
+    """
     padded = window.padded(x)
     n, height, width, c = padded.shape
-    single = padded.transpose(3, 0, 1, 2).reshape(c * n, height, width, 1)
-    # Written out once: fused with what follows, it would be computed again for every entry of the window.
-    single = lax.optimization_barrier(single)
-    views = window._replace(padding="valid").views(single)
-    return jnp.stack(list(views)).reshape(math.prod(window.size) * c, -1)
+    image = padded.transpose(3, 0, 1, 2).reshape(c * n, height, width)
+    for axis, count in enumerate(window.positions(x.shape[1:3])):
+        image = lax.optimization_barrier(image)
+        s, r, pixels = window.stride[axis], window.dilation[axis], 2 * axis + 1  # rows, then columns behind a new axis
+        starts = [entry * r for entry in range(window.size[axis])]
+        views = [lax.slice_in_dim(image, at, at + (count - 1) * s + 1, s, pixels) for at in starts]
+        image = jnp.stack(views, axis)
+    return image.reshape(math.prod(window.size) * c, -1)
 
 
 def _patch_bytes(window: Window, x: PyTree) -> int:

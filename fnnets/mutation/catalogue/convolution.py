@@ -32,8 +32,7 @@ UNDER, SUM = 'einsum("nyxijc,nyxk->ijck", u, delta)', 'einsum("nyxk->k", delta)'
 BACK, SEEN = 'einsum("nyxk,ijck->nyxijc", delta, params.weights)', "windows.patches(trace.x, seen)"
 ONTO = "windows.fold_patches(d_u, seen, trace.x.shape[1:3])"
 
-TAPS = 'window._replace(padding="valid")'
-UNDILATED = 'window._replace(padding="valid", dilation=(1, 1)).views(single)'
+TAPS, UNDILATED = "entry * r for entry", "entry for entry"
 
 D_X, D_W, D_B = ("convolution d_x",), ("convolution .weights",), ("convolution .biases",)
 DENSELY = "a window at nearly every pixel"
@@ -57,9 +56,7 @@ MUTANTS = (
     Mutant("padding off by one", PLACED, START, f"{START} + 1", D_X, "dx", "strided", SPARSELY),
     Mutant("padding forgotten in the input gradient", PLACED, START, START.replace(" - before", ""), D_X, "dx",
            "strided", f"padding, and {SPARSELY}"),
-    Mutant("dilation forgotten in dW", PATCHES, f"{TAPS}.views(single)",
-           f"[one[:, : other.shape[1], : other.shape[2]] for one, other in zip({UNDILATED}, {TAPS}.views(single))]",
-           D_W, "dW", "strided", DILATED),
+    Mutant("dilation forgotten in dW", PATCHES, TAPS, UNDILATED, D_W, "dW", "strided", DILATED),
     Mutant("padding after instead of before in dW", PATCHES, "window.padded(x)",
            "jnp.roll(window.padded(x), 1, axis=1)", D_W, "dW", "strided", "padding"),
     Mutant("correlation for convolution in dW", PASSES, OUTER, f"{OUTER}[::-1, ::-1]", D_W, "dW", "strided"),
