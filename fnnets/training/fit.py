@@ -30,9 +30,9 @@ from fnnets.training.beginning import begin
 from fnnets.training.checkpoint import manager as checkpoints
 from fnnets.training.checkpoint.manager import Checkpoint, CheckpointManager
 from fnnets.training.checkpoint.serialisation import CheckpointAheadError
-from fnnets.training.distributed import processes, sharding
+from fnnets.training.distributed import processes, sharding, worth
 from fnnets.training.epoch import EpochReport, TrainingState
-from fnnets.training.gradients import check_gradient
+from fnnets.training.gradients import check_gradient, derive
 from fnnets.training.inputs import (
     Data,
     check_selection,
@@ -135,7 +135,9 @@ def fit(
         checkpoint: a directory, or a `Checkpoint` that also says when and how many: where the state is saved, and where
             an earlier call with the same arguments stopped. This one goes on from there.
         mesh: devices that share each minibatch, an axis "data" of them; None is one device.
-        devices: "all" makes a mesh of all devices, of all processes.
+        devices: "all" has all devices share each minibatch, of all processes: on accelerators always, and the cores of
+            a CPU where that is faster by an estimate of the step (`fnnets.training.distributed.worth`), after
+            `fnnets.use_all_cores()`; those do not share what an iterable gives. None is one device.
 
     Raises:
         TypeError, ValueError: an argument of the wrong kind, shape or range; NaN in the data; processes that disagree.
@@ -157,6 +159,8 @@ def fit(
     check_train(train, epochs)
     settings, placed = checkpoints.settings(checkpoint), sharding.placement(mesh, devices)
     train, monitored, size = prepare_either(net, train, validation, batch_size, evaluate_training)
+    if devices is not None:
+        placed = worth.chosen(placed, net, derive(net, gradient), train, size)
     check_selection(monitored, patience, monitor)
     has_start = state is not None or params is not None
     state = begin(net, optimizer, key, params, state, in_memory(train))

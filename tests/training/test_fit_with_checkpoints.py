@@ -122,11 +122,11 @@ def test_a_source_that_fails_leaves_what_was_saved_and_goes_on_when_it_is_mended
 
 
 def test_other_devices_go_on(tmp_path):
-    train = examples(64)
+    train, mesh = examples(64), jax.sharding.Mesh(np.array(jax.devices()), ("data",))
     whole = fit(train, epochs=3, batch_size=8)
-    fit(train, tmp_path, epochs=1, batch_size=8, devices="all")
+    fit(train, tmp_path, epochs=1, batch_size=8, mesh=mesh)
     fit(train, tmp_path, epochs=2, batch_size=8)
-    ended = fit(train, tmp_path, epochs=3, batch_size=8, devices="all")
+    ended = fit(train, tmp_path, epochs=3, batch_size=8, mesh=mesh)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ended.params, whole.params)
 
 

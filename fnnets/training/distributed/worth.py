@@ -25,10 +25,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from fnnets.core import jaxprs, sequences
-from fnnets.core.types import Network
+from fnnets.core.types import Batch, Network
+from fnnets.data.sources import FIELDS
+from fnnets.training.distributed import cores
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree
@@ -38,6 +40,20 @@ PRODUCTS = 1 / 60e9  # s a FLOP of convolutions, and of products in loops
 LARGE = 2e6  # FLOP of a product that runs on all cores
 FUNCTIONS = {"tanh", "exp", "exp2", "log", "log1p", "expm1", "logistic", "erf", "erf_inv", "sin", "cos", "pow", "sqrt"}
 RATES = {"random_bits": 5e-9, "threefry2x32": 5e-9, "function": 2e-9, "other": 0.2e-9}  # s an element
+
+
+def chosen(mesh: Mesh | None, net: Network, gradient: Callable[..., PyTree], train: PyTree, size: int) -> Mesh | None:
+    """The devices of "all" that share: accelerators and several processes all of them, a CPU's if it pays, else None.
+
+    Where a process has more CPU devices than processors, so many share as there are processors. The minibatches of an
+    iterable are not known before they are read: one device trains.
+    """
+    if mesh is None or jax.process_count() > 1 or mesh.devices.flat[0].platform != "cpu":
+        return mesh
+    count = min(mesh.size, cores.processors())
+    if not hasattr(train, "inputs") or not pays(net, gradient, train, size, count):
+        return None
+    return Mesh(mesh.devices[:count], mesh.axis_names, axis_types=mesh.axis_types)
 
 
 def pays(net: Network, gradient: Callable[..., PyTree], batch: PyTree, size: int, devices: int) -> bool:
@@ -50,7 +66,7 @@ def pays(net: Network, gradient: Callable[..., PyTree], batch: PyTree, size: int
         size: examples in a minibatch.
         devices: how many share it, one a core.
 
-    >>> import fnnets as fn
+    >>> import jax.numpy as jnp, fnnets as fn
     >>> images = fn.Batch(jnp.ones((64, 28, 28, 1)), jnp.zeros(64, int))
     >>> net = fn.convolutional((28, 28, 1), "conv5-20 maxpool2 | fc-10", fn.activations.relu,
     ...                        objective=fn.objectives.softmax_log_likelihood)
@@ -71,7 +87,10 @@ def _of_step(net: Network, gradient: Callable[..., PyTree], batch: PyTree, size:
     params = jax.eval_shape(net.init, key)
     part = _abstract(net, batch, size)
 
+    transform = getattr(batch, "transform", None)
+
     def step(params, batch, key):
+        batch = batch if transform is None else transform(batch)
         if net.sampler is not None:
             memory = net.sampler.start(params, key)
             batch, _ = net.sampler.draw(params, memory, batch, key)
@@ -82,23 +101,20 @@ def _of_step(net: Network, gradient: Callable[..., PyTree], batch: PyTree, size:
 
 def _abstract(net: Network, batch: PyTree, size: int) -> PyTree:
     """The shapes and dtypes of `size` examples."""
-    from fnnets.core.types import Batch
-
-    names = ("inputs", "targets", "mask", "weights")
     axes = sequences.axes_of_fields(net.layer.time, batch.weights)
 
     def one(array, axis):
         shape = (*array.shape[:axis], size, *array.shape[axis + 1 :])
         return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(array.dtype))
 
-    given = {name: getattr(batch, name) for name in names}
-    fields = {name: one(array, axis) for (name, array), axis in zip(given.items(), axes, strict=True) if array is not None}
-    return Batch(**fields)
+    given = {name: (getattr(batch, name), axis) for name, axis in zip(FIELDS, axes, strict=True)}
+    return Batch(**{name: one(array, axis) for name, (array, axis) in given.items() if array is not None})
 
 
 def seconds(jaxpr: Any, in_loop: bool = False) -> float:
     """Seconds that one core takes for a program, without the large products that all cores share.
 
+    >>> import jax.numpy as jnp
     >>> x = jnp.ones((100, 100))
     >>> round(1e6 * seconds(jax.make_jaxpr(jnp.tanh)(x).jaxpr))                                     # µs
     20

@@ -83,7 +83,7 @@ def test_the_result_is_that_of_one_device(name):
         params, train = doubled(net, data(44))
         settings = {"key": KEY, "params": params, "epochs": 2, "batch_size": 10, "progress": False}
         alone = fn.fit(net, DESCENT, train, **settings)
-        shared = fn.fit(net, DESCENT, train, devices="all", **settings)
+        shared = fn.fit(net, DESCENT, train, mesh=mesh(8), **settings)
         assert_equal(shared.params, alone.params)
         assert_equal(shared.state.memory, alone.state.memory)
         assert_equal(shared.history.cost, alone.history.cost)
@@ -280,7 +280,7 @@ def test_a_line_search_looks_at_the_cost_of_the_whole_minibatch(standard_promoti
 
 def test_chains_are_cut_and_parameters_are_whole():
     net, data = CASES["persistent"]
-    result = fn.fit(net, DESCENT, data(32), key=KEY, epochs=1, devices="all", progress=False)
+    result = fn.fit(net, DESCENT, data(32), key=KEY, epochs=1, mesh=mesh(8), progress=False)
     assert result.state.memory.addressable_shards[0].data.shape == (2, 6)
     assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves(result.params))
 
@@ -289,7 +289,7 @@ def test_a_result_on_a_mesh_goes_on_without_one_and_the_other_way():
     net, data = CASES["feedforward"]
     settings = {"batch_size": 8, "progress": False}
     whole = fn.fit(net, DESCENT, data(32), key=KEY, epochs=2, **settings)
-    for first, second in (({"devices": "all"}, {}), ({}, {"devices": "all"})):
+    for first, second in (({"mesh": mesh(8)}, {}), ({}, {"mesh": mesh(8)})):
         begun = fn.fit(net, DESCENT, data(32), key=KEY, epochs=1, **settings, **first)
         ended = fn.fit(net, DESCENT, data(32), state=jax.device_get(begun.state), epochs=1, **settings, **second)
         assert_equal(ended.params, whole.params, 1e-5)
