@@ -115,9 +115,9 @@ def segment_length(cell: Cell, chosen: Options, x) -> int:
 def contract(delta, x):
     """Σ_t Σ_n δ[t,n] ⊗ x[t,n], (g, m): one contraction over time and batch.
 
-    It is written as (xᵀ δ)ᵀ, which XLA's CPU code runs up to twice as fast as δᵀ x.
+    It is written as δᵀ x: XLA's CPU code takes up to 1.7 times as long for (xᵀ δ)ᵀ.
     """
-    return jnp.tensordot(x, delta, axes=((0, 1), (0, 1))).T
+    return jnp.tensordot(delta, x, axes=((0, 1), (0, 1)))
 
 
 def contract_both(delta, x, a):
