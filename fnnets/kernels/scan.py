@@ -115,9 +115,10 @@ def segment_length(cell: Cell, chosen: Options, x) -> int:
 def contract(delta, x):
     """Σ_t Σ_n δ[t,n] ⊗ x[t,n], (g, m): one contraction over time and batch.
 
-    It is written as (xᵀ δ)ᵀ, which XLA's CPU code runs up to twice as fast as δᵀ x.
+    It is written as δᵀ x: XLA's CPU code takes 1.2 to 1.7 times as long for (xᵀ δ)ᵀ, a training step with it on shares
+    of two devices 1.2 times (LSTM of 64 and 128 units, 100 steps of 32 sequences), on one device 1.1 to 1.2 times.
     """
-    return jnp.tensordot(x, delta, axes=((0, 1), (0, 1))).T
+    return jnp.tensordot(delta, x, axes=((0, 1), (0, 1)))
 
 
 def contract_both(delta, x, a):
