@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -46,13 +47,13 @@ def _labelled(*shape: int, sequences: bool = False) -> Callable[[int], fn.Batch]
     def batch(n: int) -> fn.Batch:
         random = np.random.default_rng(n)
         whole = (shape[0], n, *shape[1:]) if sequences else (n, *shape)
-        return fn.Batch(random.random(whole, np.float32), random.integers(0, 10, n))
+        return fn.Batch(jnp.asarray(random.random(whole, np.float32)), random.integers(0, 10, n))
 
     return batch
 
 
 def _binary(n: int) -> fn.Batch:
-    return fn.Batch(np.random.default_rng(n).integers(0, 2, (n, 64)).astype(np.float32))
+    return fn.Batch(jnp.asarray(np.random.default_rng(n).integers(0, 2, (n, 64)), jnp.float32))
 
 
 def _recurrent(cell: str) -> fn.Network:
@@ -126,7 +127,11 @@ def child(row: str, gradient: str) -> None:
     network, batch = ROWS[row]
     net, train, validation = network(), batch(105), batch(55)
     optimizer, events = optax.sgd(0.1, momentum=0.9), []  # type: ignore[var-annotated]
-    jax.monitoring.register_event_duration_secs_listener(lambda event, seconds, **_: events.append((event, seconds)))
+
+    def listen(event: str, duration_secs: float, **_: str | int) -> None:
+        events.append((event, duration_secs))
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
     found = {}
     for name, epochs in (("beginning", 0), ("epoch", 1)):
         events.clear()

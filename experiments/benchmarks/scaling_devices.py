@@ -39,7 +39,7 @@ from experiments.benchmarks.scaling_setting import (
     timed,
 )
 from experiments.benchmarks.timing import Contestant, interleave, summary
-from fnnets.core.devices import DATA
+from fnnets.core.shares import DATA
 from fnnets.data import sources
 from fnnets.training import program
 from fnnets.training.distributed import sharding
@@ -116,7 +116,7 @@ def measured(name: str, streamed: bool, size: int, steps: int, more: int, rounds
     def run(epochs):
         return fn.fit(
             net, DESCENT, train, key=jax.random.key(0), epochs=epochs, batch_size=size, evaluate_training=False,
-            devices="all", progress=False,
+            mesh=Mesh(np.array(jax.devices()), (DATA,)), progress=False,
         ).params  # fmt: skip
 
     params = run(1)
@@ -127,15 +127,12 @@ def measured(name: str, streamed: bool, size: int, steps: int, more: int, rounds
 
 def analysed(net: fn.Network, train: fn.Batch, size: int) -> dict[str, Any]:
     """The compiler's analysis of an epoch, in whose loop one step stands."""
-    placed: Any = sharding.placement(None, "all", None)
+    placed: Any = sharding.placement(None, "all")
     state = fn.training.start(net, DESCENT, key=jax.random.key(0))
-    state = sharding.place(state, sharding.of_state(placed, DESCENT, state))
+    state = sharding.place(placed, state, sharding.of_state(placed, state))
     config = program.Config(net, DESCENT, "explicit", size, "cost", placed)
     train = train._replace(dataset_size=train.targets.shape[-1])
-    with sharding.within(placed):
-        compiled: Any = (
-            program.compiled_epoch(config, ()).lower(state, sharding.everywhere(placed, train), {}).compile()
-        )
+    compiled: Any = program.compiled_epoch(config, ()).lower(state, sharding.everywhere(placed, train), {}).compile()
     return {
         "temporaries": compiled.memory_analysis().temp_size_in_bytes,
         "messages": messages(compiled.as_text()),

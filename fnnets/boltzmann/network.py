@@ -180,8 +180,8 @@ def centring(sampler: Sampler, kinds: UnitKinds, rate: float) -> Sampler:
         completed, inner = sampler.draw(params, memory.memory, batch, key)
         v = batches.cast(batch.inputs, params)
         h = kinds.hidden.mean(energies.hidden_inputs(params, v))
-        means = shares.mean(jnp.concatenate([v, h], axis=1), batch.weights, batch.total_weight)
-        means = jnp.split(means, [v.shape[1]])
+        both = shares.mean(jnp.concatenate([v, h], axis=1), batch.weights, batch.total_weight)
+        means = jnp.split(both, [v.shape[1]])
         visible, hidden = ((1 - rate) * old + rate * mean for old, mean in zip(memory, means, strict=False))
         return completed, Offsets(visible, hidden, inner)
 

@@ -28,7 +28,7 @@ SECONDS = 0.1  # of compilation from which a program is kept: JAX's own bound, 1
 
 def keep() -> Path | None:
     """Have JAX keep what it compiles; the folder, or None where nothing is kept or JAX's settings decide."""
-    if any(name in os.environ for name in OWN) or jax.config.jax_compilation_cache_dir is not None:
+    if any(name in os.environ for name in OWN) or jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return None
     place = folder()
     if place is None or not _is_writable(place):
@@ -44,7 +44,7 @@ def suspended() -> Iterator[None]:
     """A context in which JAX compiles everything anew and keeps nothing: for what times compilation."""
     from jax.experimental.compilation_cache import compilation_cache
 
-    before = jax.config.jax_enable_compilation_cache
+    before = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
     jax.config.update("jax_enable_compilation_cache", False)
     compilation_cache.reset_cache()  # JAX reads the setting once
     try:

@@ -99,5 +99,6 @@ def _padded(time: Time, batch: Batch, steps: int) -> Batch:
 
     has_steps = time == "sequence to sequence" and batch.targets is not None
     targets = longer(batch.targets) if has_steps else batch.targets
-    weights = longer(batch.weights) if np.ndim(batch.weights) == 2 else batch.weights
+    weights = batch.weights
+    weights = longer(weights) if weights is not None and weights.ndim == 2 else weights
     return batch._replace(inputs=longer(batch.inputs), targets=targets, mask=longer(mask), weights=weights)

@@ -94,7 +94,7 @@ def take(time: Time, batch: Batch, indices: PyTree) -> Batch:
         inputs=chosen(batch.inputs, where.inputs),
         targets=chosen(batch.targets, where.targets),
         mask=chosen(batch.mask, where.inputs),
-        weights=chosen(batch.weights, np.ndim(batch.weights) - 1),
+        weights=chosen(batch.weights, 0 if batch.weights is None else batch.weights.ndim - 1),
     )
 
 
@@ -117,7 +117,7 @@ def span(time: Time, batch: Batch, start: PyTree, size: int) -> Batch:
         inputs=cut(batch.inputs, where.inputs),
         targets=cut(batch.targets, where.targets),
         mask=cut(batch.mask, where.inputs),
-        weights=cut(batch.weights, np.ndim(batch.weights) - 1),
+        weights=cut(batch.weights, 0 if batch.weights is None else batch.weights.ndim - 1),
     )
 
 

@@ -91,11 +91,12 @@ def mean(x: Array, weights: Array | None = None, total_weight: Array | float | N
     >>> mean(jnp.array([[1.0], [4.0]]), jnp.array([1.0, 3.0])).tolist()
     [3.25]
     """
-    if total_weight is None and weights is None:
-        return jnp.mean(x, axis=0)
-    sums = jnp.sum(x, axis=0) if weights is None else jnp.tensordot(weights.astype(x.dtype), x, 1)
+    if weights is None:
+        sums, own = jnp.sum(x, axis=0), jnp.asarray(len(x), x.dtype)
+    else:
+        sums, own = jnp.tensordot(weights.astype(x.dtype), x, 1), positive(jnp.sum(weights)).astype(x.dtype)
     if total_weight is None:
-        return sums / positive(jnp.sum(weights)).astype(x.dtype)
+        return sums / own
     _check_shared()
     return total(sums) / jnp.asarray(total_weight, x.dtype)
 

@@ -118,7 +118,5 @@ def _logarithms(t, weights, total_weight):
 
 def _log_sums(log_h, log_rest, total_weight):
     """Log Σ v ĥ and log Σ v (1 − ĥ), (q,) each, over all shares."""
-    sums = [jax.nn.logsumexp(each, axis=0) for each in (log_h, log_rest)]
-    if total_weight is not None:
-        sums = jax.nn.logsumexp(shares.gathered(jnp.stack(sums)), axis=0)
-    return tuple(sums)
+    sums = jnp.stack([jax.nn.logsumexp(each, axis=0) for each in (log_h, log_rest)])
+    return sums if total_weight is None else jax.nn.logsumexp(shares.gathered(sums), axis=0)

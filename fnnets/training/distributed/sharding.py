@@ -143,7 +143,7 @@ def key_of(net: Network, key: Array, size: int) -> Array:
 
 def key_of_chains(net: Network, key: Array, params: PyTree, size: int) -> Array:
     """The key for a sampler: along its chains where they are cut, plain where they are whole, else along the data."""
-    if shares.count() == 1:
+    if net.sampler is None or shares.count() == 1:
         return key
     chains = [leaf for leaf in jax.tree.leaves(jax.eval_shape(net.sampler.start, params, key)) if leaf.ndim > 1]
     if not chains:

@@ -24,7 +24,7 @@ from fnnets.core.types import Batch, Time
 from fnnets.data.sources import FIELDS
 
 if TYPE_CHECKING:
-    from jaxtyping import Array
+    from jaxtyping import Array, PyTree
 
 CHUNK_BYTES = 2**23  # what stays in the caches of a CPU, and hides a call
 
@@ -69,7 +69,8 @@ def placed(read: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, axis: int
 def specs(time: Time, batch: Batch) -> Batch:
     """Where the fields of minibatches (K, …) lie on the devices of a mesh: cut along their examples."""
     axes = sequences.axes_of_fields(time, None if batch.weights is None else batch.weights[0])
-    return Batch(**{name: _cut(axis) for name, axis in zip(FIELDS, axes, strict=True)})
+    cut: dict[str, PyTree] = {name: _cut(axis) for name, axis in zip(FIELDS, axes, strict=True)}
+    return Batch(**cut)
 
 
 def _cut(axis: int) -> PartitionSpec:
