@@ -22,6 +22,7 @@ from experiments.benchmarks import (
     recurrent_memory,
     scaling,
     table,
+    training,
     verification,
 )
 from fnnets.command.parsing import nearest
@@ -30,7 +31,8 @@ MODULES: dict[str, Any] = {
     "accelerators": accelerators, "against": against, "checks": checks, "class_map": class_map,
     "convolutional": convolutional, "crashes": crashes,
     "feedforward": feedforward, "implementations": implementations, "import_time": import_time,
-    "memory": recurrent_memory, "rbm": rbm, "recurrent": recurrent, "scaling": scaling, "verification": verification,
+    "memory": recurrent_memory, "rbm": rbm, "recurrent": recurrent, "scaling": scaling, "training": training,
+    "verification": verification,
 }  # fmt: skip
 USAGE = """usage: python -m experiments.benchmarks NAME [options]
        python -m experiments.benchmarks NAME --help     the options of one benchmark

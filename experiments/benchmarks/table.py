@@ -31,6 +31,7 @@ from experiments.benchmarks import (
     recurrent_memory,
     report,
     scaling,
+    training_page,
     verification,
 )
 from experiments.benchmarks.timing import summary
@@ -88,6 +89,17 @@ that carries it to 8, 64 and 256 accelerators. Rates are those of the best round
 Scaling: an epoch is the difference of runs of several epochs and of one, so that compilation, checks and copies drop
 out; examples are random, and outputs are compared first. Forced devices and processes share this machine's cores, which
 shows overhead and right programs, and no speed-up.
+
+Training: a step inside `fit`, on one device and on a device a core, against the best loop of each peer with all cores.
+Everyone takes an epoch of equal steps from equal parameters, in every configuration that is tried, and must arrive at
+the same parameters, to 2 % of the way that a layer's went ("difference": ReLUs and poolings turn rounding into a choice
+of another unit); the fastest configuration is timed. A step of `fit` is the difference of a longer and a shorter run
+over the number of steps between them; a peer goes on from its own state.
+"Control" is "fnnets, all cores" over itself, the 10th and 90th percentiles of the rounds; a bar "at most 1.08" allows
+the further of the two. "x products" is the step of all cores over the time of its matrix products at the rate of one
+large product on all cores. A sample has at least 40 steps; where these take longer than a second by an estimate, it has
+as many as a second holds, at least 8, so that all rows take twenty minutes. The automatic gradient of a convolution is
+several times as slow in a loop: its sample is one `fit` of one epoch, the beginning included, in three rounds.
 
 Crashes: runs that are killed at random moments and go on from their checkpoints, against one that nobody killed.
 
@@ -205,6 +217,7 @@ PARTS = {
     "rbm": rbm.markdown,
     "recurrent": recurrent.markdown,
     "scaling": scaling.markdown,
+    "training": training_page.markdown,
     "verification": lambda content: verification.table(content["rows"]),
 }
 
