@@ -15,6 +15,7 @@ from experiments.benchmarks import (
     convolutional,
     crashes,
     feedforward,
+    gpu,
     implementations,
     import_time,
     rbm,
@@ -30,7 +31,7 @@ from fnnets.command.parsing import nearest
 MODULES: dict[str, Any] = {
     "accelerators": accelerators, "against": against, "checks": checks, "class_map": class_map,
     "convolutional": convolutional, "crashes": crashes,
-    "feedforward": feedforward, "implementations": implementations, "import_time": import_time,
+    "feedforward": feedforward, "gpu": gpu, "implementations": implementations, "import_time": import_time,
     "memory": recurrent_memory, "rbm": rbm, "recurrent": recurrent, "scaling": scaling, "training": training,
     "verification": verification,
 }  # fmt: skip

@@ -98,14 +98,17 @@ def step_seconds(samples: Mapping[str, Sequence[float]], row: Row, each: Runner)
     return tuple(t / row.steps / each.epochs for t in seconds)
 
 
+def minibatch(row: Row) -> fn.Batch:
+    """The first examples of a row."""
+    given = [part for part in (row.inputs, row.targets) if part is not None]
+    return fn.Batch(*(jnp.asarray(part[:, : row.size] if row.axis else part[: row.size]) for part in given))
+
+
 def single_call(row: Row) -> Callable[[], Any] | None:
     """One jitted cost and gradient of a minibatch; None for an RBM, whose gradient is of samples."""
     if isinstance(row.model, Boltzmann):
         return None
-    first = slice(0, row.size)
-    inputs = jnp.asarray(row.inputs[:, first] if row.axis else row.inputs[first])
-    targets = None if row.targets is None else jnp.asarray(row.targets[:, first] if row.axis else row.targets[first])
-    return functools.partial(jax.jit(row.net.cost_and_gradient), row.params, fn.Batch(inputs, targets))
+    return functools.partial(jax.jit(row.net.cost_and_gradient), row.params, minibatch(row))
 
 
 def faults(call: Callable[[], Any]) -> int:

@@ -8,8 +8,10 @@ An RBM draws its samples; each library has its own numbers, so a gradient on giv
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -84,7 +86,8 @@ def field(row: Row, compiles: bool = True, device: str = "cpu") -> Field:
     for name, devices, gradient in (*others, (AUTOMATIC, shared, "automatic")):
         runner = fitted(row, name, devices, gradient)
         try:
-            found.agreement[name] = difference(row.flat(runner.run(1)), reference, row.flat(row.params))
+            with _told(name):
+                found.agreement[name] = difference(row.flat(runner.run(1)), reference, row.flat(row.params))
         except (TypeError, ValueError) as error:  # fit refuses it
             found.absent[name] = str(error)
             continue
@@ -98,7 +101,8 @@ def field(row: Row, compiles: bool = True, device: str = "cpu") -> Field:
 def _join_peers(found: Field, row: Row, reference: list[np.ndarray], compiles: bool, device: str) -> None:
     absent = missing()
     if TORCH not in absent:
-        _join(found, row, TORCH, training_torch.eager(row, reference, device))
+        with _told(TORCH):
+            _join(found, row, TORCH, training_torch.eager(row, reference, device))
         found.absent[COMPILED] = training_torch.cannot_compile(row) if compiles else "it was not asked for"
         if not found.absent[COMPILED]:
             _join_compiled(found, row, reference, device)
@@ -106,9 +110,18 @@ def _join_peers(found: Field, row: Row, reference: list[np.ndarray], compiles: b
         if name not in absent:
             candidates = list(library.sessions(row))
             if candidates:
-                _join(found, row, name, enter(row, candidates, reference))
+                with _told(name):
+                    _join(found, row, name, enter(row, candidates, reference))
     if isinstance(row.model, Boltzmann) and SCIKIT not in absent:
         _join_scikit(found, row, row.model)
+
+
+@contextlib.contextmanager
+def _told(name: str) -> Iterator[None]:
+    """A line of progress: how long a contestant took to be compiled, compared and tried."""
+    began = time.perf_counter()
+    yield
+    print(f"  {name}: compared and tried in {time.perf_counter() - began:.0f} s", flush=True)
 
 
 def _join(found: Field, row: Row, name: str, entered: Entered) -> None:
@@ -125,7 +138,8 @@ def _join(found: Field, row: Row, name: str, entered: Entered) -> None:
 
 def _join_compiled(found: Field, row: Row, reference: list[np.ndarray], device: str) -> None:
     try:
-        _join(found, row, COMPILED, training_torch.compiled(row, reference, found.how[TORCH], device))
+        with _told(COMPILED):
+            _join(found, row, COMPILED, training_torch.compiled(row, reference, found.how[TORCH], device))
     except Exception as error:  # whatever its C++ compiler does not like
         found.absent[COMPILED] = f"torch.compile fails: {str(error).strip().splitlines()[0]}"
     else:

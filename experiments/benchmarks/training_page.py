@@ -90,11 +90,11 @@ def bars(rows: Sequence[Row]) -> list[Bar]:
         own = [row for row in rows if row["family"] == family and fastest_torch(row)]
         if own:
             ratios = [of(row, str(fastest_torch(row))) for row in own]
-            found.append(_mean("PyTorch / fnnets", f"{family}, {len(own)} rows", ratios, FAMILY_BAR))
+            found.append(_mean("PyTorch / fnnets", f"{family}, {_counted(own)}", ratios, FAMILY_BAR))
     looped = (CONVOLUTIONAL, SIMPLE, LSTM)
     over = [of(row, AUTOMATIC) for row in rows if row["family"] in looped and AUTOMATIC in row["samples"]]
     if over:
-        name = f"convolutional, recurrent, LSTM, {len(over)} rows"
+        name = f"convolutional, recurrent, LSTM, {_counted(over)}"
         found.append(_mean("automatic / explicit", name, over, EXPLICIT_BAR))
     return found
 
@@ -114,6 +114,10 @@ def _of_row(row: Row) -> list[Bar]:
     if SCIKIT in row["samples"] and name.startswith("cd"):
         found.append(Bar("scikit-learn / fnnets", name, of(row, SCIKIT), SCIKIT_BAR))
     return found
+
+
+def _counted(rows: Sequence[Any]) -> str:
+    return f"{len(rows)} row{'s' * (len(rows) != 1)}"
 
 
 def _mean(what: str, where: str, ratios: Sequence[float], low: float) -> Bar:
@@ -164,7 +168,7 @@ def overview(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
     rate = cores.best(content["rates"])
     for row in content["rows"]:
         torch, (low, high) = fastest_torch(row), control(row)
-        cells = [_cell(row, name) for name in there]
+        cells = [cell(row, name) for name in there]
         floor = summary(row["samples"][base(row)]).median * rate / row["flops"]
         table.append((
             row["name"], *cells, f"{of(row, torch):.2f}" if torch else "", f"{low:.2f} to {high:.2f}", f"{floor:.1f}",
@@ -173,7 +177,12 @@ def overview(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return table
 
 
-def _cell(row: Row, name: str) -> str:
+def cell(row: Row, name: str) -> str:
+    """Milliseconds of a contestant's step, the empty string where it did not run.
+
+    >>> cell({"samples": {ONE: [0.002]}}, ONE), cell({"samples": {}}, ONE)
+    ('2', '')
+    """
     return f"{1e3 * summary(row['samples'][name]).median:.3g}" if name in row["samples"] else ""
 
 
@@ -214,5 +223,5 @@ def calls(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
     for row in content["rows"]:
         if row["call"]:
             times = (f"{1e3 * each:.3g}" for each in summary(row["call"]))
-            table.append((row["name"], *times, str(row["faults"]), _cell(row, ONE)))
+            table.append((row["name"], *times, str(row["faults"]), cell(row, ONE)))
     return table

@@ -39,7 +39,7 @@ NAMES = (
     *NETS, *convolutional_peers.NAMES, *(f"{cell}-{net}" for cell in CELLS for net in recurrent.NETS),
     "cd-784-500:100", "pcd-784-500:100", "autoencoder-784-1000-500-250-30:100",
 )  # fmt: skip
-RATE, OVERHEAD = 6e10, 5e-5  # FLOP/s and s a step: an estimate
+RATE, OVERHEAD = 1e11, 5e-5  # FLOP/s and s a step: an estimate
 LEAST, SHORTEST, LONGEST = 8, 0.1, 400  # steps; s a sample; minibatches of an epoch
 CONVOLUTIONAL_RATE, ADAM_RATE = 0.01, 1e-3
 
@@ -48,7 +48,7 @@ class Amount(NamedTuple):
     """How much a sample takes: at least so many steps, but of long ones only those that fit into so many seconds."""
 
     steps: int = 40
-    seconds: float = 1.0
+    seconds: float = 0.7
 
 
 class Descent(NamedTuple):
@@ -157,12 +157,12 @@ def portion(flops: float, amount: Amount) -> tuple[int, int]:
     """(S, m): minibatches of an epoch and epochs of a sample.
 
     >>> portion(1e6, Amount(40, 1.0)), portion(1e9, Amount(40, 1.0)), portion(1e11, Amount(40, 1.0))
-    ((400, 11), (20, 2), (4, 2))
+    ((400, 5), (10, 4), (4, 2))
     """
     step = flops / RATE + OVERHEAD
     least = amount.steps if amount.steps * step <= amount.seconds else max(LEAST, round(amount.seconds / step))
     wanted = max(min(least, amount.steps), round(SHORTEST / step))
-    steps = min(LONGEST, -(-wanted // 2))
+    steps = min(LONGEST, max(LEAST // 2, -(-wanted // 4)))
     return steps, max(2, -(-wanted // steps))
 
 

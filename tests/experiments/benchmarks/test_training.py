@@ -151,6 +151,22 @@ def test_the_benchmark_runs_without_any_peer_and_finds_a_wrong_gradient(tmp_path
         assert f"{name}: skipped" in said.out
 
 
+def test_a_compiler_that_fails_and_rows_that_are_not_compiled_get_a_line(monkeypatch):
+    def fails(*given):
+        raise RuntimeError("CppCompileError: no omp.h\nand a long trace")
+
+    row = small(DENSE)
+    found = training_field.Field([], {}, {TORCH: "threads: 1, optimiser: fused"}, {COMPILED: ""})
+    monkeypatch.setattr(training_torch, "compiled", fails)
+    training_field._join_compiled(found, row, walked(row), "cpu")
+    assert found.absent == {COMPILED: "torch.compile fails: CppCompileError: no omp.h"}
+    assert found.runners == []
+    monkeypatch.setattr(training_torch.shutil, "which", lambda name: None)
+    assert training_torch.cannot_compile(row) == "no C++ compiler was found"
+    assert training_torch.cannot_compile(small(LSTM)) == "torch.compile leaves nn.RNN and nn.LSTM as they are"
+    assert training_torch.cannot_compile(small(CD)) == "a loop without derivatives"
+
+
 def test_a_step_of_fit_is_the_difference_of_a_longer_and_a_shorter_run():
     """(5 − 2) / (3 steps · 2 epochs) = 0.5; a peer's 3 / 6 likewise."""
     row = small(DENSE)._replace(steps=3, epochs=2)
@@ -203,7 +219,7 @@ def test_bars_are_computed_from_the_samples():
     mean = round((1.5 * 1.0 / 1.1) ** (1 / 3), 3)
     over = "convolutional, recurrent, LSTM, 3 rows"
     assert found["automatic / explicit, geometric mean", over] == (mean, "missed")
-    assert ("PyTorch / fnnets, geometric mean", "RBM, autoencoder, 1 rows") not in found
+    assert ("PyTorch / fnnets, geometric mean", "RBM, autoencoder, 1 row") not in found
 
 
 def test_the_distance_from_the_matrix_products_is_that_of_all_cores():
