@@ -17,6 +17,7 @@ from experiments.benchmarks import (
     convolutional,
     crashes,
     feedforward,
+    gpu,
     implementations,
     import_time,
     rbm,
@@ -24,6 +25,7 @@ from experiments.benchmarks import (
     recurrent_memory,
     scaling,
     table,
+    training,
     verification,
 )
 from fnnets.command.parsing import nearest
@@ -31,8 +33,9 @@ from fnnets.command.parsing import nearest
 MODULES: dict[str, Any] = {
     "accelerators": accelerators, "against": against, "checks": checks, "class_map": class_map,
     "compilation": compilation, "convolutional": convolutional, "crashes": crashes,
-    "feedforward": feedforward, "implementations": implementations, "import_time": import_time,
-    "memory": recurrent_memory, "rbm": rbm, "recurrent": recurrent, "scaling": scaling, "verification": verification,
+    "feedforward": feedforward, "gpu": gpu, "implementations": implementations, "import_time": import_time,
+    "memory": recurrent_memory, "rbm": rbm, "recurrent": recurrent, "scaling": scaling, "training": training,
+    "verification": verification,
 }  # fmt: skip
 USAGE = """usage: python -m experiments.benchmarks NAME [options]
        python -m experiments.benchmarks NAME --help     the options of one benchmark

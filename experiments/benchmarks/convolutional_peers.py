@@ -50,6 +50,11 @@ def work(name: str) -> Work:
     if name not in NAMES:
         raise ValueError(f"nets name {name!r}, expected some of {', '.join(NAMES)}")
     kind, size = name.split("-")
+    return of_kind(kind, int(size))
+
+
+def of_kind(kind: str, size: int) -> Work:
+    """The network "nielsen" or "vgg", with a minibatch of `size`."""
     if kind == "nielsen":
         table = "conv5-20 maxpool2 | conv5-40 maxpool2 | fc-100 fc-10"
         net = fn.convolutional((28, 28, 1), table, objective=SOFTMAX, pool_first=True)
@@ -59,10 +64,10 @@ def work(name: str) -> Work:
             (32, 32, 3), table, fn.activations.relu, objective=SOFTMAX, padding="same", initializer=fn.initializers.he
         )
     random = np.random.default_rng(0)
-    images = jnp.asarray(random.random((int(size), *net.input_shape), np.float32))
-    labels = jnp.asarray(random.integers(0, 10, int(size), np.int32))
+    images = jnp.asarray(random.random((size, *net.input_shape), np.float32))
+    labels = jnp.asarray(random.integers(0, 10, size, np.int32))
     activation = jax.nn.sigmoid if kind == "nielsen" else jax.nn.relu
-    return Work(name, net, activation, net.init(jax.random.key(0)), fn.Batch(images, labels))
+    return Work(f"{kind}-{size}", net, activation, net.init(jax.random.key(0)), fn.Batch(images, labels))
 
 
 def textbook(one: Work) -> Callable[..., Any]:
@@ -93,10 +98,7 @@ def torch_step(one: Work, channels_last: bool) -> Callable[[], Any]:
     """A call gives PyTorch's cost and the gradients of its parameters; `as_params` brings them to our layout."""
     import torch
 
-    parts: list[Any] = []
-    for part, own in zip(one.net.layer.parts, one.params, strict=True):
-        parts += _torch_layers(part, own, one)
-    model: Any = torch.nn.Sequential(*parts[:-1])  # without the activation behind the last layer
+    model = torch_model(one)
     # Copies: JAX's arrays cannot be written to.
     inputs = torch.from_numpy(np.array(one.batch.inputs).transpose(0, 3, 1, 2).copy())
     labels = torch.from_numpy(np.array(one.batch.targets).astype(np.int64))
@@ -113,6 +115,16 @@ def torch_step(one: Work, channels_last: bool) -> Callable[[], Any]:
         return cost, [parameter.grad for parameter in model.parameters()]
 
     return step
+
+
+def torch_model(one: Work) -> Any:
+    """PyTorch's network with copies of the parameters, on (N, C, H, W) in any memory format."""
+    import torch
+
+    parts: list[Any] = []
+    for part, own in zip(one.net.layer.parts, one.params, strict=True):
+        parts += _torch_layers(part, own, one)
+    return torch.nn.Sequential(*parts[:-1])  # without the activation behind the last layer
 
 
 def _torch_layers(part, own, one: Work) -> list[Any]:

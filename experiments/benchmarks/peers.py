@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import statistics
 import time
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -74,15 +75,22 @@ def _torch(setting: Setting, name: str, threads: int, way: str) -> Trainer:
     return Trainer(name, epoch, walk, loops=True)
 
 
-def _torch_model(setting: Setting, way: str):
+def sequential(params: Parameters, linear: Container[int]) -> Any:
+    """PyTorch's fully connected layers with copies of pairs (W, b), sigmoid but for those at the places `linear`."""
     import torch
 
     parts: list[Any] = []
-    for weights, biases in plain(setting.params):
+    for place, (weights, biases) in enumerate(params):
         layer = torch.nn.Linear(weights.shape[1], weights.shape[0])
-        layer.weight.data, layer.bias.data = torch.from_numpy(weights), torch.from_numpy(biases)
-        parts += [layer, torch.nn.Sigmoid()]
-    model = torch.nn.Sequential(*parts[:-1])
+        layer.weight.data, layer.bias.data = torch.from_numpy(np.array(weights)), torch.from_numpy(np.array(biases))
+        parts += [layer] if place in linear else [layer, torch.nn.Sigmoid()]
+    return torch.nn.Sequential(*parts)
+
+
+def _torch_model(setting: Setting, way: str):
+    import torch
+
+    model = sequential(plain(setting.params), {len(setting.params) - 1})
     chosen = {"foreach": way == "foreach", "fused": way == "fused"}
     return model, torch.optim.SGD(model.parameters(), LEARNING_RATE, MOMENTUM, **chosen)
 

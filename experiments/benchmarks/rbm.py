@@ -149,9 +149,10 @@ WORKS: dict[str, Callable[[Options], Work]] = {
 }
 
 
-def binary(examples: int) -> np.ndarray:
+def binary(examples: int, features: int | None = None) -> np.ndarray:
     """(n, 784) float32, 30 % ones: the same everywhere."""
-    return (np.random.default_rng(0).random((examples, SIZES[0]), np.float32) < 0.3).astype(np.float32)
+    shape = examples, features or SIZES[0]
+    return (np.random.default_rng(0).random(shape, np.float32) < 0.3).astype(np.float32)
 
 
 def measure(name: str, options: Options) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiments.benchmarks import peers
+
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
 
 
@@ -124,13 +126,7 @@ def torch_autoencoder(params: Any, x: np.ndarray, batch_size: int) -> tuple[Call
     import torch
 
     data = torch.from_numpy(x)
-    parts: list[Any] = []
-    for position, (weights, biases) in enumerate(params):
-        layer = torch.nn.Linear(weights.shape[1], weights.shape[0])
-        layer.weight.data, layer.bias.data = torch.from_numpy(np.array(weights)), torch.from_numpy(np.array(biases))
-        linear = position in (len(params) // 2 - 1, len(params) - 1)
-        parts += [layer] if linear else [layer, torch.nn.Sigmoid()]
-    model = torch.nn.Sequential(*parts)
+    model = peers.sequential(params, (len(params) // 2 - 1, len(params) - 1))
     optimizer = torch.optim.SGD(model.parameters(), LEARNING_RATE, MOMENTUM, fused=True)
 
     def derive(batch):

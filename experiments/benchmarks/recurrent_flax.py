@@ -34,27 +34,40 @@ def of_nnx(one: Work, unroll: int) -> Way:
     """`flax.nnx`, split into its graph and its parameters outside the jitted function."""
     from flax import nnx
 
-    (_, _, m, H, d), given = one.sizes, transposed(one.params)
-    rngs = nnx.Rngs(0)
-    cell: Any = (nnx.OptimizedLSTMCell if one.cell == "lstm" else nnx.SimpleCell)(m, H, rngs=rngs)
-    dense = nnx.Linear(H, d, rngs=rngs)
-    biased = "dense_h" if one.cell == "lstm" else "dense_i"
-    cell.dense_i.kernel, cell.dense_h.kernel = nnx.Param(given.weights), nnx.Param(given.recurrent_weights)
-    getattr(cell, biased).bias = nnx.Param(given.biases)
-    dense.kernel, dense.bias = nnx.Param(given.output_weights), nnx.Param(given.output_biases)
-    model = nnx.Sequential(nnx.RNN(cell, time_major=True, unroll=unroll), dense)
-    graph, params, rest = nnx.split(model, nnx.Param, ...)
+    graph, params, rest = nnx.split(nnx_model(one, unroll), nnx.Param, ...)
 
     def cost(params, inputs, labels):
         return cross_entropy(nnx.merge(graph, params, rest, copy=True)(inputs), labels)
 
-    def packed(gradient):
-        recurrent, dense = (nnx.to_pure_dict(gradient)["layers"][number] for number in (0, 1))
-        own = recurrent["cell"]
-        found = own["dense_i"]["kernel"], own["dense_h"]["kernel"], own[biased]["bias"]
-        return transposed(Parameters(*found, dense["kernel"], dense["bias"]))
+    return by_grad(FLAX, cost, params, one, functools.partial(from_nnx, one.cell), f"nnx, unroll {unroll}")
 
-    return by_grad(FLAX, cost, params, one, packed, f"nnx, unroll {unroll}")
+
+def nnx_model(one: Work, unroll: int = 1) -> Any:
+    """The network as a module of nnx, with the parameters of the work."""
+    from flax import nnx
+
+    (_, _, m, H, d), given = one.sizes, transposed(one.params)
+    rngs = nnx.Rngs(0)
+    cell: Any = (nnx.OptimizedLSTMCell if one.cell == "lstm" else nnx.SimpleCell)(m, H, rngs=rngs)
+    dense = nnx.Linear(H, d, rngs=rngs)
+    cell.dense_i.kernel, cell.dense_h.kernel = nnx.Param(given.weights), nnx.Param(given.recurrent_weights)
+    getattr(cell, _biased(one.cell)).bias = nnx.Param(given.biases)
+    dense.kernel, dense.bias = nnx.Param(given.output_weights), nnx.Param(given.output_biases)
+    return nnx.Sequential(nnx.RNN(cell, time_major=True, unroll=unroll), dense)
+
+
+def from_nnx(cell: str, state: Any) -> Parameters:
+    """A state of nnx, parameters or their gradient, in the setting's layout."""
+    from flax import nnx
+
+    recurrent, dense = (nnx.to_pure_dict(state)["layers"][number] for number in (0, 1))
+    own = recurrent["cell"]
+    found = own["dense_i"]["kernel"], own["dense_h"]["kernel"], own[_biased(cell)]["bias"]
+    return transposed(Parameters(*found, dense["kernel"], dense["bias"]))
+
+
+def _biased(cell: str) -> str:
+    return "dense_h" if cell == "lstm" else "dense_i"
 
 
 def of_linen(one: Work, unroll: int) -> Way:

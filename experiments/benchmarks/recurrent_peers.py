@@ -117,7 +117,7 @@ def equinox(one: Work) -> list[Way]:
         return []
     import equinox as eqx
 
-    params, static = eqx.partition(_equinox_modules(one), eqx.is_array)
+    params, static = eqx.partition(equinox_modules(one), eqx.is_array)
 
     def cost(unroll, params, inputs, labels):
         cell, dense = eqx.combine(params, static)
@@ -138,7 +138,8 @@ def equinox(one: Work) -> list[Way]:
     ]
 
 
-def _equinox_modules(one: Work):
+def equinox_modules(one: Work) -> tuple[Any, Any]:
+    """Equinox's LSTM cell and linear layer, with the parameters of the work."""
     import equinox as eqx
 
     key, (_, _, m, H, d) = jax.random.key(0), one.sizes

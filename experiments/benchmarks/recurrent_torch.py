@@ -31,7 +31,7 @@ def ways(one: Work) -> list[Way]:
 def _way(one: Work, threads: int, frozen: bool) -> Way:
     import torch
 
-    recurrent, dense = _modules(one)
+    recurrent, dense = modules(one)
     recurrent.bias_hh_l0.requires_grad_(not frozen)
     trained = [recurrent.weight_ih_l0, recurrent.weight_hh_l0, recurrent.bias_ih_l0, dense.weight, dense.bias]
     # Copies: JAX's arrays cannot be written to.
@@ -55,7 +55,8 @@ def _way(one: Work, threads: int, frozen: bool) -> Way:
     return Way(TORCH, run, lambda gradient: Parameters(*(each.numpy() for each in gradient)), how)
 
 
-def _modules(one: Work):
+def modules(one: Work) -> tuple[Any, Any]:
+    """The recurrent and the linear layer with copies of the parameters, and a second bias of zeros."""
     import torch
 
     _, _, m, H, d = one.sizes

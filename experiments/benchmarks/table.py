@@ -25,6 +25,7 @@ from experiments.benchmarks import (
     compilation,
     convolutional,
     crashes,
+    gpu_page,
     implementations,
     import_time,
     rbm,
@@ -32,6 +33,7 @@ from experiments.benchmarks import (
     recurrent_memory,
     report,
     scaling,
+    training_page,
     verification,
 )
 from experiments.benchmarks.timing import summary
@@ -93,6 +95,23 @@ all seconds; the control is explicit against explicit.
 Scaling: an epoch is the difference of runs of several epochs and of one, so that compilation, checks and copies drop
 out; examples are random, and outputs are compared first. Forced devices and processes share this machine's cores, which
 shows overhead and right programs, and no speed-up.
+
+Training: a step inside `fit`, on one device and on a device a core, against the best loop of each peer with all cores.
+Rows are named by sizes and minibatch, or as in the tables above (T-N-m-H-d); recurrent ones take Adam, the others
+momentum, RBMs plain descent; examples are random.
+Everyone takes an epoch of equal steps from equal parameters, in every configuration that is tried, and must arrive at
+the same parameters, to 2 % of the way that a layer's went ("difference": ReLUs and poolings turn rounding into a choice
+of another unit); the fastest configuration is timed. A step of `fit` is the difference of a longer and a shorter run
+over the number of steps between them; a peer goes on from its own state.
+"Control" is "fnnets, all cores" over itself, the 10th and 90th percentiles of the rounds; a bar "at most 1.08" allows
+the further of the two. "x products" is the step of all cores over the time of its matrix products at the rate of one
+large product on all cores. A sample has at least 40 steps; where these take longer than 0.7 s by an estimate, it has as
+many as that holds, at least 8, so that all rows take twenty minutes (`--seconds inf` gives all of them 40, in an hour).
+The automatic gradient of a convolution is several times as slow in a loop: its sample is one `fit` of one epoch, the
+beginning included, in three rounds.
+
+GPU: the contract's float32 checks on the device, then steps inside `fit` as in "Training", in one precision of matrix
+products for all: TF32 on, then off. On a CPU it has a small form.
 
 Crashes: runs that are killed at random moments and go on from their checkpoints, against one that nobody killed.
 
@@ -205,12 +224,14 @@ PARTS = {
     "convolutional": convolutional.markdown,
     "crashes": lambda content: crashes.line(content) + "\n\n",
     "feedforward": _feedforward,
+    "gpu": gpu_page.markdown,
     "implementations": implementations.markdown,
     "import_time": _import,
     "memory": recurrent_memory.markdown,
     "rbm": rbm.markdown,
     "recurrent": recurrent.markdown,
     "scaling": scaling.markdown,
+    "training": training_page.markdown,
     "verification": lambda content: verification.table(content["rows"]),
 }
 
