@@ -194,6 +194,7 @@ def _fit(net, optimizer, images, schedule, state, target, folder, options) -> fn
     """`fit` from the state, or from where the folder's checkpoints have come to, until `target` epochs or those."""
     settings: dict[str, Any] = {
         "state": state, "batch_size": schedule.batch_size, "evaluate_training": False, "progress": options.progress,
+        "devices": "all",
         "checkpoint": folder and fn.training.Checkpoint(folder / "checkpoints", every=options.every),
     }  # fmt: skip
     try:

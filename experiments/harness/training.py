@@ -66,14 +66,14 @@ def steps(examples: int, epochs: int, batch_size: int) -> int:
 
 
 def train(net: fn.Network, optimizer: Any, examples: fn.Batch, seed: int | None = None, **how: Any) -> Any:
-    """`fit`, with Ctrl-C as an exception: half a result is none. The seed takes the place of `key`.
+    """`fit` on every core that pays, with Ctrl-C as an exception: half a result is none. The seed is that of `key`.
 
     Raises:
         KeyboardInterrupt: training was interrupted.
     """
     if seed is not None:
         how["key"] = jax.random.key(seed)
-    result = fn.fit(net, optimizer, examples, evaluate_training=False, **how)
+    result = fn.fit(net, optimizer, examples, evaluate_training=False, devices="all", **how)
     if result.stopped.startswith("interrupted"):
         raise KeyboardInterrupt
     return result
