@@ -117,7 +117,7 @@ def input_gradient_by_convolution(
 @partial(jax.jit, static_argnames="window")
 def weights_gradient(x: Float[Array, "n h w c"], delta: Float[Array, "n y x k"], window: Window):
     """As `weights_gradient_by_convolution`; on a CPU by P δ, or by Winograd's form."""
-    if paths.by_winograd(window, x.shape, (*window.size, x.shape[3], delta.shape[3])):
+    if paths.weights_by_winograd(window, x.shape, (*window.size, x.shape[3], delta.shape[3])):
         return winograd.weights_gradient(x, delta, window)
     if not paths.weights_by_patches(x.shape):
         return weights_gradient_by_convolution(x, delta, window)

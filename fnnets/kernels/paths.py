@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 IMPLEMENTATIONS = ("fast", "plain")
 SEGMENT_BYTES, ONE_SEGMENT_BYTES = 3 << 20, 8 << 20
 FEW_FEATURES = 8
-MANY_CHANNELS = 16
+MANY_CHANNELS, MANY_PRODUCTS = 16, 32
 
 
 def is_fast(implementation: Any, name: str) -> bool:
@@ -70,11 +70,17 @@ def is_one_product(features: int) -> bool:
 
 
 def by_winograd(window: Window, x_shape: tuple[int, ...], weights_shape: tuple[int, ...]) -> bool:
-    """Whether a convolution and its gradients run Winograd's form: on one CPU, 3 x 3 pixels side by side.
+    """Whether z and dx of a convolution are by Winograd's form: on one CPU, 3 x 3 pixels side by side.
 
-    Its transforms cost as much for each channel and filter, its products as much for each pair of them: with few of
-    either there is nothing to save.
+    Its transforms cost as much for each of C channels and K filters, its products as much for each pair of them, so
+    that their ratio is that of CK to C + K; with few products XLA's own convolution is faster.
     """
+    c, k = weights_shape[2:]
+    return weights_by_winograd(window, x_shape, weights_shape) and c * k >= MANY_PRODUCTS * (c + k)
+
+
+def weights_by_winograd(window: Window, x_shape: tuple[int, ...], weights_shape: tuple[int, ...]) -> bool:
+    """Whether dW is by Winograd's form: where z may be, and with fewer channels, since P δ is slower than z."""
     is_form = (*window.size, *window.stride, *window.dilation) == (3, 3, 1, 1, 1, 1)
     return is_one_cpu() and is_form and 0 not in x_shape and min(weights_shape[2:]) >= MANY_CHANNELS
 

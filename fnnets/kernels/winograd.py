@@ -37,7 +37,24 @@ products for each pair of channels where the page has 36. Zeros fill the image u
 Sums are taken in another order and of other terms: equal to rounding. Numbers of 16 bits are computed in float32 and
 rounded once at the end.
 
+Which path runs is decided in `fnnets.kernels.paths`.
+
 Source: [Winograd1980] for the form, [Lavin2016] for its use in convolutional networks.
+
+Measured on two cores, float32, on one device, in a scan, 3 x 3 pixels with "same" padding, medians of 5 interleaved
+rounds; GFLOP/s of the page's sums, by XLA's convolution or by patches -> by this form:
+
+| images, channels -> filters | z | dW | dx |
+|---|---|---|---|
+| (32, 32, 32), 16 -> 16 | 91 -> 31 | 17 -> 21 | 70 -> 30 |
+| (32, 32, 32), 32 -> 32 | 177 -> 78 | 27 -> 60 | 146 -> 63 |
+| (32, 32, 32), 64 -> 64 | 175 -> 154 | 57 -> 75 | 179 -> 170 |
+| (32, 16, 16), 64 -> 128 | 199 -> 216 | 66 -> 152 | 225 -> 215 |
+| (32, 16, 16), 128 -> 128 | 162 -> 227 | 66 -> 138 | 154 -> 210 |
+| (32, 8, 8), 256 -> 256 | 147 -> 244 | 83 -> 254 | 138 -> 184 |
+
+Single operations of F(2 x 2, 3 x 3) differ from float64 by up to 7e-7 of the largest number, as XLA's do; those of
+F(4 x 4, 3 x 3) by up to 1.4e-5, and dW of F(2 x 2, 5 x 5) by 1.1e-5 from that by patches: neither is used.
 """
 
 from __future__ import annotations

@@ -174,8 +174,8 @@ def _square_kernels(shapes: Shapes, implementation: str) -> Probe:
 
 
 def _many_channels(shapes: Shapes) -> Probe:
-    first = layers.convolution(16, 3, padding=((1, 0), (2, 1)), activation=activations.tanh)
-    return _images((first,), (5, 6, 16), shapes.batch)
+    first = layers.convolution(64, 3, padding=((1, 0), (2, 1)), activation=activations.tanh)
+    return _images((first,), (4, 3, 64), shapes.batch)
 
 
 def _unshared(shapes: Shapes) -> Probe:

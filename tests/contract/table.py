@@ -64,10 +64,10 @@ LAYERS = {
         CONVOLUTION(2, 2, (2, 1), ((3, 0), (1, 2)), fn.activations.identity, (2, 3), implementation="plain"), (4, 3, 1)
     ),
     "convolution, Winograd's form": LayerRow(
-        fn.layers.convolution(16, 3, 1, ((2, 0), (1, 3)), fn.activations.tanh), (5, 4, 17)
+        fn.layers.convolution(64, 3, 1, ((2, 0), (1, 3)), fn.activations.tanh), (5, 4, 65)
     ),
     "convolution, Winograd's form, plain": LayerRow(
-        CONVOLUTION(16, 3, 1, ((2, 0), (1, 3)), fn.activations.tanh, implementation="plain"), (5, 4, 17)
+        CONVOLUTION(64, 3, 1, ((2, 0), (1, 3)), fn.activations.tanh, implementation="plain"), (5, 4, 65)
     ),
     "locally connected": LayerRow(
         fn.layers.locally_connected(3, (2, 3), activation=fn.activations.tanh),
