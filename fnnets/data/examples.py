@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import validate
+from fnnets.core import arrays, validate
 from fnnets.core.types import Batch
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def checked(batch: Batch, name: str, sequences: bool | None = False) -> Batch:
     inputs = validate.array(batch.inputs, f"{name}.inputs")
     targets = None if batch.targets is None else validate.array(batch.targets, f"{name}.targets")
     mask = None if batch.mask is None else validate.array(batch.mask, f"{name}.mask")
-    weights = None if batch.weights is None else validate.array(batch.weights, f"{name}.weights")
-    batch = Batch(inputs, targets, mask, weights=weights)
+    batch = Batch(inputs, targets, mask, weights=batch.weights)
     if sequences is None and inputs.ndim == 3 and is_timed(batch):
         raise ValueError(
             f"{name} has inputs of shape {inputs.shape} and targets of shape {batch.targets.shape}, as time-major "
@@ -57,10 +56,8 @@ def checked(batch: Batch, name: str, sequences: bool | None = False) -> Batch:
             f"{name}.mask has shape {mask.shape} and dtype {mask.dtype}, expected bool of shape {inputs.shape[:2]}; "
             "give the inputs' own mask"
         )
-    n = number(batch, sequences)
-    if weights is not None and weights.shape not in ((n,), inputs.shape[:2] if sequences else (n,)):
-        raise ValueError(f"{name}.weights has shape {weights.shape}, expected ({n},); give each example one number")
-    return batch
+    shapes = [(number(batch, sequences),), *([inputs.shape[:2]] if sequences else [])]
+    return batch._replace(weights=arrays.weights(batch, shapes, name))
 
 
 def _check_targets(batch: Batch, name: str, sequences: bool) -> None:

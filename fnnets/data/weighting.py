@@ -55,8 +55,13 @@ def class_weights(targets: ArrayLike, of_classes: ArrayLike | None = None) -> Fl
         return jnp.asarray(labels.size / (np.count_nonzero(counts) * counts[labels]), jnp.result_type(float))
     name, remedy = "class_weights: of_classes", "give each class one number >= 0"
     weights = np.asarray(validate.array(of_classes, name))
-    if weights.ndim != 1 or len(weights) <= labels.max():
-        raise ValueError(f"{name} has shape {weights.shape}, expected ({labels.max() + 1},) for these labels; {remedy}")
+    if weights.ndim != 1:
+        raise ValueError(f"{name} has shape {weights.shape}, expected (K,); {remedy}")
+    if len(weights) <= labels.max():
+        raise ValueError(
+            f"class_weights: targets holds the label {labels.max()}, expected less than {len(weights)}, the number of "
+            f"weights in of_classes; {remedy}"
+        )
     validate.finite(weights, name, remedy)
     if weights.min() < 0:
         raise ValueError(f"{name} holds {weights.min():g}, expected numbers >= 0; 0 leaves a class out")

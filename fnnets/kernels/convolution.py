@@ -26,7 +26,8 @@ product those of a block of `BLOCK` bytes, or of one example.
 | z, δ | result, `delta` | (N, H', W', K) |
 | s, r | `window.stride`, `window.dilation` | 2 ints |
 
-Which path runs is decided in `fnnets.kernels.paths`.
+Windows of 3 x 3 pixels with stride and dilation 1 take fewer products in `fnnets.kernels.winograd`. Which path runs is
+decided in `fnnets.kernels.paths`.
 
 Source: [Rauber], section 5, for z; [Dumoulin2016], relationships 8-14, for its adjoints; [Chellapilla2006] for patches.
 
@@ -46,7 +47,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from fnnets.core import taps
-from fnnets.kernels import paths
+from fnnets.kernels import blocks, paths, winograd
 from fnnets.kernels.windows import Window, fold
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def passes(window: Window, activation: Activation, traced: Callable[..., Any]) -
 
 def correlate(x: Float[Array, "n h w c"], weights: Float[Array, "i j c k"], window: Window):
     """The weighted sums z (N, H', W', K)."""
+    if paths.by_winograd(window, x.shape, weights.shape):
+        return winograd.correlate(x, weights, window)
     return lax.conv_general_dilated(
         x, weights, window.stride, window.pads(x.shape[1:3]), rhs_dilation=window.dilation, dimension_numbers=IMAGES
     )
@@ -113,7 +116,9 @@ def input_gradient_by_convolution(
 
 @partial(jax.jit, static_argnames="window")
 def weights_gradient(x: Float[Array, "n h w c"], delta: Float[Array, "n y x k"], window: Window):
-    """As `weights_gradient_by_convolution`; on a CPU by P δ."""
+    """As `weights_gradient_by_convolution`; on a CPU by P δ, or by Winograd's form."""
+    if paths.weights_by_winograd(window, x.shape, (*window.size, x.shape[3], delta.shape[3])):
+        return winograd.weights_gradient(x, delta, window)
     if not paths.weights_by_patches(x.shape):
         return weights_gradient_by_convolution(x, delta, window)
     filters = delta.shape[3]
@@ -121,16 +126,18 @@ def weights_gradient(x: Float[Array, "n h w c"], delta: Float[Array, "n y x k"],
     def product(x, delta):
         return _patches(x, window) @ delta.reshape(-1, filters)
 
-    parts = _blockwise(product, _patch_bytes(window, x), x, delta)
-    return parts.sum(axis=0).reshape(*window.size, x.shape[3], filters)
+    d_weights = blocks.summed(product, _each(_patch_bytes(window, x)), x, delta)
+    return d_weights.reshape(*window.size, x.shape[3], filters)
 
 
 @partial(jax.jit, static_argnames=("window", "shape"))
 def input_gradient(
     delta: Float[Array, "n y x k"], weights: Float[Array, "i j c k"], window: Window, shape: tuple[int, ...]
 ):
-    """As `input_gradient_by_convolution`; on a CPU, where that pays, by δ Wᵀ."""
-    n, channels = delta.shape[0], weights.shape[2]
+    """As `input_gradient_by_convolution`; on a CPU, where that pays, by Winograd's form or by δ Wᵀ."""
+    channels = weights.shape[2]
+    if paths.by_winograd(window, (len(delta), *shape, channels), weights.shape):
+        return winograd.input_gradient(delta, weights, window, shape)
     if not paths.inputs_by_patches(delta.shape, shape):
         return input_gradient_by_convolution(delta, weights, window, shape)
     matrix = weights.reshape(-1, weights.shape[3])
@@ -140,7 +147,7 @@ def input_gradient(
         return fold([shares[:, :, :, entry] for entry in range(shares.shape[3])], window, shape)
 
     size = math.prod(delta.shape[1:3]) * matrix.shape[0] * delta.dtype.itemsize
-    return _blockwise(product, size, delta).reshape(-1, *shape, channels)[:n]
+    return blocks.mapped(product, _each(size), delta)
 
 
 def _patches(x: PyTree, window: Window):
@@ -166,16 +173,6 @@ def _patch_bytes(window: Window, x: PyTree) -> int:
     return math.prod((*window.positions(x.shape[1:3]), *window.size, x.shape[3])) * x.dtype.itemsize
 
 
-def _blockwise(product: Callable[..., Any], size: int, *arrays: Any):
-    """`product` of blocks of examples that need `size` bytes each, stacked; zeros fill up the last block."""
-    n = arrays[0].shape[0]
-    blocks = -(-n // max(1, BLOCK // size))
-    each = -(-n // blocks)
-    if blocks == 1:
-        return product(*arrays)[None]
-
-    def cut(array):
-        filled = jnp.pad(array, [(0, blocks * each - n)] + [(0, 0)] * (array.ndim - 1))
-        return filled.reshape(blocks, each, *array.shape[1:])
-
-    return lax.map(lambda block: product(*block), tuple(map(cut, arrays)))
+def _each(size: int) -> int:
+    """Examples at a time that need `size` bytes each."""
+    return max(1, BLOCK // size)

@@ -6,6 +6,7 @@
 | steps of a segment of the scan | options, the device, bytes of δ |
 | dW and dω by one product or by two | features of x |
 | max-pooling by comparisons or by the page | whether windows stand side by side |
+| a convolution by Winograd's form | the device, the window, channels and filters |
 | a convolution's gradients by patches or by XLA's convolution | the device, sizes |
 
 Sizes and devices are known while JAX traces, so that a choice costs nothing when the program runs. On an accelerator
@@ -15,13 +16,17 @@ there is one segment and XLA's own convolution.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
+
+if TYPE_CHECKING:
+    from fnnets.kernels.windows import Window
 
 IMPLEMENTATIONS = ("fast", "plain")
 SEGMENT_BYTES, ONE_SEGMENT_BYTES = 3 << 20, 8 << 20
 FEW_FEATURES = 8
+MANY_CHANNELS, MANY_PRODUCTS = 16, 32
 
 
 def is_fast(implementation: Any, name: str) -> bool:
@@ -60,6 +65,22 @@ def segment_length(steps: int, bytes_of_a_step: int, checkpoint_every: int | Non
 def is_one_product(features: int) -> bool:
     """Whether dW and dω are one product: x has so few features that its own would crawl."""
     return features < FEW_FEATURES
+
+
+def by_winograd(window: Window, x_shape: tuple[int, ...], weights_shape: tuple[int, ...]) -> bool:
+    """Whether z and dx of a convolution are by Winograd's form: on a CPU, 3 x 3 pixels side by side.
+
+    Its transforms cost as much for each of C channels and K filters, its products as much for each pair of them, so
+    that their ratio is that of CK to C + K; with few products XLA's own convolution is faster.
+    """
+    c, k = weights_shape[2:]
+    return weights_by_winograd(window, x_shape, weights_shape) and c * k >= MANY_PRODUCTS * (c + k)
+
+
+def weights_by_winograd(window: Window, x_shape: tuple[int, ...], weights_shape: tuple[int, ...]) -> bool:
+    """Whether dW is by Winograd's form: where z may be, and with fewer channels, since P δ is slower than z."""
+    is_form = (*window.size, *window.stride, *window.dilation) == (3, 3, 1, 1, 1, 1)
+    return is_cpu() and is_form and 0 not in x_shape and min(weights_shape[2:]) >= MANY_CHANNELS
 
 
 def weights_by_patches(x_shape: tuple[int, ...]) -> bool:

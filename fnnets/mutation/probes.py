@@ -173,6 +173,11 @@ def _square_kernels(shapes: Shapes, implementation: str) -> Probe:
     return _images((one, one), (5, 6, 2), shapes.batch)
 
 
+def _many_channels(shapes: Shapes) -> Probe:
+    first = layers.convolution(64, 3, padding=((1, 0), (2, 1)), activation=activations.tanh)
+    return _images((first,), (4, 3, 64), shapes.batch)
+
+
 def _unshared(shapes: Shapes) -> Probe:
     first = layers.locally_connected(2, (2, 3), (1, 2), ((1, 0), (0, 1)), activations.tanh)
     return _images((first,), (5, 6, 2), shapes.batch)
@@ -246,7 +251,12 @@ def _both(name: str, make: Callable[..., Probe]) -> dict[str, Callable[[Shapes],
 
 FAMILIES: dict[str, dict[str, Callable[[Shapes], Probe]]] = {
     "dense": {"plain": _dense, "square": _square, "dropout": _dropout},
-    "convolution": {**_both("strided", _strided), **_both("square", _square_kernels), "unshared": _unshared},
+    "convolution": {
+        **_both("strided", _strided),
+        **_both("square", _square_kernels),
+        "unshared": _unshared,
+        "many channels": _many_channels,
+    },
     "pooling": {"overlapping": _overlapping, **_both("beside", _beside), **_both("ties", _ties)},
     "recurrent": {
         "plain": partial(_recurrent, learn_initial_state=True),

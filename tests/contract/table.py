@@ -63,6 +63,12 @@ LAYERS = {
     "convolution, dilated, padded by hand, plain": LayerRow(
         CONVOLUTION(2, 2, (2, 1), ((3, 0), (1, 2)), fn.activations.identity, (2, 3), implementation="plain"), (4, 3, 1)
     ),
+    "convolution, Winograd's form": LayerRow(
+        fn.layers.convolution(64, 3, 1, ((2, 0), (1, 3)), fn.activations.tanh), (5, 4, 65)
+    ),
+    "convolution, Winograd's form, plain": LayerRow(
+        CONVOLUTION(64, 3, 1, ((2, 0), (1, 3)), fn.activations.tanh, implementation="plain"), (5, 4, 65)
+    ),
     "locally connected": LayerRow(
         fn.layers.locally_connected(3, (2, 3), activation=fn.activations.tanh),
         (4, 5, 2),

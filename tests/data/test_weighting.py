@@ -34,7 +34,12 @@ def test_weights_are_float32_and_float64_under_x64():
         ([0.5, 1.0], None, r"targets of dtype float64 name no classes, expected integer labels or one-hot rows; write"),
         ([-1, 2], None, "targets holds the label -1, expected 0 or more; renumber"),
         (np.zeros(0, int), None, r"targets has shape \(0,\), expected at least one label; give some"),
-        (LABELS, [1.0, 2.0], r"of_classes has shape \(2,\), expected \(4,\) for these labels; give each class one"),
+        (
+            LABELS,
+            [1.0, 2.0],
+            "targets holds the label 3, expected less than 2, the number of weights in of_classes; give",
+        ),
+        (LABELS, np.ones((4, 1)), r"of_classes has shape \(4, 1\), expected \(K,\); give each class one"),
         (LABELS, [1.0, 2.0, -1.0, 1.0], "of_classes holds -1, expected numbers >= 0; 0 leaves a class out"),
     ],
 )

@@ -7,7 +7,8 @@
 | dx | "convolution d_x" |
 
 The kernel has two ways to dx on a CPU: a correlation where positions are many, patches where they are few. Mutants of
-the page are called "plain: …", and are tried at settings of the page.
+the page are called "plain: …", and are tried at settings of the page; those of Winograd's form "fewer products: …". A
+fault in its matrices is in the forward pass too, where the tests compare it with the page.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ CALLED, PATCHES, PLACED = (
     f"{KERNEL}:_patches",
     "fnnets.kernels.windows:fold",
 )
+FEWER, TIMES = "fnnets.kernels.winograd:weights_gradient", "fnnets.kernels.winograd:input_gradient"
 
 SLOPE, FLIPPED = "d_y * activation.derivative(trace.z)", "jnp.swapaxes(weights[::-1, ::-1], 2, 3)"
 OUTER, BIASES = "weights_gradient(trace.x, delta, window)", "jnp.sum(delta, axis=(0, 1, 2))"
@@ -31,11 +33,13 @@ PADS = "(before, _), s = window.pads(shape)[axis - 1], window.stride[axis - 1]"
 UNDER, SUM = 'einsum("nyxijc,nyxk->ijck", u, delta)', 'einsum("nyxk->k", delta)'
 BACK, SEEN = 'einsum("nyxk,ijck->nyxijc", delta, params.weights)', "windows.patches(trace.x, seen)"
 ONTO = "windows.fold_patches(d_u, seen, trace.x.shape[1:3])"
+BEFORE, TURNED, OF_TILES = "size - 1 - before", "weights[::-1, ::-1]", "_flat(v).T @ _flat(d)"
 
 TAPS, UNDILATED = "entry * r for entry", "entry for entry"
 
 D_X, D_W, D_B = ("convolution d_x",), ("convolution .weights",), ("convolution .biases",)
 DENSELY = "a window at nearly every pixel"
+MANY, LIKEWISE = "many channels", "3 x 3 pixels and many channels"
 SPARSELY, DILATED = "a stride that is not 1", "a dilation that is not 1"
 
 MUTANTS = (
@@ -108,6 +112,28 @@ MUTANTS = (
     Mutant("plain: db averaged over height and width", CONVOLUTION, SUM, "sum(jnp.mean(delta, axis=(1, 2)), axis=0)",
            D_B, "db", STRIDED, "more than one position"),
     Mutant("plain: convolution's db zero", CONVOLUTION, SUM, "zeros_like(params.biases)", D_B, "db", STRIDED),
+    Mutant("fewer products: filters not turned in dx", TIMES, TURNED, "weights", D_X, "dx", MANY, LIKEWISE),
+    Mutant("fewer products: filters turned along one axis only in dx", TIMES, TURNED, "weights[::-1]", D_X, "dx", MANY,
+           LIKEWISE),
+    Mutant("fewer products: channels not exchanged in dx", TIMES, "jnp.swapaxes(weights[::-1, ::-1], 2, 3)", TURNED,
+           D_X, "dx", MANY, f"{LIKEWISE}, as many filters"),
+    Mutant("fewer products: dx one pixel off", TIMES, BEFORE, "size - before", D_X, "dx", MANY, LIKEWISE),
+    Mutant("fewer products: padding forgotten in dx", TIMES, BEFORE, "size - 1", D_X, "dx", MANY,
+           f"{LIKEWISE}, padding"),
+    Mutant("fewer products: padding after instead of before in dW", FEWER, "before for before, _", "after for _, after",
+           D_W, "dW", MANY, f"{LIKEWISE}, unequal padding"),
+    Mutant("fewer products: P with rows and columns swapped", FEWER, "_transformed(back, total)",
+           "_transformed(back, list(zip(*total)))", D_W, "dW", MANY, LIKEWISE),
+    Mutant("fewer products: B for Bᵀ in dW", FEWER, "_transformed(own.inner,",
+           "_transformed(tuple(zip(*own.inner)),", D_W, "dW", MANY, LIKEWISE),
+    Mutant("fewer products: signs of A lost in dW", FEWER, "_transformed(own.outer,",
+           "_transformed([list(map(abs, row)) for row in own.outer],", D_W, "dW", MANY, LIKEWISE),
+    Mutant("fewer products: halves of G omitted in dW", FEWER, "zip(*own.filters, strict=True)",
+           "zip(*np.sign(own.filters), strict=True)", D_W, "dW", MANY, LIKEWISE),
+    Mutant("fewer products: dW without the last tile", FEWER, OF_TILES, "_flat(v)[:-1].T @ _flat(d)[:-1]", D_W, "dW",
+           MANY, LIKEWISE),
+    Mutant("fewer products: dW of the first image", FEWER, "_wide(x), _wide(delta)", "_wide(x[:1]), _wide(delta[:1])",
+           D_W, "dW", MANY, f"{LIKEWISE}, a batch of more than one"),
     Mutant("unshared: σ′ omitted", UNSHARED, SLOPE, "d_y", ("locally_connected z",), "δ", "unshared"),
     Mutant("unshared: dW of another row of positions", UNSHARED, '->yxijck", u, delta)',
            '->yxijck", u, delta[:, ::-1])', ("locally_connected .weights",), "dW, unshared", "unshared",

@@ -124,9 +124,9 @@ def _run(
         outputs.append((z, y))
         return net.objective.value(z, y)
 
-    def cost_of_activity(t):
+    def cost_of_activity(t, *weights):
         kept.append(t)
-        return net.activity.value(t)
+        return net.activity.value(t, *weights)
 
     objective = net.objective._replace(value=value)
     activity = None if net.activity is None else net.activity._replace(value=cost_of_activity)
