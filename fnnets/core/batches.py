@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from fnnets.core import arrays, sequences, shares
+from fnnets.core import arrays, averages, sequences, shares
 from fnnets.core.types import Batch, Network, Time
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _portion(time: Time, batch: Batch, params: PyTree) -> PyTree:
     """W_s/W of a share, in the parameters' dtype; 1 of a whole batch."""
     if batch.total_weight is None:
         return 1
-    return cast(sequences.weight(time, batch) / batch.total_weight, params)
+    return cast(averages.weight(time, batch) / batch.total_weight, params)
 
 
 def cast(inputs: ArrayLike, params: PyTree) -> Array:

@@ -176,27 +176,6 @@ def read(atom: Atom, values: dict[Atom, Array]) -> Array:
     return atom.val if isinstance(atom, core.Literal) else values[atom]
 
 
-def is_read(jaxpr: Jaxpr, variable: Atom) -> bool:
-    """Whether an equation reads a variable, or it is a result; the bodies of calls are looked into.
-
-    >>> import jax
-    >>> inner = jax.jit(lambda x, y: 2 * x)
-    >>> jaxpr = jax.make_jaxpr(lambda x, y: inner(x, y))(1.0, 1.0).jaxpr
-    >>> [is_read(jaxpr, variable) for variable in jaxpr.invars]
-    [True, False]
-    """
-    for equation in jaxpr.eqns:
-        for place, atom in enumerate(equation.invars):
-            if atom is not variable:
-                continue
-            if equation.primitive.name not in INLINED:
-                return True
-            found = inlined(equation).jaxpr
-            if is_read(found, found.invars[place]):
-                return True
-    return any(atom is variable for atom in jaxpr.outvars)
-
-
 def is_literal(atom: Atom) -> bool:
     """Whether an equation's input is a number that stands in the program."""
     return isinstance(atom, core.Literal)

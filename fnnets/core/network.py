@@ -32,7 +32,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import arrays, batches, calls, penalty, sequences, stepping, taps, validate
+from fnnets.core import arrays, averages, batches, calls, penalty, sequences, stepping, taps, validate
 from fnnets.core.construction import constructor
 from fnnets.core.sparsity import Activity
 from fnnets.core.types import Context, Layer, Network, Objective
@@ -234,7 +234,7 @@ def _totals(layer: Layer, objective: Objective, l2: float, activity: Activity | 
     def total(params, found, y):
         batch, n, portion, data = found
         z = taps.tap("output", y if activity is None else y[0])
-        data_cost = sequences.mean(value(z, batch.targets), *averaged(batch))
+        data_cost = averages.mean(value(z, batch.targets), *averaged(batch))
         if activity is not None:
             data_cost = data_cost + portion * activity.value(taps.tap("output activity", y[1])[:n], *data)
         return data_cost + penalty.value(_decay(l2, found), params) if _has_penalty(l2) else data_cost
@@ -242,7 +242,7 @@ def _totals(layer: Layer, objective: Objective, l2: float, activity: Activity | 
     def d_total(found, y):
         batch, n, _, data = found
         z = y if activity is None else y[0]
-        d_z = taps.delta("output", sequences.spread(delta(z, batch.targets), *averaged(batch)), "1, mean")
+        d_z = taps.delta("output", averages.spread(delta(z, batch.targets), *averaged(batch)), "1, mean")
         if activity is None:
             return d_z
         d_t = jnp.zeros_like(y[1]).at[:n].set(activity.delta(y[1][:n], *data))

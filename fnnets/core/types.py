@@ -9,8 +9,7 @@
 | `Context` | what a forward pass reads beside parameters and input |
 | `Sampler` | what draws a batch's samples of the model |
 
-This module imports nothing of fnnets but the checks around a layer's functions and the sums over shares, which import
-no other.
+This module imports nothing of fnnets but what has no need of these types.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import jax
 
-from fnnets.core import calls, guards, shares
+from fnnets.core import calls, guards, shares, tables
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -177,7 +176,7 @@ class Layer(_Fields):
                 *jax.tree_util.tree_leaves_with_path(part.statements), ((), part.input_statement),
             ]
         ]  # fmt: skip
-        return _table([("", "layer", "gradient by", "statement"), *rows])
+        return tables.table([("", "layer", "gradient by", "statement"), *rows])
 
     def __repr__(self) -> str:
         return str(self)
@@ -288,41 +287,14 @@ class Network(NamedTuple):
     def __str__(self) -> str:
         """A table: each layer, the shape of its output and the number of its parameters."""
         rows, shape, key = [], self.input_shape, jax.random.key(0)
-        layers = self.layer.leaves() if _is_walkable(self.layer) else [("", self.layer)]
+        layers = self.layer.leaves() if tables.is_walkable(self.layer) else [("", self.layer)]
         for place, part in layers:
-            params, shape = _initial(part, key, shape)
-            rows.append((place, part.title, str(shape), f"{_size(params):,}"))
-        total = f"{_size(jax.eval_shape(self.init, key)):,} parameters"
+            params, shape = tables.initial(part, key, shape)
+            rows.append((place, part.title, str(shape), f"{tables.size(params):,}"))
+        total = f"{tables.size(jax.eval_shape(self.init, key)):,} parameters"
         penalty = f", λ = {self.l2:g}" if isinstance(self.l2, int | float) and self.l2 else ""
-        table = _table([("", "layer", "output shape", "parameters"), *rows])
+        table = tables.table([("", "layer", "output shape", "parameters"), *rows])
         return f"{table}\n{total}, inputs {self.input_shape}, {self.objective.name}{penalty}"
 
     def __repr__(self) -> str:
         return str(self)
-
-
-def _initial(layer: Layer, key: Array, shape: tuple[int, ...]) -> tuple[PyTree, tuple[int, ...]]:
-    """Shapes of the layer's parameters, and of its output, without computing anything."""
-    outputs = []
-
-    def init(key):
-        params, after = layer.init(key, shape)
-        outputs.append(after)
-        return params
-
-    return jax.eval_shape(init, key), outputs[0]
-
-
-def _is_walkable(layer: Layer) -> bool:
-    """Whether a layer with parts is a chain of them, and no other composition, such as tied weights."""
-    return not layer.parts or (layer.name == "chain" and all(map(_is_walkable, layer.parts)))
-
-
-def _size(params: PyTree) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    kept = [i for i, width in enumerate(widths) if width]
-    return "\n".join("  ".join(row[i].ljust(widths[i]) for i in kept).rstrip() for row in rows)

@@ -141,6 +141,11 @@ def _dense(shapes: Shapes) -> Probe:
     return placed(net, Batch(_values(n, sizes[0]), _distributions(n, sizes[-1]), None, _n(shapes)))
 
 
+def _weighted(shapes: Shapes) -> Probe:
+    probe = _dense(shapes)
+    return probe._replace(batch=probe.batch._replace(weights=jnp.arange(1.0, shapes.batch + 1)))
+
+
 def _square(shapes: Shapes) -> Probe:
     size, n = shapes.sizes[1], shapes.batch
     objective = objectives.squared_error(activations.sigmoid)
@@ -250,7 +255,7 @@ def _both(name: str, make: Callable[..., Probe]) -> dict[str, Callable[[Shapes],
 
 
 FAMILIES: dict[str, dict[str, Callable[[Shapes], Probe]]] = {
-    "dense": {"plain": _dense, "square": _square, "dropout": _dropout},
+    "dense": {"plain": _dense, "square": _square, "dropout": _dropout, "weighted": _weighted},
     "convolution": {
         **_both("strided", _strided),
         **_both("square", _square_kernels),

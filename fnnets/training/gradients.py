@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from fnnets.core import jaxprs, sequences, validate
+from fnnets.core import averages, uses, validate
 from fnnets.core.calls import unchecked
 from fnnets.core.types import Batch, Network
 
@@ -83,7 +83,7 @@ def _of_shares(net: Network, gradient: Callable[..., PyTree]) -> Callable[..., P
             )
         if batch.total_weight is None or reads("total_weight"):
             return gradient(params, batch, key=key)
-        portion = sequences.weight(net.layer.time, batch) / batch.total_weight
+        portion = averages.weight(net.layer.time, batch) / batch.total_weight
         d_params = gradient(params, batch._replace(total_weight=None), key=key)
         return jax.tree.map(lambda leaf: leaf * jnp.asarray(portion, leaf.dtype), d_params)
 
@@ -96,6 +96,6 @@ def _reader(gradient, params, batch: Batch, key) -> Callable[[str], bool]:
     def reads(field: str) -> bool:
         value = jnp.asarray(getattr(batch, field), jnp.result_type(float))
         program = jax.make_jaxpr(lambda x: gradient(params, batch._replace(**{field: x}), key=key))(value).jaxpr
-        return jaxprs.is_read(program, program.invars[0])
+        return uses.is_read(program, program.invars[0])
 
     return reads

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import batches, calls, sequences, shares, validate
+from fnnets.core import averages, batches, calls, sequences, shares, validate
 from fnnets.core.calls import unchecked
 from fnnets.core.types import Batch, Network
 from fnnets.training.distributed import sharding
@@ -149,13 +149,13 @@ def sums(net: Network, params, part: Batch, classes: bool):
     """
     cost = unchecked(net.cost)(params, part)
     dtype = cost.dtype if jnp.finfo(cost.dtype).bits >= 32 else jnp.float32  # sums of many need more than 16 bits
-    own = jnp.asarray(sequences.weight(net.layer.time, part), dtype)
+    own = jnp.asarray(averages.weight(net.layer.time, part), dtype)
     whole = own if part.total_weight is None else jnp.asarray(part.total_weight, dtype)
     right = jnp.asarray(0, dtype)
     if classes:
         found = _right(unchecked(net.predict)(params, part.inputs, part.mask), part.targets).astype(dtype)
         mask = part.mask if net.layer.time == "sequence to sequence" else None
-        right = whole * sequences.mean(found, mask, part.weights, part.total_weight)
+        right = whole * averages.mean(found, mask, part.weights, part.total_weight)
     return jnp.stack([whole * cost.astype(dtype), right, own])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fnnets as fn
-from fnnets.core import sequences
+from fnnets.core import averages, sequences
 from tests.contract.laws import assert_equal_leaves
 
 SOFTMAX, SQUARED = fn.objectives.softmax_log_likelihood, fn.objectives.linear_squared_error
@@ -110,15 +110,15 @@ def test_a_fault_in_the_padding_is_seen():
 @pytest.mark.parametrize("mask", [None, MASK])
 def test_spread_is_the_derivative_of_mean(mask, dtype):
     z = jnp.asarray(np.random.default_rng(0).normal(size=(T, 3, 2)), dtype)
-    automatic = jax.grad(lambda z: sequences.mean(jnp.sum(z * z, axis=-1) / 2, mask))(z)
-    assert_equal_leaves(sequences.spread(z, mask), automatic, dtype)
-    assert sequences.mean(z[..., 0], mask).dtype == dtype
+    automatic = jax.grad(lambda z: averages.mean(jnp.sum(z * z, axis=-1) / 2, mask))(z)
+    assert_equal_leaves(averages.spread(z, mask), automatic, dtype)
+    assert averages.mean(z[..., 0], mask).dtype == dtype
 
 
 def test_means_of_many_bfloat16_steps_are_right():
     """257 has no place in bfloat16's 8 bits; 1/(N·T) is computed in 32 and is right to the last bit there."""
     ones, mask = jnp.ones((300, 2), jnp.bfloat16), jnp.arange(300)[:, None] < jnp.array([257, 300])
-    share = sequences.spread(ones[..., None], mask)
+    share = averages.spread(ones[..., None], mask)
     assert share.dtype == jnp.bfloat16
     assert share[0, 0, 0] == jnp.asarray(1 / (2 * 257), jnp.bfloat16)
     assert share[299].tolist() == [[0.0], [float(jnp.asarray(1 / (2 * 300), jnp.bfloat16))]]

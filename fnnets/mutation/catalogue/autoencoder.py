@@ -15,7 +15,7 @@ from fnnets.mutation.mutant import Mutant
 FOLDED, SPARSITY, CORE = "fnnets.layers.tied:folded", "fnnets.core.sparsity:activity", "fnnets.core.network:_totals"
 BESIDE, CORRUPTION = "fnnets.layers.with_inputs:with_inputs", "fnnets.layers.corruption:corruption"
 
-SUMMED, ENTERS = "first.weights + second.weights.T", "set(activity.delta(y[1][:n]))"
+SUMMED, ENTERS = "first.weights + second.weights.T", "set(activity.delta(y[1][:n], *data))"
 ON, OFF = "(1 - p) * jax.nn.sigmoid(t) * u", " - p * jax.nn.sigmoid(-t) * w"
 
 MEANS = "q = jnp.mean(jax.nn.sigmoid(t), axis=0)"

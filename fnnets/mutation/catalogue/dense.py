@@ -15,7 +15,7 @@ from __future__ import annotations
 from fnnets.mutation.mutant import Mutant
 
 DENSE, OBJECTIVES, CORE = "fnnets.layers.dense:dense", "fnnets.objectives", "fnnets.core.network:_penalised"
-PENALTY, SPREAD, CHAIN = "fnnets.core.penalty:gradient", "fnnets.core.sequences:spread", "fnnets.core.chain:chain"
+PENALTY, SPREAD, CHAIN = "fnnets.core.penalty:gradient", "fnnets.core.averages:spread", "fnnets.core.chain:chain"
 DROPOUT, RELU = "fnnets.layers.dropout:dropout", "fnnets.activations:_relu_derivative"
 QUADRATIC, SIGMOID, SOFTMAX = (
     f"{OBJECTIVES}:{name}" for name in ("squared_error", "_cross_entropy_delta", "_log_likelihood_delta")
@@ -34,6 +34,7 @@ HIDDEN, SOFT = "a hidden layer whose activation is no identity", "a softmax with
 CROSS, SQUARED = "sigmoid outputs with the cross-entropy", "the squared error of outputs that are not linear"
 DECAY, OTHER_N, DROPS = "λ > 0", "λ > 0 and n other than N", "dropout with a key"
 Z, WEIGHTS, BIAS, D_X = ("dense z",), ("dense .weights",), ("dense .biases",), ("dense d_x",)
+OMEGA, UNEVEN = "jnp.where(share > 0, delta, 0) * share", "examples of different weights"
 DELTA, OUTPUT, PENALISED, WALK = ("delta of",), ("output",), ("penalty",), ("gradient",)
 
 LAYER = (
@@ -106,8 +107,14 @@ COSTS = (
            needs="more than one output"),
     Mutant("1/(m − 1) for 1/m", SPREAD, MEAN, "return delta / (delta.size // delta.shape[-1] - 1)", OUTPUT, "1, mean",
            needs="a batch of at least two"),
-    Mutant("λ/m for λ/n", CORE, "penalty.gradient(l2 / batch.dataset_size,",
-           "penalty.gradient(l2 / len(batch.inputs),", PENALISED, "λ/n w", needs=OTHER_N),
+    Mutant("λ/m for λ/n", CORE, "penalty.gradient(_decay(l2, found),",
+           "penalty.gradient(l2 / len(found.batch.inputs),", PENALISED, "λ/n w", needs=OTHER_N),
+    Mutant("weights of examples left out", SPREAD, OMEGA, "jnp.where(share > 0, delta, 0) / len(delta)", OUTPUT,
+           "1, mean", setting="weighted", needs=UNEVEN),
+    Mutant("weights of examples divided by N", SPREAD, OMEGA, f"{OMEGA} * jnp.sum(weights) / len(delta)", OUTPUT,
+           "1, mean", setting="weighted", needs=f"{UNEVEN}, whose sum is not N"),
+    Mutant("weights of examples squared", SPREAD, OMEGA, f"{OMEGA} * share", OUTPUT, "1, mean", setting="weighted",
+           needs=UNEVEN),
     Mutant("L2 on biases", PENALTY, ADDED, "d_w + (decay * w).astype(d_w.dtype)", PENALISED, "none",
            needs="λ > 0 and biases that are not zero"),
     Mutant("L2 missing", PENALTY, ADDED, "d_w", PENALISED, "λ/n w", needs=DECAY),

@@ -28,7 +28,7 @@ D_V, RESULT = (
     "return BoltzmannParams(d_weights, d_visible,",
 )
 HALF = "trace.t.at[len(trace.t) // 2 :].set(trace.t[: len(trace.t) // 2])"
-DRAWN = "return batch._replace(targets=drawn), memory"
+DRAWN = "return batch._replace(targets=drawn, weights=weights), memory"
 MEANS = "if means:\n                drawn = kinds.visible.mean(energies.visible_inputs(params, h))"
 GONE_ON = "return batch._replace(targets=v), v"
 
@@ -41,7 +41,7 @@ CHAIN = ("mean", "stationary", "memory", "independen")
 MUTANTS = (
     Mutant("phases swapped", FREE_ENERGY, PARTS, f"{PARTS}\n        d_f = -d_f", ("free_energy",), "", "plain",
            RBM),
-    Mutant("phases swapped in δ(L)", CORE, "sequences.spread(delta", "-sequences.spread(delta", ("output",),
+    Mutant("phases swapped in δ(L)", CORE, "averages.spread(delta", "-averages.spread(delta", ("output",),
            "1, mean", "plain"),
     Mutant("h₀ for h_k in the negative phase", FREE_ENERGY, D_T, D_T.replace("trace.t", HALF), T, "∂F/∂t", "plain",
            f"{SAMPLES}, other ones than the data"),
@@ -69,10 +69,10 @@ MUTANTS = (
            "plain", RBM),
     Mutant("κ v missing in dv", FREE_ENERGY, D_V, "-d_f * params.visible_biases", ("free_energy d_x",), "dx",
            "gaussian", "Gaussian visible units"),
-    Mutant("sparsity over both phases", CORE, "jnp.zeros_like(y[1]).at[:n].set(activity.delta(y[1][:n]))",
+    Mutant("sparsity over both phases", CORE, "jnp.zeros_like(y[1]).at[:n].set(activity.delta(y[1][:n], *data))",
            "activity.delta(y[1])", ("output",), "∂S/∂t", "sparse", f"a sparsity target, and {SAMPLES}"),
-    Mutant("phases not of equal weight", CORE, "sequences.spread(delta",
-           "jnp.where(batch.targets > 0, 2, 1) * sequences.spread(delta", ("output",), "1, mean", "plain"),
+    Mutant("phases not of equal weight", CORE, "averages.spread(delta",
+           "jnp.where(batch.targets > 0, 2, 1) * averages.spread(delta", ("output",), "1, mean", "plain"),
     Mutant("v₀ for v_k", CONTRASTIVE, DRAWN,
            DRAWN.replace("=drawn", "=batches.cast(batch.inputs, params)"), ("keys", *CHAIN), "", "contrastive",
            "contrastive divergence", SAMPLER),

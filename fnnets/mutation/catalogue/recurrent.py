@@ -21,7 +21,7 @@ RECURRENT, UNROLLING, RECURRENCE = (
     "fnnets.kernels.scan",
     "fnnets.layers.recurrence:layer",
 )
-BACK, WHOLE, SPREAD = f"{UNROLLING}:_scan_backward", f"{UNROLLING}:backward", "fnnets.core.sequences:spread"
+BACK, WHOLE, SPREAD = f"{UNROLLING}:_scan_backward", f"{UNROLLING}:backward", "fnnets.core.averages:spread"
 BOTH, LAST = "fnnets.layers.bidirectional:bidirectional", "fnnets.layers.last_step:last_step"
 GRU, GRU_SUMS = "fnnets.kernels.gru:back", "fnnets.kernels.gru:weigh"
 

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from fnnets.core import sequences, shares, validate
+from fnnets.core import averages, sequences, shares, validate
 from fnnets.core.shares import DATA
 from fnnets.core.types import Batch, Network
 
@@ -106,7 +106,7 @@ def share(time, batch: Batch, indices: Array) -> Batch:
     if batch.weights is None:
         return own._replace(total_weight=size)
     of_all = sequences.take(time, batch._replace(inputs=_outline(batch.inputs, time), targets=None), indices)
-    return own._replace(total_weight=sequences.weight(time, of_all))
+    return own._replace(total_weight=averages.weight(time, of_all))
 
 
 def real(own: Batch, size: int) -> Batch:

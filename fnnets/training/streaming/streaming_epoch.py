@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from fnnets.core import batches, sequences, shares
+from fnnets.core import averages, batches, sequences, shares
 from fnnets.core.types import Batch, Network
 from fnnets.data import sources
 from fnnets.data.sources import Source
@@ -105,7 +105,7 @@ def own_examples(net: Network, part: Batch, size: int, transform) -> Batch:
     own = sharding.real(part, size)
     if part.weights is None:
         return own._replace(total_weight=size)
-    return own._replace(total_weight=shares.total(sequences.weight(net.layer.time, own)))
+    return own._replace(total_weight=shares.total(averages.weight(net.layer.time, own)))
 
 
 def train_chunks(

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnnets.core import batches, calls, penalty, sequences, validate
+from fnnets.core import averages, batches, calls, penalty, sequences, validate
 from fnnets.core.types import Batch, Layer, Network
 from fnnets.verify.checks import decompose, run
 from fnnets.verify.checks.run import Case, References
@@ -272,7 +272,7 @@ def _of_examples(net: Network, batch: Batch, rebuild: Rebuild) -> properties.Pro
             found = net.cost_and_gradient(at, part)
             if whole.weights is None:
                 return found
-            times = count * sequences.weight(net.layer.time, part) / sequences.weight(net.layer.time, whole)
+            times = count * averages.weight(net.layer.time, part) / averages.weight(net.layer.time, whole)
             return jax.tree.map(lambda leaf: jnp.asarray(times, leaf.dtype) * leaf, found)
 
         return jax.lax.map(one, jnp.arange(count))
