@@ -1,17 +1,21 @@
 """The cores of this machine: a device of JAX for each, and the rate of a large matrix product on one and on all.
 
-    one core      products in a `lax.scan`, which XLA's CPU code runs on one core
+    one core      a product of NumPy in a process with one thread
     all cores     one product in a call of JAX, or of NumPy, as it is faster
 
 | symbol | name in code | shape |
 |---|---|---|
-| rate | 2 K n³ / t, the best of the rounds | FLOP/s |
+| rate | 2 n³ / t, the best of the rounds | FLOP/s |
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +24,21 @@ import numpy as np
 import fnnets as fn
 from experiments.benchmarks.timing import Contestant, interleave, summary
 
-SIZE, REPEATED = 1024, 4
-ONE, CALL, NUMPY = "JAX, in a loop", "JAX, a call", "NumPy"
+SIZE = 1024
+ONE, CALL, NUMPY = "NumPy, one thread", "JAX, a call", "NumPy"
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+CHILD = """
+import sys, time
+import numpy as np
+size, rounds = map(int, sys.argv[1:])
+x = np.random.default_rng(0).standard_normal((size, size), np.float32)
+seconds = []
+for _ in range(rounds + 1):
+    begin = time.perf_counter()
+    x @ x
+    seconds.append(time.perf_counter() - begin)
+print(min(seconds[1:]))
+"""
 
 
 def use_all() -> int:
@@ -35,24 +52,26 @@ def rates(rounds: int, size: int = SIZE) -> dict[str, float]:
     """FLOP/s of products of (size, size) matrices: by one core, and by all in a call of JAX and of NumPy.
 
     >>> sorted(rates(1, 8))
-    ['JAX, a call', 'JAX, in a loop', 'NumPy']
+    ['JAX, a call', 'NumPy', 'NumPy, one thread']
     """
-    drawn = np.random.default_rng(0).standard_normal((size, size), np.float32) / np.float32(size**0.5)
+    drawn = np.random.default_rng(0).standard_normal((size, size), np.float32)
     x = jnp.asarray(drawn)
-
-    @jax.jit
-    def loop(x):
-        return jax.lax.scan(lambda y, _: (y @ x, None), x, length=REPEATED)[0]
-
+    alone = float(_alone(size, rounds))
     samples = interleave([
-        Contestant(ONE, functools.partial(loop, x), units=REPEATED),
         Contestant(CALL, functools.partial(jax.jit(jnp.matmul), x, x)),
         Contestant(NUMPY, functools.partial(np.matmul, drawn, drawn)),
     ], rounds)  # fmt: skip
-    return {name: 2 * size**3 / summary(seconds).low for name, seconds in samples.items()}
+    seconds = {ONE: alone, **{name: summary(each).low for name, each in samples.items()}}
+    return {name: 2 * size**3 / t for name, t in seconds.items()}
 
 
-def best(rates: dict[str, float]) -> float:
+def _alone(size: int, rounds: int) -> str:
+    words = [sys.executable, "-c", CHILD, str(size), str(rounds)]
+    environment = os.environ | dict.fromkeys(THREADS, "1")
+    return subprocess.run(words, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def best(rates: Mapping[str, float]) -> float:
     """The rate of all cores.
 
     >>> best({ONE: 5.0, CALL: 7.0, NUMPY: 8.0})

@@ -29,12 +29,14 @@ class Arrays(NamedTuple):
     hidden_biases: np.ndarray
 
 
-def torch_rbm(params: Arrays, v: np.ndarray, batch_size: int, persistent: bool) -> Callable[[], Any]:
+def torch_rbm(
+    params: Arrays, v: np.ndarray, batch_size: int, persistent: bool, device: str = "cpu"
+) -> Callable[[], Any]:
     """An epoch of CD-1, or of PCD-1, that goes on from the last."""
     import torch
 
-    w, b, c = (torch.from_numpy(np.array(array)) for array in params)
-    data = torch.from_numpy(v)
+    w, b, c = (torch.from_numpy(np.array(array)).to(device) for array in params)
+    data = torch.from_numpy(v).to(device)
     chains = data[:batch_size].clone()
 
     def step(x):
@@ -47,7 +49,7 @@ def torch_rbm(params: Arrays, v: np.ndarray, batch_size: int, persistent: bool) 
 
     def epoch():
         with torch.no_grad():
-            for indices in torch.randperm(len(data)).split(batch_size):
+            for indices in torch.randperm(len(data), device=device).split(batch_size):
                 step(data[indices])
 
     return epoch

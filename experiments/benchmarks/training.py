@@ -100,8 +100,8 @@ def step_seconds(samples: Mapping[str, Sequence[float]], row: Row, each: Runner)
 
 def minibatch(row: Row) -> fn.Batch:
     """The first examples of a row."""
-    given = [part for part in (row.inputs, row.targets) if part is not None]
-    return fn.Batch(*(jnp.asarray(part[:, : row.size] if row.axis else part[: row.size]) for part in given))
+    first = (slice(None), slice(row.size)) if row.axis else slice(row.size)
+    return fn.Batch(jnp.asarray(row.inputs[first]), None if row.targets is None else jnp.asarray(row.targets[first]))
 
 
 def single_call(row: Row) -> Callable[[], Any] | None:
@@ -162,11 +162,11 @@ def run(options: Options) -> int:
     return command.finish("training", options.out, content, wrong(rows), versions())
 
 
-def wrong(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def wrong(rows: Sequence[Mapping[str, Any]], tolerance: float = TOLERANCE) -> list[str]:
     """A line for each contestant that arrives at other parameters."""
     return [
         f"{row['name']}: {name} arrives at other parameters, by {far:.1e}; its time is worthless"
-        for row in rows for name, far in row["agreement"].items() if not far <= TOLERANCE
+        for row in rows for name, far in row["agreement"].items() if not far <= tolerance
     ]  # fmt: skip
 
 

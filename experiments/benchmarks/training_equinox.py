@@ -93,7 +93,10 @@ def build(row: Row) -> Model:
     """The row's network in modules of Equinox, with its parameters."""
     if isinstance(row.model, recurrent_setting.Work):
         return _recurrent(row.model)
-    return _convolutional(row.model) if isinstance(row.model, convolutional_peers.Work) else _dense(row.model)
+    if isinstance(row.model, convolutional_peers.Work):
+        return _convolutional(row.model)
+    assert isinstance(row.model, Dense)
+    return _dense(row.model)
 
 
 def _dense(model: Dense) -> Model:
@@ -155,6 +158,7 @@ def _weighted(part: Any, own: Any) -> Any:
 
 
 def _recurrent(one: recurrent_setting.Work) -> Model:
+    modules: Any
     if one.cell == "lstm":
         modules = recurrent_peers.equinox_modules(one)
         return Model(modules, _lstm, lambda m: [m[0].weight_ih, m[0].weight_hh, m[0].bias, m[1].weight, m[1].bias])

@@ -74,7 +74,10 @@ def build(row: Row) -> Any:
     """The row's network as a module of nnx, with its parameters."""
     if isinstance(row.model, recurrent_setting.Work):
         return recurrent_flax.nnx_model(row.model)
-    return _convolutional(row.model) if isinstance(row.model, convolutional_peers.Work) else _dense(row.model)
+    if isinstance(row.model, convolutional_peers.Work):
+        return _convolutional(row.model)
+    assert isinstance(row.model, Dense)
+    return _dense(row.model)
 
 
 def _dense(model: Dense) -> Any:

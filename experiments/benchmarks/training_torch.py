@@ -13,10 +13,11 @@ The second bias of a recurrent layer, which nobody else has, stays zero.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -51,13 +52,10 @@ class Way:
 
 def eager(row: Row, reference: list[np.ndarray], device: str = "cpu") -> Entered:
     """PyTorch's eager mode: threads and memory format first, then the optimiser in the fastest of these."""
-    import torch
-
     if isinstance(row.model, Boltzmann):
-        return _boltzmann(row, row.model)
+        return _boltzmann(row, row.model, device)
     layouts = (True, False) if isinstance(row.model, convolutional_peers.Work) else (None,)
-    counts = sorted({1, torch.get_num_threads()}) if device == "cpu" else [torch.get_num_threads()]
-    ways = [Way(threads, layout, device=device) for threads in counts for layout in layouts]
+    ways = [Way(threads, layout, device=device) for threads in _counts(device) for layout in layouts]
     by_name = {str(way): way for way in ways}
     first = enter(row, _sessions(row, ways), reference)
     best = by_name[first.session.how]
@@ -103,15 +101,11 @@ def _session(row: Row, way: Way) -> Session:
     cost = torch.compile(cost) if way.is_compiled else cost
 
     def epoch(order):
-        before = torch.get_num_threads()
-        torch.set_num_threads(way.threads)
-        for indices in torch.from_numpy(order.astype(np.int64)).to(way.device).split(row.size):
-            optimiser.zero_grad(set_to_none=True)
-            cost(*take(indices)).backward()
-            optimiser.step()
-        if way.device != "cpu":
-            torch.cuda.synchronize()
-        torch.set_num_threads(before)
+        with _running(way.threads, way.device):
+            for indices in torch.from_numpy(order.astype(np.int64)).to(way.device).split(row.size):
+                optimiser.zero_grad(set_to_none=True)
+                cost(*take(indices)).backward()
+                optimiser.step()
 
     return Session(str(way), epoch, lambda: _flat(row, model))
 
@@ -123,6 +117,7 @@ def _model(row: Row) -> Any:
         return peers.sequential(row.model.layers, row.model.linear)
     if isinstance(row.model, convolutional_peers.Work):
         return convolutional_peers.torch_model(row.model)
+    assert isinstance(row.model, recurrent_setting.Work)
     recurrent, dense = recurrent_torch.modules(row.model)
     recurrent.bias_hh_l0.requires_grad_(False)
     return torch.nn.ModuleList([recurrent, dense])
@@ -173,7 +168,7 @@ def _flat(row: Row, model: Any) -> list[np.ndarray]:
     return [each.transpose(2, 3, 1, 0) if each.ndim == 4 else each for each in arrays]
 
 
-def _boltzmann(row: Row, model: Boltzmann) -> Entered:
+def _boltzmann(row: Row, model: Boltzmann, device: str) -> Entered:
     """An RBM's loop with one thread or all, and its difference: that of one gradient on given samples."""
     import jax
 
@@ -183,21 +178,38 @@ def _boltzmann(row: Row, model: Boltzmann) -> Entered:
     ours = jax.jit(row.net.gradient)(row.params, fn.Batch(jax.numpy.asarray(v), jax.numpy.asarray(samples)))
     theirs = rbm_peers.torch_gradient(model.arrays, v, samples)
     found = difference([np.asarray(leaf) for leaf in theirs], row.flat(ours))
-    return Entered(fastest(row, _threaded(row, model), drawn_order(row.size * row.steps)), found)
+    return Entered(fastest(row, _threaded(row, model, device), drawn_order(row.size * row.steps)), found)
 
 
-def _threaded(row: Row, model: Boltzmann) -> list[Session]:
-    import torch
+def _threaded(row: Row, model: Boltzmann, device: str) -> list[Session]:
 
     def session(threads):
-        loop = rbm_peers.torch_rbm(model.arrays, row.inputs, row.size, model.persistent)
+        loop = rbm_peers.torch_rbm(model.arrays, row.inputs, row.size, model.persistent, device)
 
         def epoch(order):  # it draws an order of its own
-            before = torch.get_num_threads()
-            torch.set_num_threads(threads)
-            loop()
-            torch.set_num_threads(before)
+            with _running(threads, device):
+                loop()
 
         return Session(f"threads: {threads}", epoch, list)
 
-    return [session(threads) for threads in sorted({1, torch.get_num_threads()})]
+    return [session(threads) for threads in _counts(device)]
+
+
+def _counts(device: str) -> list[int]:
+    """The numbers of threads that are tried: one and all; on an accelerator they hardly matter."""
+    import torch
+
+    return sorted({1, torch.get_num_threads()}) if device == "cpu" else [torch.get_num_threads()]
+
+
+@contextlib.contextmanager
+def _running(threads: int, device: str) -> Iterator[None]:
+    """With so many threads, and until the device is done."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    yield
+    if device != "cpu":
+        torch.cuda.synchronize()
+    torch.set_num_threads(before)

@@ -68,7 +68,7 @@ def test_a_share_is_drawn_from_all_checks_and_always_the_same():
 
 def test_decisions_are_noted_and_the_functions_come_back():
     before = paths.is_fast
-    row, found = gpu.chosen_paths("lstm-5-8-3-6-4", training_rows.Amount(8, 0.0))
+    row, found = gpu.chosen_paths("lstm-5-8-3-11-4", training_rows.Amount(8, 0.0))  # layers made before are kept
     assert row.family == training_rows.LSTM
     assert found["is_fast"] == ["True"]
     assert found["is_one_product"] == ["True"]  # 3 features are few
