@@ -134,7 +134,7 @@ def _of_equation(equation: Any, in_loop: bool) -> float:
         return 2 * out * math.prod(kernel) / max(1, features) * PRODUCTS
     inner = jaxprs.inner(equation)
     if name == "scan":
-        return equation.params["length"] * sum(seconds(each, True) for each in inner)
+        return jaxprs.loop(equation).length * sum(seconds(each, True) for each in inner)
     if inner:
         return max(seconds(each, in_loop or name == "while") for each in inner)
     rate = RATES.get(name, RATES["function" if name in FUNCTIONS else "other"])
