@@ -98,11 +98,11 @@ shows overhead and right programs, and no speed-up.
 
 Training: a step inside `fit`, on one device and on a device a core, against the best loop of each peer with all cores.
 Rows are named by sizes and minibatch, or as in the tables above (T-N-m-H-d); recurrent ones take Adam, the others
-momentum, RBMs plain descent; examples are random.
-Everyone takes an epoch of equal steps from equal parameters, in every configuration that is tried, and must arrive at
-the same parameters, to 2 % of the way that a layer's went ("difference": ReLUs and poolings turn rounding into a choice
-of another unit); the fastest configuration is timed. A step of `fit` is the difference of a longer and a shorter run
-over the number of steps between them; a peer goes on from its own state.
+momentum, RBMs plain descent; examples are random. Everyone takes an epoch of equal steps from equal parameters, in
+every configuration that is tried, and must arrive at the same parameters, to 2 % of the way that each array of them
+went ("difference": ReLUs and poolings turn rounding into a choice of another unit); the fastest configuration is timed.
+RBMs of other libraries draw other samples, so a gradient on equal samples is compared. A step of `fit` is the
+difference of a longer and a shorter run over the number of steps between them; a peer goes on from its own state.
 "Control" is "fnnets, all cores" over itself, the 10th and 90th percentiles of the rounds; a bar "at most 1.08" allows
 the further of the two. "x products" is the step of all cores over the time of its matrix products at the rate of one
 large product on all cores. A sample has at least 40 steps; where these take longer than 0.7 s by an estimate, it has as

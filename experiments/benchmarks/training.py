@@ -90,11 +90,16 @@ def measure(row: Row, rounds: int, compiles: bool = True, device: str = "cpu") -
 
 
 def step_seconds(samples: Mapping[str, Sequence[float]], row: Row, each: Runner) -> tuple[float, ...]:
-    """Seconds of a step of a contestant in each round."""
+    """Seconds of a step of a contestant in each round.
+
+    Where noise makes the shorter run of `fit` the longer one, the whole longer run counts, its beginning included.
+    """
     seconds = samples.get(each.name, ())
     if each.begins:
         short, long = samples[f"{each.name}: {SHORT}"], samples[f"{each.name}: {LONG}"]
-        seconds = [t_long - t_short for t_short, t_long in zip(short, long, strict=True)]
+        m = each.epochs
+        pairs = zip(short, long, strict=True)
+        seconds = [t_long - t_short if t_long > t_short else t_long * m / (1 + m) for t_short, t_long in pairs]
     return tuple(t / row.steps / each.epochs for t in seconds)
 
 

@@ -139,11 +139,23 @@ def notes(row: Row) -> list[str]:
     """Remarks on one row."""
     low, high = control(row)
     worst = max(row["agreement"].items(), key=lambda each: each[1], default=("", 0.0))
+    compared = f"after {row['epoch']} equal steps parameters differ by"
+    if samples(row):
+        compared = f"parameters of fit after {row['epoch']} equal steps, and the peers' gradients, differ by"
     found = [
-        f"{row['steps']} steps a sample, {1e-6 * row['flops']:.1f} MFLOP a step; control {low:.2f} to {high:.2f}; "
-        f"after {row['epoch']} equal steps parameters differ by {worst[1]:.1e} of their way at most ({worst[0]})"
+        f"  {row['steps']} steps a sample, {1e-6 * row['flops']:.3g} MFLOP a step; control {low:.2f} to {high:.2f}",
+        f"  {compared} {worst[1]:.1e} at most ({worst[0]})",
     ]
-    return found + [f"{name}: left out, {why}" for name, why in row["absent"].items()]
+    return found + [f"  {name}: left out, {why}" for name, why in row["absent"].items()]
+
+
+def samples(row: Row) -> bool:
+    """Whether a row draws samples, so that libraries are compared by a gradient on equal samples.
+
+    >>> samples({"name": "cd-9-6:8"}), samples({"name": "autoencoder-9-6:8"})
+    (True, False)
+    """
+    return row["name"].startswith(("cd-", "pcd-"))
 
 
 def text(content: Mapping[str, Any]) -> str:
@@ -164,15 +176,15 @@ def rates(found: Mapping[str, float]) -> str:
 def overview(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """A line for each row: milliseconds of a step, the control, and the distance from the matrix products."""
     there = [name for name in COLUMNS if any(name in row["samples"] for row in content["rows"])]
-    table: list[tuple[str, ...]] = [("row", *there, "PyTorch / fnnets", "control", "x products", "steps")]
-    rate = cores.best(content["rates"])
+    head = ("row", *there, "PyTorch / fnnets", "control", "x products", "limited by", "steps")
+    table, rate = [head], cores.best(content["rates"])
     for row in content["rows"]:
         torch, (low, high) = fastest_torch(row), control(row)
         cells = [cell(row, name) for name in there]
         floor = summary(row["samples"][base(row)]).median * rate / row["flops"]
         table.append((
             row["name"], *cells, f"{of(row, torch):.2f}" if torch else "", f"{low:.2f} to {high:.2f}", f"{floor:.1f}",
-            str(row["steps"]),
+            report.limit(1 / floor, loops=False), str(row["steps"]),
         ))  # fmt: skip
     return table
 
@@ -195,12 +207,14 @@ def judged(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def markdown(content: Mapping[str, Any]) -> str:
     """The benchmark's part of the table."""
+    single = calls(content)
     parts = [
-        f"Milliseconds of a step. {rates(content['rates'])}\n\n", report.table(overview(content)),
+        f"Milliseconds of a step inside `fit` or of a peer's loop. {rates(content['rates'])}\n\n",
+        report.table(overview(content)),
         *([f"Not installed: {', '.join(content['missing'])}.\n\n"] if content["missing"] else []),
         "### Bars of a training step\n\n", report.table(judged(content)),
         "### How the peers ran, and who was left out\n\n", report.table(ways(content)),
-        "### Single calls\n\n", CALLS_TEXT, report.table(calls(content)),
+        *(("### Single calls\n\n", CALLS_TEXT, report.table(single)) if len(single) > 1 else ()),
     ]  # fmt: skip
     return "".join(parts)
 
@@ -213,7 +227,8 @@ def ways(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
         absent = "; ".join(f"{name}: {why}" for name, why in row["absent"].items())
         worst = max(row["agreement"].values(), default=0.0)
         how = [row["how"].get(name, "") for name in peers]
-        table.append((row["name"], *how, str(row["epoch"]), f"{worst:.0e}", absent))
+        compared = f"{row['epoch']}, peers 1 gradient" if samples(row) else str(row["epoch"])
+        table.append((row["name"], *how, compared, f"{worst:.0e}", absent))
     return table
 
 

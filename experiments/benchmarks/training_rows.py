@@ -40,7 +40,7 @@ NAMES = (
     "cd-784-500:100", "pcd-784-500:100", "autoencoder-784-1000-500-250-30:100",
 )  # fmt: skip
 RATE, OVERHEAD = 1e11, 5e-5  # FLOP/s and s a step: an estimate
-LEAST, SHORTEST, LONGEST = 8, 0.1, 400  # steps; s a sample; minibatches of an epoch
+LEAST, SHORTEST, LONGEST = 8, 0.06, 400  # steps; s a sample; minibatches of an epoch
 CONVOLUTIONAL_RATE, ADAM_RATE = 0.01, 1e-3
 
 
@@ -157,7 +157,7 @@ def portion(flops: float, amount: Amount) -> tuple[int, int]:
     """(S, m): minibatches of an epoch and epochs of a sample.
 
     >>> portion(1e6, Amount(40, 1.0)), portion(1e9, Amount(40, 1.0)), portion(1e11, Amount(40, 1.0))
-    ((400, 5), (10, 4), (4, 2))
+    ((250, 4), (10, 4), (4, 2))
     """
     step = flops / RATE + OVERHEAD
     least = amount.steps if amount.steps * step <= amount.seconds else max(LEAST, round(amount.seconds / step))

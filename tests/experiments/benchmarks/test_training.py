@@ -168,12 +168,12 @@ def test_a_compiler_that_fails_and_rows_that_are_not_compiled_get_a_line(monkeyp
 
 
 def test_a_step_of_fit_is_the_difference_of_a_longer_and_a_shorter_run():
-    """(5 − 2) / (3 steps · 2 epochs) = 0.5; a peer's 3 / 6 likewise."""
+    """(5 − 2) / (3 steps · 2 epochs) = 0.5, and 4.5 / 9 steps where the shorter run took longer; a peer's 3 / 6."""
     row = small(DENSE)._replace(steps=3, epochs=2)
     fits = training_field.Runner(ONE, None, True, None, 2)
     peer = training_field.Runner(TORCH, None, False, None, 2)
-    samples = {f"{ONE}: 1 epoch": [2.0], f"{ONE}: 1 + m epochs": [5.0], TORCH: [3.0]}
-    assert training.step_seconds(samples, row, fits) == (0.5,)
+    samples = {f"{ONE}: 1 epoch": [2.0, 6.0], f"{ONE}: 1 + m epochs": [5.0, 4.5], TORCH: [3.0]}
+    assert training.step_seconds(samples, row, fits) == (0.5, 0.5)
     assert training.step_seconds(samples, row, peer) == (0.5,)
 
 
@@ -227,6 +227,7 @@ def test_the_distance_from_the_matrix_products_is_that_of_all_cores():
     rates = {cores.ONE: 0.5e9, cores.CALL: 0.8e9, cores.NUMPY: 1e9}
     table = training_page.overview({"rates": rates, "rows": [made("9-6-4:8", "feedforward", one=3.0, all=2.0)]})
     assert table[1][table[0].index("x products")] == "2.0"
+    assert table[1][table[0].index("limited by")] == "matrix products"  # half of the time
 
 
 def test_on_one_device_the_bars_are_of_the_one():
