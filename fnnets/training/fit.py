@@ -137,7 +137,8 @@ def fit(
         mesh: devices that share each minibatch, an axis "data" of them; None is one device.
         devices: "all" has all devices share each minibatch, of all processes: on accelerators always, and the cores of
             a CPU where that is faster by an estimate of the step (`fnnets.training.distributed.worth`), after
-            `fnnets.use_all_cores()`; those do not share what an iterable gives. None is one device.
+            `fnnets.use_all_cores()`; those do not share what an iterable gives, and the result lies on the first of
+            them. None is one device.
 
     Raises:
         TypeError, ValueError: an argument of the wrong kind, shape or range; NaN in the data; processes that disagree.
@@ -159,11 +160,11 @@ def fit(
     check_train(train, epochs)
     settings, placed = checkpoints.settings(checkpoint), sharding.placement(mesh, devices)
     train, monitored, size = prepare_either(net, train, validation, batch_size, evaluate_training)
-    if devices is not None:
-        placed = worth.chosen(placed, net, derive(net, gradient), train, size)
     check_selection(monitored, patience, monitor)
     has_start = state is not None or params is not None
-    state = begin(net, optimizer, key, params, state, in_memory(train))
+    state = sharding.on_one(begin(net, optimizer, key, params, state, in_memory(train)))
+    if devices is not None:
+        placed = worth.chosen(placed, net, derive(net, gradient), train, size)
     config = program.Config(net, optimizer, gradient, size, monitor, placed, float(min_delta))
     identity = functools.cache(functools.partial(program.identity, config, train, monitored, state, has_start))
     if jax.process_count() > 1:
@@ -175,6 +176,8 @@ def fit(
     over = functools.partial(_over, end=end, epochs=epochs, patience=patience, min_delta=config.min_delta)
     with _managed(settings, identity, state) as manager:
         state, reports, stopped = _loop(run, state, manager, over, end, progress)
+    if placed is not None and worth.is_one_cpu(placed) and mesh is None:  # what follows runs as after one device
+        state = sharding.on_one(state)
     return Result(state.best.params if patience is not None else state.params, history(reports), state, stopped)
 
 

@@ -187,6 +187,21 @@ def everywhere(mesh: Mesh | None, tree: PyTree) -> PyTree:
     return tree if mesh is None else place(mesh, tree, jax.tree.map(lambda leaf: PartitionSpec(), tree))
 
 
+def on_one(tree: PyTree) -> PyTree:
+    """Arrays that lie on several devices of this process as arrays on its default one; others as they are.
+
+    >>> on_one(jnp.ones(2)).tolist()
+    [1.0, 1.0]
+    """
+
+    def one(leaf):
+        if not isinstance(leaf, jax.Array) or len(leaf.sharding.device_set) == 1 or not leaf.is_fully_addressable:
+            return leaf
+        return local(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jnp.asarray(np.asarray(leaf))
+
+    return jax.tree.map(one, tree)
+
+
 def local(key: Array) -> Array:
     """A key that every device holds, as one that this process computes with by itself."""
     typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)

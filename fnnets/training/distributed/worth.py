@@ -48,12 +48,17 @@ def chosen(mesh: Mesh | None, net: Network, gradient: Callable[..., PyTree], tra
     Where a process has more CPU devices than processors, so many share as there are processors. The minibatches of an
     iterable are not known before they are read: one device trains.
     """
-    if mesh is None or jax.process_count() > 1 or mesh.devices.flat[0].platform != "cpu":
+    if mesh is None or not is_one_cpu(mesh):
         return mesh
     count = min(mesh.size, cores.processors())
     if not hasattr(train, "inputs") or not pays(net, gradient, train, size, count):
         return None
     return Mesh(mesh.devices[:count], mesh.axis_names, axis_types=mesh.axis_types)
+
+
+def is_one_cpu(mesh: Mesh) -> bool:
+    """Whether the devices are those of this process's CPU."""
+    return jax.process_count() == 1 and mesh.devices.flat[0].platform == "cpu"
 
 
 def pays(net: Network, gradient: Callable[..., PyTree], batch: PyTree, size: int, devices: int) -> bool:

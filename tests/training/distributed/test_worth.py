@@ -10,7 +10,7 @@ import pytest
 
 import fnnets as fn
 from fnnets.core.calls import unchecked
-from fnnets.training.distributed import cores, worth
+from fnnets.training.distributed import cores, sharding, worth
 
 SOFTMAX = fn.objectives.softmax_log_likelihood
 NIELSEN = "conv5-20 maxpool2 | conv5-40 maxpool2 | fc-100 fc-10"
@@ -74,22 +74,20 @@ def test_large_products_save_nothing_outside_of_loops():
     assert worth.seconds(loop) == pytest.approx(2 * 512**3 * worth.PRODUCTS, rel=1e-3)
 
 
-def fitted(train, **settings):
-    net = images(NIELSEN, 28) if len(train.inputs.shape) == 4 else dense(6, 4, 3)
-    result = fn.fit(net, optax.sgd(0.1), train, key=jax.random.key(0), epochs=1, progress=False, **settings)
-    return jax.tree.leaves(result.params)[0].sharding
+def shared(net, train, size):
+    """The number of devices that `fit` chooses of all."""
+    mesh = worth.chosen(sharding.placement(None, "all"), net, unchecked(net.gradient), train, size)
+    return 1 if mesh is None else mesh.size
 
 
 def test_all_devices_are_as_many_as_processors_and_none_where_it_does_not_pay(monkeypatch):
     monkeypatch.setattr(cores, "processors", lambda: 2)
-    x = np.ones((40, 28, 28, 1), np.float32)
-    assert len(fitted(fn.Batch(x, np.zeros(40, np.int32)), devices="all", batch_size=40).device_set) == 2
-    small = fn.Batch(np.ones((8, 6), np.float32), np.zeros(8, np.int32))
-    assert len(fitted(small, devices="all").device_set) == 1
-    mesh = jax.sharding.Mesh(np.array(jax.devices()[:3]), ("data",))
-    assert len(fitted(small, mesh=mesh).device_set) == 3
+    net, small = images(NIELSEN, 28), dense(6, 4, 3)
+    assert shared(net, vectors(40, 28, 28, 1), 40) == 2
+    assert shared(small, vectors(8, 6), 8) == 1
+    assert shared(net, [(np.ones((40, 28, 28, 1)), np.zeros(40, int))], 40) == 1  # an iterable
     monkeypatch.setattr(cores, "processors", lambda: 1)
-    assert len(fitted(fn.Batch(x, np.zeros(40, np.int32)), devices="all", batch_size=40).device_set) == 1
+    assert shared(net, vectors(40, 28, 28, 1), 40) == 1
 
 
 def test_streams_are_judged_as_they_come_to_the_network(monkeypatch):
@@ -99,11 +97,25 @@ def test_streams_are_judged_as_they_come_to_the_network(monkeypatch):
         np.ones((40, 784), np.uint8), np.zeros(40, np.uint8),
         transform=lambda batch: batch._replace(inputs=batch.inputs.reshape(-1, 28, 28, 1).astype(jnp.float32) / 255),
     )  # fmt: skip
-    result = fn.fit(
-        images(NIELSEN, 28), optax.sgd(0.1), source, key=jax.random.key(0), epochs=1, batch_size=40, devices="all",
-        progress=False,
-    )  # fmt: skip
-    assert len(jax.tree.leaves(result.params)[0].sharding.device_set) == 2
+    assert shared(images(NIELSEN, 28), source, 40) == 2
+
+
+def test_what_all_cores_have_trained_lies_on_one_device_and_goes_on_anywhere(monkeypatch):
+    monkeypatch.setattr(cores, "processors", lambda: 2)
+    monkeypatch.setattr(worth, "pays", lambda *_: True)
+    net, x = fn.rbm(6, 4, sampler=fn.boltzmann.persistent_contrastive_divergence(chains=4)), np.ones((8, 6), np.float32)
+    settings = {"key": jax.random.key(0), "epochs": 1, "batch_size": 4, "progress": False}
+    result = fn.fit(net, optax.sgd(0.1), fn.Batch(x), devices="all", **settings)
+    leaves = jax.tree.leaves((result.params, result.state))
+    assert all(len(leaf.sharding.device_set) == 1 for leaf in leaves)
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), ("data",))
+    shared = fn.fit(net, optax.sgd(0.1), fn.Batch(x), mesh=mesh, **settings)
+    assert len(shared.params.weights.sharding.device_set) == 2
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(result.params), jax.device_get(shared.params))
+    settings.pop("key")
+    ended = [fn.fit(net, optax.sgd(0.1), fn.Batch(x), state=each.state, **settings) for each in (result, shared)]
+    assert len(ended[1].params.weights.sharding.device_set) == 1
+    jax.tree.map(np.testing.assert_array_equal, ended[0].params, ended[1].params)
 
 
 def test_an_accelerator_is_always_shared():
