@@ -8,7 +8,7 @@
                                 those at β = 1 are the samples
 
 Samples and probabilities are those of [Hinton2010], section 3: hidden units that drive a reconstruction are samples, in
-the statistics probabilities; reconstructions are samples, but the last one with `contrastive_divergence(means=True)`.
+the statistics probabilities; so is the last reconstruction with `contrastive_divergence(means=True)`.
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -55,8 +55,7 @@ def gibbs_step(net: Network, params: BoltzmannParams, v: ArrayLike, *, key: Arra
     """h ~ p(h | v), then v' ~ p(v | h): (N, q) and (N, p) samples.
 
     Args:
-        net: an RBM from `fn.rbm`.
-        params: its parameters.
+        net, params: an RBM from `fn.rbm`, and its parameters.
         v: (N, p) visible states.
         key: PRNG key.
 
@@ -89,8 +88,7 @@ def sample(
     """Fantasies: the visible states at the end of long chains.
 
     Args:
-        net: an RBM from `fn.rbm`.
-        params: its parameters.
+        net, params: an RBM from `fn.rbm`, and its parameters.
         key: PRNG key.
         chains: how many are drawn, independent of one another.
         steps: Gibbs steps of each.

@@ -61,13 +61,10 @@ def chain(*layers: Layer) -> Layer:
     def forward(params, x, context):
         traces: list[Any] = []
         states = (None,) * len(layers) if context.state is None else context.state
-        drops_time = False
-        for key, state, part, own in zip(_split(context.key, len(layers)), states, layers, params, strict=True):
-            key = shares.along(key, 0) if drops_time and key is not None else key
+        for key, state, part, own in zip(_keys(context.key, layers), states, layers, params, strict=True):
             with taps.scope(str(len(traces))):
                 x, trace = part.forward(own, x, context._replace(key=key, state=state))
             traces.append(trace)
-            drops_time = drops_time or part.time == "sequence to vector"
         return x, ChainTrace(tuple(traces))
 
     def backward(params, trace, d_y):
@@ -88,20 +85,28 @@ def chain(*layers: Layer) -> Layer:
         _check_parts(len(layers), trace.parts, "trace", "take it from forward of this chain")
         return layers[-1].answer(params[-1], trace.parts[-1]) if layers and layers[-1].answer else None
 
-    start, step = _streamed(layers)
     return Layer(
-        init, forward, backward, "chain", tuple(part.statements for part in layers), layers,
-        time=sequences.composed([part.time for part in layers], [part.name for part in layers]), start=start, step=step,
+        init, forward, backward, "chain", tuple(part.statements for part in layers), layers, **_streamed(layers),
+        time=sequences.composed([part.time for part in layers], [part.name for part in layers]),
         approximation="; ".join(f"{part.name}: {part.approximation}" for part in layers if part.approximation),
         input_statement=layers[0].input_statement if layers else "dx", check=check, trace=ChainTrace, answer=answer,
         means=sum(part.means for part in layers),
     )  # fmt: skip
 
 
-def _streamed(layers: tuple[Layer, ...]) -> tuple[Any, Any]:
-    """`start` and `step` of the chain; None where a part reads whole sequences alone."""
+def _keys(key, layers: tuple[Layer, ...]) -> tuple[Any, ...]:
+    """A key for each layer's forward pass; examples lie along the first axis behind the one that drops time."""
+    keys, drops_time = [], False
+    for one, part in zip(_split(key, len(layers)), layers, strict=True):
+        keys.append(shares.along(one, 0) if drops_time and one is not None else one)
+        drops_time = drops_time or part.time == "sequence to vector"
+    return tuple(keys)
+
+
+def _streamed(layers: tuple[Layer, ...]) -> dict[str, Any]:
+    """`start` and `step` of the chain; neither where a part reads whole sequences alone."""
     if not all(part.step for part in layers if part.is_sequential):
-        return None, None
+        return {}
 
     def start(params, n):
         return tuple(part.start(own, n) if part.start else None for part, own in zip(layers, params, strict=True))
@@ -113,7 +118,7 @@ def _streamed(layers: tuple[Layer, ...]) -> tuple[Any, Any]:
             after.append(state)
         return tuple(after), x
 
-    return start, step
+    return {"start": start, "step": step}
 
 
 def _remedy(part: object) -> str:

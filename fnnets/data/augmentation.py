@@ -207,10 +207,9 @@ def nudge(batch: Batch, image_shape: Shape | None = None) -> Batch:
     moves = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
     moved = [shift(batch.inputs, dy, dx, image_shape) for dy, dx in moves]
     weights = None if batch.weights is None else jnp.concatenate([jnp.asarray(batch.weights)] * len(moves))
-    if batch.targets is None:
-        return Batch(jnp.concatenate(moved), weights=weights)
-    targets = jnp.asarray(arrays.whole(batch.targets, "nudge: batch.targets"))
-    return Batch(jnp.concatenate(moved), jnp.concatenate([targets] * len(moves)), weights=weights)
+    targets = None if batch.targets is None else jnp.asarray(arrays.whole(batch.targets, "nudge: batch.targets"))
+    targets = targets if targets is None else jnp.concatenate([targets] * len(moves))
+    return Batch(jnp.concatenate(moved), targets, weights=weights)
 
 
 def _grid(images, image_shape, name) -> Array:

@@ -93,20 +93,10 @@ def bidirectional(layer: Layer) -> Layer:
 
     statements = BidirectionalParams(layer.statements, layer.statements)
     return Layer(
-        init,
-        forward,
-        backward,
-        "bidirectional",
-        statements,
-        time="sequence to sequence",
-        approximation=layer.approximation,
-        expects="x (T, N, …)",
-        detail=layer.title,
-        trace=BidirectionalTrace,
-        answer=_answer(layer),
-        check=_check,
-        means=2 * layer.means,
-    )
+        init, forward, backward, "bidirectional", statements, time="sequence to sequence",
+        approximation=layer.approximation, expects="x (T, N, …)", detail=layer.title, trace=BidirectionalTrace,
+        answer=_answer(layer), check=_check, means=2 * layer.means,
+    )  # fmt: skip
 
 
 def _answer(layer: Layer):

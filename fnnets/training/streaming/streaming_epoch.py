@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Bool
 
 
+MOVING = ("params", "optimizer_state", "memory")  # what a step changes
+
+
 class Programs(NamedTuple):
     """The compiled functions of a stream.
 
@@ -65,9 +68,7 @@ def programs(net: Network, optimizer, gradient, classes, monitor, min_delta, mes
         moving, good = jax.lax.scan(step, moving, (numbers, batch))
         good = batches.holds(net, batch, sharding.are_real(size)) if transform is None else good.all()
         good = shares.total((~good).astype(jnp.int32)) == 0
-        params, optimizer_state, memory = moving
-        position = state.position + jnp.int32(count)
-        new = state._replace(params=params, optimizer_state=optimizer_state, memory=memory, position=position)
+        new = state._replace(**dict(zip(MOVING, moving, strict=True)), position=state.position + jnp.int32(count))
         alive = alive & all_finite(new.params) & good
         return keep_if(alive, new, state), alive
 
