@@ -76,7 +76,7 @@ def settings(
         TypeError, ValueError: a family that is none, shapes that are no ints ≥ 1, fewer than three sizes.
 
     >>> [setting.name for setting in settings("dense")]
-    ['plain', 'square', 'dropout']
+    ['plain', 'square', 'dropout', 'weighted']
     >>> settings("dense", sizes=(7, 5, 2))[0].make().params[0].weights.shape
     (5, 7)
     """
