@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 MEETING, SUM, MARGIN = 1.2e-4, 0.35e-9, 3.0  # s a step, s a byte, and how much better it has to be
 PRODUCTS = 1 / 60e9  # s a FLOP of convolutions, and of products in loops
-LARGE = 2e6  # FLOP of a product that runs on all cores
+LARGE, LARGE_IN_LOOP = 2e6, 8e6  # FLOP of a product that runs on all cores; in a loop over time each step waits for it
 FUNCTIONS = {"tanh", "exp", "exp2", "log", "log1p", "expm1", "logistic", "erf", "erf_inv", "sin", "cos", "pow", "sqrt"}
 RATES = {"random_bits": 5e-9, "threefry2x32": 5e-9, "function": 2e-9, "other": 0.2e-9}  # s an element
 
@@ -132,7 +132,7 @@ def _of_equation(equation: Any, in_loop: bool) -> float:
     out = sum(math.prod(each.aval.shape) for each in equation.outvars if hasattr(each.aval, "shape"))
     if name == "dot_general":
         flops = 2 * out * _contracted(equation)
-        return flops * PRODUCTS if in_loop or flops < LARGE else 0.0
+        return flops * PRODUCTS if flops < (LARGE_IN_LOOP if in_loop else LARGE) else 0.0
     if name == "conv_general_dilated":
         kernel = equation.invars[1].aval.shape
         features = kernel[equation.params["dimension_numbers"].rhs_spec[0]]
