@@ -5,7 +5,8 @@
     pays     saved > MARGIN · spent
 
 One device runs large products on all cores already, but convolutions, loops over time and elementwise functions on one
-of them (XLA's CPU backend): so large products save nothing, and a network of them alone is not shared. What every
+of them (XLA's CPU backend): so large products save nothing, and a network of them alone is not shared. In a loop over
+time each device reads the weights of such a product anew at every step, which one device's cores divide. What every
 device does for itself, the optimiser's step and work on parameters alone, is in the difference of both estimates.
 
 | symbol | name in code | unit |
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 MEETING, SUM, MARGIN = 1.2e-4, 0.35e-9, 3.0  # s a step, s a byte, and how much better it has to be
 PRODUCTS = 1 / 60e9  # s a FLOP of convolutions, and of products in loops
+READING = 1 / 20e9  # s a byte of weights that a large product reads at each step of a loop, on each device anew
 LARGE, LARGE_IN_LOOP = 2e6, 8e6  # FLOP of a product that runs on all cores; in a loop over time each step waits for it
 FUNCTIONS = {"tanh", "exp", "exp2", "log", "log1p", "expm1", "logistic", "erf", "erf_inv", "sin", "cos", "pow", "sqrt"}
 RATES = {"random_bits": 5e-9, "threefry2x32": 5e-9, "function": 2e-9, "other": 0.2e-9}  # s an element
@@ -80,14 +82,15 @@ def pays(net: Network, gradient: Callable[..., PyTree], batch: PyTree, size: int
     """
     if devices == 1:
         return False
-    whole, share = (_of_step(net, gradient, batch, each) for each in (size, -(-size // devices)))
+    whole = _of_step(net, gradient, batch, size, devices)
+    share = _of_step(net, gradient, batch, -(-size // devices), 1)
     leaves = jax.tree.leaves(jax.eval_shape(net.init, jax.random.key(0)))
     spent = MEETING + SUM * sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
     return whole - share > MARGIN * spent
 
 
-def _of_step(net: Network, gradient: Callable[..., PyTree], batch: PyTree, size: int) -> float:
-    """Seconds of one core for the gradient of `size` examples, and for what the sampler draws."""
+def _of_step(net: Network, gradient: Callable[..., PyTree], batch: PyTree, size: int, cores: int) -> float:
+    """Seconds of a device with so many cores for the gradient of `size` examples, and for what the sampler draws."""
     key = jax.eval_shape(lambda: jax.random.key(0))
     params = jax.eval_shape(net.init, key)
     part = _abstract(net, batch, size)
@@ -101,7 +104,7 @@ def _of_step(net: Network, gradient: Callable[..., PyTree], batch: PyTree, size:
             batch, _ = net.sampler.draw(params, memory, batch, key)
         return gradient(params, batch._replace(dataset_size=size), key=key)
 
-    return seconds(jax.make_jaxpr(step)(params, part, key).jaxpr)
+    return seconds(jax.make_jaxpr(step)(params, part, key).jaxpr, cores=cores)
 
 
 def _abstract(net: Network, batch: PyTree, size: int) -> PyTree:
@@ -116,32 +119,35 @@ def _abstract(net: Network, batch: PyTree, size: int) -> PyTree:
     return Batch(**{name: one(array, axis) for name, (array, axis) in given.items() if array is not None})
 
 
-def seconds(jaxpr: Any, in_loop: bool = False) -> float:
-    """Seconds that one core takes for a program, without the large products that all cores share.
+def seconds(jaxpr: Any, in_loop: bool = False, cores: int = 1) -> float:
+    """Seconds that one core takes for a program; of large products, which all cores share, the reading of weights.
 
     >>> import jax.numpy as jnp
     >>> x = jnp.ones((100, 100))
     >>> round(1e6 * seconds(jax.make_jaxpr(jnp.tanh)(x).jaxpr))                                     # µs
     20
     """
-    return sum(_of_equation(equation, in_loop) for equation in jaxpr.eqns)
+    return sum(_of_equation(equation, in_loop, cores) for equation in jaxpr.eqns)
 
 
-def _of_equation(equation: Any, in_loop: bool) -> float:
+def _of_equation(equation: Any, in_loop: bool, cores: int) -> float:
     name = equation.primitive.name
     out = sum(math.prod(each.aval.shape) for each in equation.outvars if hasattr(each.aval, "shape"))
     if name == "dot_general":
         flops = 2 * out * _contracted(equation)
-        return flops * PRODUCTS if flops < (LARGE_IN_LOOP if in_loop else LARGE) else 0.0
+        if flops < (LARGE_IN_LOOP if in_loop else LARGE):
+            return flops * PRODUCTS
+        weights = equation.invars[1].aval  # the second factor, as layers write their products
+        return weights.size * weights.dtype.itemsize * READING / cores if in_loop else 0.0
     if name == "conv_general_dilated":
         kernel = equation.invars[1].aval.shape
         features = kernel[equation.params["dimension_numbers"].rhs_spec[0]]
         return 2 * out * math.prod(kernel) / max(1, features) * PRODUCTS
     inner = jaxprs.inner(equation)
     if name == "scan":
-        return jaxprs.loop(equation).length * sum(seconds(each, True) for each in inner)
+        return jaxprs.loop(equation).length * sum(seconds(each, True, cores) for each in inner)
     if inner:
-        return max(seconds(each, in_loop or name == "while") for each in inner)
+        return max(seconds(each, in_loop or name == "while", cores) for each in inner)
     rate = RATES.get(name, RATES["function" if name in FUNCTIONS else "other"])
     return rate * out
 

@@ -74,8 +74,9 @@ def test_work_in_a_loop_counts_once_a_step_of_it():
 def test_large_products_save_nothing_and_in_loops_only_larger_ones(size, alone, in_loop):
     x = jnp.ones((size, size))
     loop = jax.make_jaxpr(lambda x: jax.lax.scan(lambda y, _: (y @ x, None), x, length=1)[0])(x).jaxpr
-    for program, counts in ((jax.make_jaxpr(lambda x: x @ x)(x).jaxpr, alone), (loop, in_loop)):
-        assert worth.seconds(program) == pytest.approx(counts * 2 * size**3 * worth.PRODUCTS, rel=1e-3)
+    flops, reading = 2 * size**3 * worth.PRODUCTS, 4 * size**2 * worth.READING
+    assert worth.seconds(jax.make_jaxpr(lambda x: x @ x)(x).jaxpr) == pytest.approx(alone * flops, rel=1e-3)
+    assert worth.seconds(loop, cores=2) == pytest.approx(flops if in_loop else reading / 2, rel=1e-3)
 
 
 def shared(net, train, size):
