@@ -8,7 +8,7 @@
                                 those at β = 1 are the samples
 
 Samples and probabilities are those of [Hinton2010], section 3: hidden units that drive a reconstruction are samples, in
-the statistics probabilities; so is the last reconstruction with `contrastive_divergence(means=True)`.
+the statistics probabilities; reconstructions are samples, the last one means by `contrastive_divergence(means=True)`.
 
 | symbol | name in code | shape |
 |---|---|---|

@@ -190,7 +190,7 @@ def _kind(kind: Hashable, rows: int, whole: int, axis: int) -> Hashable:
     def seed(_):
         raise TypeError("the key of a share is made from a minibatch's, by key_of, and has no seed of its own")
 
-    size = math.prod(jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0, impl=kind))).shape)
+    size = math.prod(_shape(kind))
     made = jax.extend.random.define_prng_impl(
         key_shape=(size + 1,), seed=seed, split=split, random_bits=bits, fold_in=fold_in,
         name=f"share of {rows} of {whole} along {axis}, {kind}", tag="share",
@@ -209,9 +209,9 @@ def _counted(data, width, shape, full, axis, dtype):
     places = jnp.zeros(shape, jnp.uint32)
     for number in range(len(shape)):
         stride = math.prod(full[number + 1 :])
-        along = jax.lax.broadcasted_iota(jnp.uint32, shape, number)
-        along = along + data[-1] if number == axis else along
-        places = places + along * jnp.uint32(stride)
+        numbers = jax.lax.broadcasted_iota(jnp.uint32, shape, number)
+        numbers = numbers + data[-1] if number == axis else numbers
+        places = places + numbers * jnp.uint32(stride)
     high, low = jax.extend.random.threefry2x32_p.bind(data[0], data[1], jnp.zeros_like(places), places)
     if width == 64:
         return jax.lax.shift_left(high.astype(dtype), jnp.asarray(32, dtype)) | low.astype(dtype)
@@ -219,8 +219,14 @@ def _counted(data, width, shape, full, axis, dtype):
 
 
 def _own(kind, data):
-    shape = jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0, impl=kind))).shape
-    return jax.random.wrap_key_data(data[..., :-1].reshape(*data.shape[:-1], *shape), impl=kind)
+    """The key of `kind` within the key of a share."""
+    return jax.random.wrap_key_data(data[..., :-1].reshape(*data.shape[:-1], *_shape(kind)), impl=kind)
+
+
+@functools.cache
+def _shape(kind):
+    """The shape of the numbers of a key."""
+    return jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0, impl=kind))).shape
 
 
 def _typed(key):

@@ -32,7 +32,7 @@ decided in `fnnets.kernels.paths`.
 Source: [Rauber], section 5, for z; [Dumoulin2016], relationships 8-14, for its adjoints; [Chellapilla2006] for patches.
 
 Measured by `python -m experiments.benchmarks implementations`, an epoch inside `fit`:
-the page takes 1.23 times as long with max-pooling.
+the page takes 1.24 times as long with max-pooling.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ absolute where a gate is shut. δ is by z, and W, R and p are not halved on the 
 pass, whose taps have the scale ½. The form of 1997 has no forget gate; gates of the step before are seen beside h.
 
 Measured by `python -m experiments.benchmarks implementations`, an epoch inside `fit`:
-the page takes 1.12 times as long, with peepholes 1.14, of 1997 1.11.
+the page takes 1.25 times as long, with peepholes 1.29, of 1997 1.26.
 
 Other forms, in a training step with Adam of 100 steps of 32 sequences, on one CPU device and on shares of two, take so
 many times as long: x Wᵀ by itself before the scan 1.1 with h = 64 and 128, 1.35 with 256; the products of a step as

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fnnets.core import shares
+from fnnets.core import shares, uses
 from fnnets.core.calls import unchecked
 from fnnets.core.types import Batch, Network
 
@@ -49,8 +49,7 @@ def are_read(optimizer: optax.GradientTransformationExtraArgs, state: PyTree, pa
 
     value = jax.ShapeDtypeStruct((), _dtype(params))
     program = jax.make_jaxpr(update)(value, params, state, params).jaxpr
-    read = [each for equation in program.eqns for each in equation.invars] + list(program.outvars)
-    return bool(calls) or any(each is program.invars[0] for each in read)
+    return bool(calls) or uses.is_read(program, program.invars[0])
 
 
 def of(

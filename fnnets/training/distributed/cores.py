@@ -1,7 +1,8 @@
 """One CPU device a core, so that `fit(…, devices="all")` has every core at work.
 
-XLA runs the products of a scan's step on one core, whatever the size of its pool of threads. A device a core, each with
-its share of the minibatch, puts the others to work.
+XLA's code for a CPU runs large products on all cores of a device, and much of the rest of a step on one: small
+products, elementwise functions, the steps of a loop over time. A device a core, each with its share of the minibatch,
+has the others at work there.
 
     cores    those that this process may run on (affinity), two threads of one core counted once, and no more than a
              container's quota of time gives, rounded up

@@ -7,8 +7,8 @@
 
 The epoch of one device runs on each, in `jax.shard_map` over the axis "data" (`fnnets.core.shares`). The numbers are
 those of one device to rounding, samples and dropout included, as random bits are numbered by their place in the whole
-minibatch; to count the places costs nothing that can be measured, but for keys of other kinds than JAX's default, with
-which each device draws for all and keeps its rows.
+minibatch. Keys of other kinds than JAX's default do not number them: with those each device draws for all and keeps its
+rows.
 
 | symbol | name in code | shape |
 |---|---|---|

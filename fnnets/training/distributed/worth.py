@@ -4,10 +4,11 @@
     spent    `MEETING` a step, in which the devices wait for each other, and `SUM` for each byte of the gradient
     pays     saved > MARGIN · spent
 
-One device runs large products on all cores already, but convolutions, loops over time and elementwise functions on one
-of them (XLA's CPU backend): so large products save nothing, and a network of them alone is not shared. In a loop over
-time each device reads the weights of such a product anew at every step, which one device's cores divide. What every
-device does for itself, the optimiser's step and work on parameters alone, is in the difference of both estimates.
+One device runs large products on all cores already, and small products, loops over time and elementwise functions on
+one (XLA's CPU backend): so large products save nothing, and a network of them alone is not shared. In a loop over time
+each device reads the weights of such a product anew at every step, which one device's cores divide. Convolutions count
+as work of one core; some of XLA's run on more, and save less than is estimated. What every device does for itself, the
+optimiser's step and work on parameters alone, is in the difference of both estimates.
 
 | symbol | name in code | unit |
 |---|---|---|

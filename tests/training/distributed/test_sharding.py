@@ -230,7 +230,10 @@ def test_streams_are_shared_as_arrays_are(name):
 def test_a_step_has_the_collectives_that_are_declared(net, declared):
     assert net.layer.means + net.sampler.means + (0 if net.activity is None else net.activity.means) == declared
     found = collectives(compiled(net, states(48), 16, sharding.placement(mesh(8), None)))
-    assert 1 <= sum(found.values()) <= 1 + declared  # those that do not depend on each other are made one
+    if net.sampler.means:  # XLA makes one of those that do not depend on each other, as of the offsets and the gradient
+        assert declared <= sum(found.values()) <= 1 + declared
+    else:
+        assert sum(found.values()) == 1 + declared
 
 
 def test_weights_of_a_minibatch_cost_no_collective():
