@@ -11,13 +11,14 @@ LOCKED_PYTHONS := 3.11 3.12 3.13
 RANGES := $(if $(JAX),'jax==$(JAX)' 'jaxlib==$(JAX)',$(if $(LATEST),--upgrade))
 INSTALLED := $(VENV)/.installed-$(VERSION)-$(if $(JAX),jax-$(JAX),$(if $(LATEST),latest,locked))
 
-.PHONY: demo test shapes versions tried lint format types docs benchmark lock clean help
+.PHONY: demo test shapes versions selftest tried lint format types docs benchmark lock clean help
 
 help:
 	@echo "make demo       set up, then train a digit classifier with a hand-written gradient and prove it"
 	@echo "make test       set up, then run every test"
 	@echo "make shapes     the contract again, with every annotated shape and dtype checked at run time"
 	@echo "make versions   the tests that depend on the release of JAX: verifier, checkpoints, contract, pages"
+	@echo "make selftest   right and wrong code at 20 seeds: the verifier's false alarms and what it misses; some hours"
 	@echo "make tried      every test, and its counts written into the table of docs/installing.md"
 	@echo "make lint       style; make format repairs it; make types; make docs"
 	@echo "make benchmark  set up with PyTorch, then time an epoch against its peers"
@@ -39,6 +40,9 @@ shapes: $(INSTALLED)
 versions: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto --dist loadfile tests/core/test_jaxprs.py tests/verify tests/contract/test_layers.py \
 		tests/contract/test_networks.py tests/training/checkpoint tests/test_readme.py
+
+selftest: $(INSTALLED)
+	$(BIN)/fnnets selftest --seeds 20
 
 tried: $(INSTALLED)
 	$(BIN)/python requirements/tried.py

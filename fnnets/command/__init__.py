@@ -1,7 +1,7 @@
-"""The command line: `fnnets verify TARGET`, `fnnets mutate FAMILY`, `fnnets statements`; `python -m fnnets` alike.
+"""The command line: `fnnets verify TARGET`, `mutate FAMILY`, `selftest`, `statements`; `python -m fnnets` alike.
 
     entry     the choice of a command, exit statuses
-    verify    options and work of `fnnets verify`; mutate, statements: of the commands of these names
+    verify    options and work of `fnnets verify`; mutate, selftest, statements: of the commands of these names
     loading   the thing that TARGET names; subjects: the check for it; generic: numbers in general position
     parsing   the command line as a dataclass, or one line on what is wrong with it
     files     files that are written, usage errors; cache: what JAX has compiled, kept for the next run

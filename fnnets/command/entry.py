@@ -16,10 +16,11 @@ from fnnets.command import cache
 from fnnets.command.files import UsageError
 from fnnets.command.parsing import nearest, parse
 
-COMMANDS = ("verify", "mutate", "statements")
+COMMANDS = ("verify", "mutate", "selftest", "statements")
 EXPERIMENTS = "they are in the repository, not in the package: clone it and run python -m experiments there"
 USAGE = """usage: fnnets verify TARGET [options]     prove a hand-written gradient, or name its fault
        fnnets mutate FAMILY [options]     plant known faults; verification must find each
+       fnnets selftest [options]          right and wrong code of known verdict; is each judged so?
        fnnets statements [FAMILY]         list the statements of the notes with their lines of code
        fnnets COMMAND --help              the options of one command
 

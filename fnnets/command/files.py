@@ -36,7 +36,8 @@ def raised(doing: str, error: BaseException) -> UsageError:
     'importing it raised ValueError: no such thing'
     """
     frames = [each for each in traceback.extract_tb(error.__traceback__) if _is_users(each.filename)]
-    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    is_shown = not frames or getattr(error, "is_located", False)  # a check of it begins with the line
+    place = "" if is_shown else f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
     message = f": {error}" if str(error) else ""
     return UsageError(one_line(f"{doing} raised {type(error).__name__}{message}{place}"))
 

@@ -1,32 +1,34 @@
-"""Numbers in general position for a network or a layer: nothing is zero, symmetric or convenient.
+"""Numbers for a network or a layer: with seed 0 in general position, with later seeds of every kind.
 
     parameters    as they begin, and noise on every leaf: no bias, peephole or first state is zero
-    examples      N > 1, T and N of no size that occurs elsewhere, n that is not N, padding at the ends of sequences
+    examples      N > 1, n that is not N; sizes, masks, weights and values as `fnnets.command.draws` has them
     key           one where the forward pass draws numbers, as dropout does
 
 | symbol | name in code | shape |
 |---|---|---|
 | noise | half the leaf's own deviation, at least 1/2 over the square root of what a unit may sum over | as the leaf |
-| x | `inputs` | (N, …), or (T, N, …) |
-| y | targets in [0.1, 0.9], or in the network's domain; their sums 1.008 if distributions | as the network takes them |
+| x | `inputs` | (N, …), or (T, N, …); int32 in every fourth group of seeds |
+| y | labels, or targets inside the network's domain; their sums 1.008 if distributions | as the network takes them |
 | n | 3 N + 2 | () |
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fnnets.command import draws
 from fnnets.command.files import UsageError, one_line
 from fnnets.core import batches
 from fnnets.core.types import Batch, Context, Layer, Network
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Bool, PyTree
+    from jaxtyping import Array, PyTree
 
 TOTAL = 1.008
 """The sum of a distribution's shares: a δ that takes it for one is wrong."""
@@ -35,7 +37,7 @@ CANDIDATES = ((5,), (9, 8, 2))
 
 
 def of_network(net: Network, seed: int) -> tuple[PyTree, Batch, Array | None]:
-    """Parameters, a batch and a key for a network, as `verify.network` takes them.
+    """Parameters, a batch and a key for a network, as `verify.network` takes them; the key None where nothing is drawn.
 
     >>> import fnnets as fn
     >>> net = fn.feedforward([3, 5, 2], objective=fn.objectives.sigmoid_cross_entropy, dropout=0.5)
@@ -43,18 +45,20 @@ def of_network(net: Network, seed: int) -> tuple[PyTree, Batch, Array | None]:
     >>> batch.inputs.shape, batch.targets.shape, batch.dataset_size, key is None
     ((4, 3), (4, 2), 14, False)
     """
-    random, keys = np.random.default_rng(seed), jax.random.split(jax.random.key(seed), 2)
-    params = moved(net.init(keys[0]), random)
-    shape = _leading(net.layer, (*net.input_shape, *net.output_shape))
-    lowest, highest = net.domain or (-math.inf, math.inf)
-    is_bounded = math.isfinite(lowest) and math.isfinite(highest)
-    shares = lowest + 0.1 * (highest - lowest), highest - 0.1 * (highest - lowest)
-    own = is_bounded and net.targets != batches.GIVEN
-    inputs = _drawn(random, (*shape, *net.input_shape), shares if own else None)
-    mask = _padding(shape) if net.layer.is_sequential else None
-    targets = _targets(net, random, shape, shares if is_bounded else None)
-    key = keys[1] if _draws(net.layer, params, batches.cast(inputs, params), mask) else None
-    return params, Batch(inputs, targets, mask, 3 * shape[-1] + 2), key
+    random, keys, drawn = np.random.default_rng(seed), jax.random.split(jax.random.key(seed), 2), draws.draw(seed)
+    params = net.init(keys[0]) if drawn.values == "begin" else moved(net.init(keys[0]), random)
+    is_sequential = net.layer.is_sequential
+    shape = draws.leading(drawn, (*net.input_shape, *net.output_shape), is_sequential)
+    within = net.domain if net.domain is not None and np.isfinite(net.domain).all() else None
+    own = within if net.targets != batches.GIVEN else None
+    x = draws.values(drawn, (*shape, *net.input_shape), len(shape) - 1, own)
+    is_whole = drawn.has(4, 3) and own is None
+    inputs = jnp.asarray(np.round(x), jnp.int32) if is_whole else jnp.asarray(x, jnp.float32)
+    mask = _array(draws.mask(drawn, shape)) if is_sequential else None
+    targets = _targets(net, drawn, random, shape, within)
+    weights = draws.weights(drawn, shape, net.layer.time == "sequence to sequence")
+    batch = Batch(inputs, targets, mask, 3 * shape[-1] + 2, _array(weights))
+    return params, batch, keys[1] if _draws(net.layer, params, batches.cast(inputs, params), mask) else None
 
 
 def of_layer(layer: Layer, shape: tuple[int, ...], seed: int) -> tuple[PyTree, Array, Context, Array]:
@@ -62,30 +66,46 @@ def of_layer(layer: Layer, shape: tuple[int, ...], seed: int) -> tuple[PyTree, A
 
     >>> import fnnets as fn
     >>> params, x, context, _ = of_layer(fn.layers.lstm(3), (2,), 0)
-    >>> x.shape, context.mask.sum(axis=0).tolist()
-    ((6, 4, 2), [6, 5, 4, 6])
+    >>> x.shape, sorted(context.mask.sum(axis=0).tolist())
+    ((6, 4, 2), [1, 3, 6, 6])
     """
-    random, keys = np.random.default_rng(seed), jax.random.split(jax.random.key(seed), 3)
+    random, keys, drawn = np.random.default_rng(seed), jax.random.split(jax.random.key(seed), 3), draws.draw(seed)
     params, output_shape = layer.init(keys[0], shape)
-    params, leading = moved(params, random), _leading(layer, (*shape, *output_shape))
-    x = batches.cast(_drawn(random, (*leading, *shape), None), params)
-    mask = _padding(leading) if layer.is_sequential else None
+    params = params if drawn.values == "begin" else moved(params, random)
+    leading = draws.leading(drawn, (*shape, *output_shape), layer.is_sequential)
+    values = draws.values(drawn, (*leading, *shape), len(leading) - 1, None)
+    x = batches.cast(jnp.asarray(values, jnp.float32), params)
+    mask = _array(draws.mask(drawn, leading)) if layer.is_sequential else None
     key = keys[1] if _draws(layer, params, x, mask) else None
-    return params, x, Context(key, mask), keys[2]
+    state = moved(layer.start(params, leading[-1]), random) if layer.start and drawn.has(2, 1) else None
+    return params, x, Context(key, mask, state), keys[2]
 
 
-def guessed(layer: Layer) -> tuple[int, ...]:
-    """The shape of examples that a layer of unknown inputs takes.
+def guessed(layer: Layer, seed: int = 0) -> tuple[int, ...]:
+    """The shape of examples that a layer of unknown inputs takes; with later seeds another one.
 
     Raises:
         UsageError: it takes none of those that are tried.
 
     >>> import fnnets as fn
-    >>> guessed(fn.layers.dense(3)), guessed(fn.layers.max_pooling(2))
-    ((5,), (9, 8, 2))
+    >>> guessed(fn.layers.dense(3)), guessed(fn.layers.max_pooling(2)), guessed(fn.layers.dense(3), draws.EVERY)
+    ((5,), (9, 8, 2), (3,))
     """
+    drawn = draws.draw(seed)
+    first = _taken(layer, CANDIDATES)
+    if drawn.group == 0:
+        return first
+    outputs = layer.init(jax.random.key(0), first)[1]
+    try:
+        return _taken(layer, draws.shapes(drawn, outputs[-1] if len(outputs) == 1 else None))
+    except UsageError:
+        return first
+
+
+def _taken(layer: Layer, candidates: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The first of the shapes that the layer takes."""
     failure = ""
-    for shape in CANDIDATES:
+    for shape in candidates:
         try:
             jax.eval_shape(lambda shape=shape: _output(layer, shape))
         except Exception as error:
@@ -109,39 +129,37 @@ def moved(params: PyTree, random: np.random.Generator) -> PyTree:
 
 def _output(layer: Layer, shape: tuple[int, ...]) -> Array:
     params, _ = layer.init(jax.random.key(0), shape)
-    return layer.forward(params, jnp.ones((*_leading(layer, shape), *shape)), Context())[0]
+    return layer.forward(
+        params, jnp.ones((*draws.leading(draws.draw(0), shape, layer.is_sequential), *shape)), Context()
+    )[0]
 
 
-def _leading(layer: Layer, taken: tuple[int, ...]) -> tuple[int, ...]:
-    """(N,) or (T, N), sizes that occur nowhere else."""
-    n = next(size for size in range(4, 99) if size not in taken)
-    if not layer.is_sequential:
-        return (n,)
-    return (next(size for size in range(6, 99) if size not in (n, *taken)), n)
-
-
-def _drawn(random: np.random.Generator, shape: tuple[int, ...], within: tuple[float, float] | None) -> Array:
-    values = 0.2 + random.standard_normal(shape) if within is None else random.uniform(*within, shape)
-    return jnp.asarray(values, jnp.float32)
+def _array(values: np.ndarray | None) -> Array | None:
+    if values is None:
+        return None
+    return jnp.asarray(values, bool if values.dtype == bool else jnp.float32)
 
 
 def _targets(
-    net: Network, random: np.random.Generator, shape: tuple[int, ...], within: tuple[float, float] | None
+    net: Network, drawn: draws.Draw, random: np.random.Generator, shape: tuple[int, ...], within: draws.Range | None
 ) -> Array | None:
-    if net.targets == batches.INPUTS:
-        return None
+    """Targets of every kind that the network takes; None where they are the inputs, or where no samples are needed."""
     if net.targets == batches.SAMPLES:
-        return _drawn(random, (shape[-1] + 1, *net.input_shape), within)
+        count = shape[-1] + 1
+        return None if drawn.has(4, 2) else _uniform(random, (count, *net.input_shape), within)
+    if net.targets == batches.INPUTS and not drawn.has(2, 1):
+        return None
     leading = shape[-1:] if net.layer.time == "sequence to vector" else shape
-    shares = _drawn(random, (*leading, *net.output_shape), within or (0.1, 0.9))
+    if net.objective.labels and drawn.has(2, 1):
+        return jnp.asarray(random.integers(0, net.output_shape[-1], leading), jnp.int32)
+    shares = _uniform(random, (*leading, *net.output_shape), within or (0.0, 1.0))
     return TOTAL * shares / shares.sum(axis=-1, keepdims=True) if net.objective.is_distribution else shares
 
 
-def _padding(shape: tuple[int, ...]) -> Bool[Array, "t n"]:
-    """(T, N) bool: the first sequence whole, the next one a step shorter, then two steps, and again."""
-    steps, n = shape
-    lengths = np.maximum(1, steps - np.arange(n) % 3)
-    return jnp.asarray(np.arange(steps)[:, None] < lengths)
+def _uniform(random: np.random.Generator, shape: tuple[int, ...], within: draws.Range | None) -> Array:
+    """Numbers inside a range, or around 0.2 where there is none."""
+    values = 0.2 + random.standard_normal(shape) if within is None else random.uniform(*draws.inner(within), shape)
+    return jnp.asarray(values, jnp.float32)
 
 
 def _draws(layer: Layer, params: PyTree, x: Array, mask: Array | None) -> bool:

@@ -39,6 +39,7 @@ class Options:
         batch: number of examples; without it a few.
         steps: number of time steps; without it a few.
         sizes: units of each layer, features first and outputs last; without them small ones.
+        seed: which numbers are drawn, and which shapes where none are given.
         json: file for the outcome.
         quiet: print the counts alone.
     """
@@ -48,6 +49,7 @@ class Options:
     batch: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     steps: Annotated[int | None, tyro.conf.arg(metavar="T")] = None
     sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="SIZE …")] = ()
+    seed: int = 0
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
 
@@ -74,7 +76,7 @@ def _outcome(options: Options) -> Outcome:
         try:
             return mutation.run(
                 options.family, x64=options.x64, batch=options.batch, steps=options.steps,
-                sizes=options.sizes or None, progress=lambda result: step(_line(result)),
+                sizes=options.sizes or None, seed=options.seed, progress=lambda result: step(_line(result)),
             )  # fmt: skip
         except (TypeError, ValueError) as error:
             raise UsageError(one_line(str(error))) from error

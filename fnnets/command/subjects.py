@@ -1,8 +1,8 @@
 """The check for a thing.
 
-network                                    numbers are drawn           verify.network
+network                                    numbers are drawn           verify.network, of each pass
 (net, params, batch[, key])                                            verify.network
-layer, (layer, shape)                      numbers are drawn           verify.layer
+layer, (layer, shape)                      numbers are drawn           verify.layer, of each pass
 (layer, params, x[, context])              the cotangent is drawn      verify.layer
 (f, reference, *args)                      f a `jax.custom_vjp`        verify.custom_vjp
 (cost, gradient, params, *args)                                        verify.gradient
@@ -25,11 +25,13 @@ from fnnets.command import generic
 from fnnets.command.files import UsageError, is_own, one_line, raised
 from fnnets.core.types import Context, Layer, Network, Objective
 from fnnets.verify import Report
+from fnnets.verify.checks import left_out
 
 if TYPE_CHECKING:
-    from jaxtyping import PyTree
+    from jaxtyping import Array, PyTree
 
 T = TypeVar("T")
+TRAINING, PREDICTION = "with the key of training", "without a key"
 KINDS = (
     "a network, a layer, (net, params, batch), (layer, params, x), (cost, gradient, params, *args), "
     "(custom_vjp, reference, *args), a report, or a function that returns one of these"
@@ -120,16 +122,39 @@ def _tuple(thing: object, request: Request) -> Report:
 
 def _network(net: Network, seed: int, request: Request) -> Report:
     params, batch, key = _run("drawing parameters and examples", generic.of_network, net, seed)
-    return _checked(verify.network, request, net, params, batch, key=key)
+    return _passes(lambda key: _checked(verify.network, request, net, params, batch, key=key), key)
+
+
+def _passes(check: Callable[[Array | None], Report], key: Array | None) -> Report:
+    """The report on the one pass of what draws nothing; else on those of training and of prediction.
+
+    Of two it is the first that does not pass, or that of training, with a remark on the other.
+    """
+    if key is None:
+        return check(None)
+    names = TRAINING, PREDICTION
+    reports = [check(each) for each in (key, None)]
+    found = [
+        dataclasses.replace(each, subject=f"{each.subject}, {name}") for each, name in zip(reports, names, strict=True)
+    ]
+    chosen = next((i for i, report in enumerate(found) if not report.ok), 0)
+    remarks = [each for each in found[chosen].remarks if each != left_out.TRAINING]
+    other = 1 - chosen
+    remark = f"the other pass, {names[other]}: {found[other].verdict} ({len(found[other].rows)} rows)"
+    return dataclasses.replace(found[chosen], remarks=(*remarks, remark))
 
 
 def _layer(layer: Layer, shape: tuple[int, ...], seed: int, request: Request) -> Report:
-    shape = shape or generic.guessed(layer)
+    shape = shape or generic.guessed(layer, seed)
     if min(shape) < 1:
         raise UsageError(f"--shape is {shape}, expected sizes of at least 1")
     doing = f"drawing parameters and examples of shape {shape}"
     params, x, context, key = _run(doing, generic.of_layer, layer, shape, seed)
-    found = _checked(verify.layer, request, layer, params, x, context, key=key)
+
+    def check(drawn):
+        return _checked(verify.layer, request, layer, params, x, context._replace(key=drawn), key=key)
+
+    found = _passes(check, context.key)
     return dataclasses.replace(found, subject=f"{found.subject}, examples of shape {shape}")
 
 

@@ -41,7 +41,7 @@ class Options:
     Attributes:
         target: package.module:thing or path/to/file.py:thing.
         x64: compare in float64; --no-x64 compares in float32, up to its rounding.
-        seeds: number of draws that are checked, with seeds 0 to N-1.
+        seeds: number of draws that are checked, with seeds 0 to N-1: other values with each, other shapes every five.
         shape: shape of one example of a layer, without the batch axis (of one step, where it reads sequences).
         json: file for the report; for several draws a list of reports.
         plot: file (.png, .pdf or .svg) for a figure of the report, the first that does not pass.

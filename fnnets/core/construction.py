@@ -76,6 +76,11 @@ def forget() -> None:
         clear()
 
 
+def forgets(clear: Callable[[], None]) -> None:
+    """Let `forget` call `clear` as well, which drops what was kept of networks and layers elsewhere."""
+    _caches.append(clear)
+
+
 def key(value: object) -> Hashable:
     """A value that is the same for equal arguments; a TypeError for a traced array.
 

@@ -27,12 +27,13 @@ from fnnets.boltzmann import sampling
 from fnnets.boltzmann.network import rbm
 from fnnets.core import chain, network, sparsity, validate
 from fnnets.core.types import Batch, Layer, Network, Sampler
+from fnnets.mutation import varied
 from fnnets.networks.autoencoder import autoencoder
 from fnnets.networks.feedforward import feedforward
 from fnnets.networks.recurrent import recurrent
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Bool, PyTree
+    from jaxtyping import Array, PyTree
 
 DEVIATION, L2, TOTAL = 0.4, 0.7, 1.008
 
@@ -62,7 +63,12 @@ class Setting(NamedTuple):
 
 
 def settings(
-    family: str, *, batch: int | None = None, steps: int | None = None, sizes: Sequence[int] | None = None
+    family: str,
+    *,
+    batch: int | None = None,
+    steps: int | None = None,
+    sizes: Sequence[int] | None = None,
+    seed: int = 0,
 ) -> tuple[Setting, ...]:
     """The settings of a family, of the given shapes; RBMs and images have sizes of their own.
 
@@ -71,9 +77,10 @@ def settings(
         batch: N ≥ 1.
         steps: T ≥ 1.
         sizes: features, hidden units, …, outputs.
+        seed: ≥ 0; another one than 0 has other numbers, and other shapes where none are given.
 
     Raises:
-        TypeError, ValueError: a family that is none, shapes that are no ints ≥ 1, fewer than three sizes.
+        TypeError, ValueError: a family that is none, shapes that are no ints ≥ 1, fewer than three sizes, a seed < 0.
 
     >>> [setting.name for setting in settings("dense")]
     ['plain', 'square', 'dropout', 'weighted']
@@ -81,7 +88,8 @@ def settings(
     (5, 7)
     """
     validate.choice(family, tuple(FAMILIES), "mutation: family")
-    shapes = Shapes()
+    seed = validate.count(seed, "mutation: seed", "give 0 or more", least=0)
+    shapes = varied.shapes(Shapes(), seed)
     if batch is not None:
         shapes = shapes._replace(batch=validate.count(batch, "mutation: batch", "give N"))
     if steps is not None:
@@ -91,7 +99,8 @@ def settings(
         if len(sizes) < 3:
             raise ValueError(f"mutation: sizes is {sizes}, expected at least three; give features, units, …, outputs")
         shapes = shapes._replace(sizes=sizes)
-    return tuple(Setting(name, partial(make, shapes)) for name, make in FAMILIES[family].items())
+    made = partial(varied.made, shapes=shapes, seed=seed)
+    return tuple(Setting(name, partial(made, make)) for name, make in FAMILIES[family].items())
 
 
 def placed(net: Network, batch: Batch, key: Array | None = None) -> Probe:
@@ -100,21 +109,6 @@ def placed(net: Network, batch: Batch, key: Array | None = None) -> Probe:
     random = np.random.default_rng(1)
     moved = [leaf + jnp.asarray(DEVIATION * random.standard_normal(leaf.shape), leaf.dtype) for leaf in leaves]
     return Probe(net, jax.tree.unflatten(structure, moved), batch, key)
-
-
-def padding(steps: int, n: int) -> Bool[Array, "t n"]:
-    """(T, N) bool: the first sequence whole, others padded at the end, within, or both.
-
-    >>> padding(5, 4).astype(int).T.tolist()
-    [[1, 1, 1, 1, 1], [1, 0, 1, 1, 1], [1, 1, 1, 0, 0], [1, 0, 1, 1, 0]]
-    """
-    mask = np.ones((steps, n), bool)
-    for i in range(1, n):
-        if i % 3 != 1:
-            mask[max(1, steps - 1 - (i - 1) % 3 % 2) :, i] = False
-        if i % 2 and steps > 2:
-            mask[1, i] = False
-    return jnp.asarray(mask)
 
 
 def _values(*shape: int, seed: int = 2) -> Array:
@@ -207,7 +201,7 @@ def _ties(shapes: Shapes, implementation: str) -> Probe:
 def _sequences(shapes: Shapes, net: Network, padded: bool = True, last: bool = False) -> Probe:
     t, n, sizes = shapes.steps, shapes.batch, shapes.sizes
     y = _shares(*(() if last else (t,)), n, sizes[-1])
-    return placed(net, Batch(_values(t, n, sizes[0]), y, padding(t, n) if padded else None, _n(shapes)))
+    return placed(net, Batch(_values(t, n, sizes[0]), y, varied.padding(t, n) if padded else None, _n(shapes)))
 
 
 def _recurrent(shapes: Shapes, *, padded: bool = True, return_sequences: bool = True, **options: Any) -> Probe:

@@ -85,6 +85,7 @@ def run(
     batch: int | None = None,
     steps: int | None = None,
     sizes: Sequence[int] | None = None,
+    seed: int = 0,
     names: Iterable[str] | None = None,
     progress: Callable[[Result], None] = _silent,
 ) -> Outcome:
@@ -94,6 +95,8 @@ def run(
         family: "dense", "convolution", "pooling", "recurrent", "lstm", "autoencoder", "rbm", or "all".
         x64: compare in float64; False compares as a process does that has float32 alone.
         batch, steps, sizes: N, T, and units from features to outputs; None for small ones.
+        seed: of the numbers and, where none are given, of the shapes; each mutant is found and named at 0, and may
+            change nothing at another one.
         names: the mutants to be tried; None for all.
         progress: called with each result as it comes.
 
@@ -110,7 +113,7 @@ def run(
     chosen = list(CATALOGUE) if family == "all" else [family]
     wanted = _named([mutant for each in chosen for mutant in CATALOGUE[each]], names)
     for each in chosen:
-        for setting in probes.settings(each, batch=batch, steps=steps, sizes=sizes):
+        for setting in probes.settings(each, batch=batch, steps=steps, sizes=sizes, seed=seed):
             mutants = [mutant for mutant in CATALOGUE[each] if mutant in wanted and mutant.setting == setting.name]
             results += _tried(each, setting, mutants, x64, progress)
     return Outcome(family, _decider(x64), tuple(results), time.perf_counter() - began)

@@ -59,7 +59,10 @@ def test_a_wrong_layer_is_named_with_status_1(mine, capsys):
 
 def test_inconclusive_is_status_2(mine, capsys):
     assert main(["verify", f"{mine}:bent", "--quiet"]) == 2
-    assert capsys.readouterr().out == "gradient: inconclusive (1 rows)\n"
+    printed = capsys.readouterr().out
+    assert printed.startswith("gradient: inconclusive, at gradient w, element 0: both agree, but central differences")
+    assert "the rule of <lambda> at line 19 of mine_g.py contradicts its own function" in printed
+    assert printed.endswith("(1 rows)\n")
 
 
 def test_quiet_is_the_verdict_in_one_line(mine, capsys):
@@ -110,7 +113,7 @@ def test_a_figure_is_of_the_kind_of_its_name(mine, capsys, name, begins):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["prove"], "there is no command 'prove', expected verify, mutate or statements"),
+        (["prove"], "there is no command 'prove', expected verify, mutate, selftest or statements"),
         (["verify"], "TARGET"),
         (["verify", "mine_g:layer", "--colour"], "--colour"),
         (["verify", "mine_g:layer", "--seeds", "many"], "--seeds"),
@@ -132,6 +135,10 @@ def test_a_figure_is_of_the_kind_of_its_name(mine, capsys, name, begins):
         (["mutat", "dense"], "; write fnnets mutate"),
         (["mutate", "dense", "--sizes", "3"], "sizes is (3,), expected at least three"),
         (["mutate", "dense", "--batch", "0"], "batch is 0"),
+        (["selftest", "--seeds", "0"], "--seeds is 0, expected at least 1"),
+        (["selftest", "--family", "kniks"], "--family has 'kniks', expected names of families, or of dense, images,"),
+        (["selftest", "--family", "kniks"], "; write 'kinks'"),
+        (["selftest", "--json", "."], "--json is '.', a folder"),
     ],
 )
 def test_bad_input_is_one_line_on_standard_error_and_status_2(mine, arguments, message, capsys):

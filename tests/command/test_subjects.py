@@ -69,6 +69,26 @@ def test_faults_are_found_whatever_the_kind():
     assert of(lambda: NET._replace(gradient=lambda params, batch, key=None: params)).verdict == "wrong"
 
 
+def test_both_passes_of_what_draws_are_run():
+    """A fault of prediction alone, and one of training alone, each found; a remark names the other pass."""
+    drop = fn.layers.dropout(0.4)
+    found = of(drop)
+    assert (found.verdict, found.subject) == ("pass", "layer dropout, with the key of training, examples of shape (5,)")
+    assert found.remarks[-1] == "the other pass, without a key: pass (1 rows)"
+
+    def backward(is_training):
+        def changed(params, trace, d_y):
+            d_params, d_x = drop.backward(params, trace, d_y)
+            return d_params, 2 * d_x if (jnp.ndim(trace.scale) > 0) == is_training else d_x
+
+        return drop._replace(backward=changed)
+
+    for is_training, name in ((True, "with the key of training"), (False, "without a key")):
+        found = of(backward(is_training))
+        assert found.verdict == "wrong"
+        assert name in found.subject
+
+
 def test_the_shape_is_that_of_the_command_line():
     assert of(DENSE, shape=(9,)).subject == "layer dense, examples of shape (9,)"
 
@@ -130,9 +150,12 @@ class Unknown:
         (lambda: None, "TARGET is None, expected"),
         (Unknown, "TARGET is an Unknown, expected"),
         ((NET, PARAMS, BATCH.inputs), "batch"),
-        ((cost, cube, jnp.arange(3)), "params is an array of dtype int32, expected floating numbers"),
+        ((cost, cube, jnp.arange(3)), "w is an array of dtype int32, expected floating numbers"),
         ((lambda w: w, cube, W), "cost returns arrays like params, as a gradient does, expected a scalar"),
-        ((lambda w: 1 / 0, cube, W), "the check raised ZeroDivisionError: division by zero (test_subjects.py, line"),
+        (
+            (lambda w: 1 / 0, cube, W),
+            "the check raised ZeroDivisionError: test_subjects.py, line 156, in cost: division by zero",
+        ),
         (DENSE._replace(init=lambda key, shape: raises()), "it does not take (KeyError: 'missing'); give --shape"),
     ],
 )

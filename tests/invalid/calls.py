@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import fnnets as fn
 from fnnets import mutation, plots
+from fnnets.verify import selftest
 from tests.invalid.kinds import Kind
 
 
@@ -47,7 +48,11 @@ def public() -> set[str]:
     found = {}
     modules = [(f"fn.{name}", getattr(fn, name)) for name in fn.__all__]
     modules = [(name, module) for name, module in modules if isinstance(module, types.ModuleType)]
-    modules += [("fnnets.plots", plots), ("fnnets.mutation", mutation)]  # imported apart
+    modules += [
+        ("fnnets.plots", plots),
+        ("fnnets.mutation", mutation),
+        ("fnnets.verify.selftest", selftest),
+    ]  # imported apart
     for prefix, module in [("fn", fn), *modules]:
         listed = getattr(module, "__all__", None)
         names = [name for name in vars(module) if not name.startswith("_")] if listed is None else listed

@@ -6,6 +6,7 @@ import numpy as np
 
 import fnnets as fn
 from fnnets import mutation
+from fnnets.verify import selftest
 from tests.invalid.calls import call
 from tests.invalid.kinds import (
     array,
@@ -36,6 +37,10 @@ Z = np.linspace(-1, 1, 6, dtype=np.float32)
 W = {"w": np.linspace(0.5, 1.5, 4, dtype=np.float32), "b": np.float32(0.3)}
 KEY = key().but("none")
 BOTH = flag(True)
+EXPECTS = fixed(
+    None, number=3, text="z", list=["z"], unknown={"y": 0.0}, names={3: 0.0}, words={"z": "0"}, infinite={"z": np.inf}
+)
+ARGNUMS = fixed(0, none=None, text="w", float=0.0, flag=True, below=-3, twice=(0, 0), nothing=(), array=np.arange(2))
 
 
 def cost(params, x):
@@ -106,10 +111,11 @@ ROWS = [
         context=instance(fn.Context(), jax.random.key(0)).but("none"),
         key=KEY,
         x64=BOTH,
+        expects=EXPECTS,
     ),
     call(
         "fn.verify.gradient",
-        lambda cost, gradient, params, x, x64: fn.verify.gradient(cost, gradient, params, x, x64=x64),
+        lambda cost, gradient, params, x, **options: fn.verify.gradient(cost, gradient, params, x, **options),
         cost=function(cost).also(
             swapped=gradient,
             array=lambda p, x: p["w"],
@@ -122,19 +128,24 @@ ROWS = [
         ),
         gradient=function(gradient),
         params=WRONG_PARAMS,
+        argnums=ARGNUMS.also(others=2),
+        has_aux=flag(False),
         x64=BOTH,
+        expects=EXPECTS,
         x=fixed(X[0]),
     ),
     call(
         "fn.verify.custom_vjp",
-        lambda f, reference, x, x64: fn.verify.custom_vjp(f, reference, x, x64=x64),
+        lambda f, reference, x, **options: fn.verify.custom_vjp(f, reference, x, **options),
         {"x": "args"},
+        argnums=ARGNUMS.also(others=1).but("none"),
         f=function(sine).also(plain=plain, shape=lambda x: sine(x)[0]),
         reference=function(plain).also(shape=lambda x: x[0], text=lambda x: "y"),
         x=fixed(
             Z, integers=np.arange(3), none=None, text="abc", list=[], nan=np.full(3, np.nan, np.float32), complex=1j * Z
         ),
         x64=BOTH,
+        expects=EXPECTS,
     ),
     call(
         "fn.verify.sampler",
@@ -145,6 +156,14 @@ ROWS = [
         draws=count(400),
         examples=array(STATES).but("none").also(shares=STATES / 2, empty=STATES[:0]),
         k=count(1).but("none"),
+    ),
+    call(
+        "fn.verify.nan_origin",
+        lambda function, x: fn.verify.nan_origin(function, x),
+        function=function(plain).also(
+            array=Z, result=plain(Z), branches=lambda x: x if x.sum() > 0 else -x, text=lambda x: "y"
+        ),
+        x=fixed(Z),
     ),
     call(
         "fn.verify.tap",
@@ -165,8 +184,15 @@ ROWS = [
         mutation.run,
         family=choice("dense"),
         sizes=shape((4, 3, 2)).but("none").also(two=(4, 3), nothing=()),
+        seed=count(1, least=0),
         **SHAPES,
         **TRIED,
+    ),
+    call(
+        "fnnets.verify.selftest.run",
+        selftest.run,
+        **TRIED | {"names": fixed(["cumulative sum"], text="kinks", misspelt=["kniks"], number=3, numbers=[3])},
+        seeds=count(1),
     ),
     call(
         "fnnets.mutation.of",

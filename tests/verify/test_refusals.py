@@ -4,7 +4,6 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 import fnnets as fn
@@ -63,8 +62,8 @@ def fails(*_, **__):
         (lambda: fn.verify.gradient(cost, lambda w: Unregistered(w), W), "gradient returns .*expected arrays"),
         (lambda: fn.verify.gradient(cost, gradient, Unregistered(W)), r"register_dataclass\(Unregistered\)"),
         (lambda: fn.verify.gradient(cost, gradient, jnp.array([1j, 2.0])), "complex64.*give real and imaginary parts"),
-        (lambda: fn.verify.gradient(cost, gradient, W[:0]), "params holds no numbers"),
-        (lambda: fn.verify.gradient(cost, gradient, jax.random.key(0)), "params is an array of dtype key"),
+        (lambda: fn.verify.gradient(cost, gradient, W[:0]), "w holds no numbers"),
+        (lambda: fn.verify.gradient(cost, gradient, jax.random.key(0)), "w is an array of dtype key"),
         (lambda: fn.verify.layer(DENSE, OWN, X[:0]), "x has shape .*expected at least one example"),
         (lambda: fn.verify.custom_vjp(jnp.sin, sine, W), "f, sin, has no derivative rule of its own"),
         (lambda: fn.verify.custom_vjp(sine, sine, W), "reference is f, expected another"),
@@ -90,18 +89,11 @@ def test_what_proves_nothing_is_refused(call, message):
         lambda: fn.verify.network(NET._replace(cost=fails), PARAMS, BATCH),
     ],
 )
-def test_the_error_of_one_s_own_function_comes_as_it_is(call):
+def test_the_error_of_one_s_own_function_keeps_its_type_and_its_words(call):
     with pytest.raises(OwnError) as caught:
         call()
-    assert str(caught.value) == "mine"
-
-
-@pytest.mark.parametrize("function", [lambda w: np.sum(np.square(w)), lambda w: jnp.sum(w) if w[0] > 0 else 0.0])
-def test_what_jax_cannot_trace_is_named_with_its_line(function):
-    with pytest.raises(
-        TypeError, match=r"cost raised Tracer\w+: .* \(test_refusals.py, line \d+\), expected .*jax.numpy"
-    ):
-        fn.verify.gradient(function, gradient, W)
+    assert "mine" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

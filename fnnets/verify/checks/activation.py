@@ -26,9 +26,10 @@ import numpy as np
 
 from fnnets.activations import Activation, CoupledActivation
 from fnnets.core import calls, validate
-from fnnets.verify.checks.run import Case, run
+from fnnets.verify.checks.case import Case
+from fnnets.verify.checks.run import run
 from fnnets.verify.judging import properties
-from fnnets.verify.reference import arguments
+from fnnets.verify.reference import arguments, settings
 from fnnets.verify.reference.subject import Subject
 from fnnets.verify.report.report import Report
 from fnnets.verify.tracing import precision
@@ -69,7 +70,7 @@ def activation(activation: Pair, z: Array | None = None, *, x64: bool = True) ->
     for part in ("value", "pullback" if is_coupled else "derivative"):
         own = getattr(activation, part)
         validate.is_function(own, f"verify.activation: activation.{part}", "give both a value and its derivative")
-    with precision.pinned():
+    with precision.pinned(), settings.allowing():
         points = _points(activation, (EXAMPLES, UNITS) if is_coupled else None) if z is None else {"": _given(z)}
         for each in points.values():
             _check(activation, each)

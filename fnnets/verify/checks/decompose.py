@@ -46,7 +46,12 @@ class Place(NamedTuple):
 
 
 def decomposed(net: Network, params: PyTree, rebuild: Callable[..., PyTree], arrays: Sequence[Array]) -> Layer:
-    """The network's layer, its `parts` kept only where they are those of a chain, which its trace shows."""
+    """The network's layer, its `parts` kept only where they are those of a chain, which its trace shows.
+
+    A chain as `chain` makes it needs no trace: of equal parts it is one object.
+    """
+    if _is_chain(net.layer):
+        return net.layer
     opaque = net.layer._replace(parts=())
     visits = jax.eval_shape(lambda params, arrays: _run(net, opaque, params, *rebuild(arrays))[1], params, arrays)
     return _pruned(net.layer, visits[0][3])
@@ -156,6 +161,11 @@ def _observed(layer: Layer, see: Callable[[Visit], Array]) -> Layer:
 def _rebuilt(layer: Layer) -> Layer:
     """`layer` with its chains made anew, so that nothing but its parts' own backward passes is at work."""
     return chain.chain(*map(_rebuilt, layer.parts)) if layer.parts else layer
+
+
+def _is_chain(layer: Layer) -> bool:
+    """Whether a layer is without parts, or is what `chain` makes of such layers."""
+    return not layer.parts or (layer is chain.chain(*layer.parts) and all(map(_is_chain, layer.parts)))
 
 
 def _pruned(layer: Layer, trace: PyTree) -> Layer:

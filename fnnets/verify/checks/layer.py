@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import jax
@@ -20,10 +21,12 @@ import jax.numpy as jnp
 
 from fnnets.core import calls, validate
 from fnnets.core.types import Context, Layer
-from fnnets.verify.checks.run import Case, run
+from fnnets.verify.checks.case import Case
+from fnnets.verify.checks.run import run
 from fnnets.verify.diagnosis import annotate
 from fnnets.verify.judging import properties
-from fnnets.verify.reference import arguments
+from fnnets.verify.reference import arguments, settings
+from fnnets.verify.reference.expected import declaring
 from fnnets.verify.reference.subject import of_layer, point
 from fnnets.verify.report.report import Report
 from fnnets.verify.tracing import precision
@@ -43,6 +46,7 @@ def layer(
     *,
     key: Array | None = None,
     x64: bool = True,
+    expects: Mapping[str, float] | None = None,
 ) -> Report:
     """Check a layer's backward pass against `jax.vjp` of its forward pass: d_params leaf by leaf, and d_x.
 
@@ -53,10 +57,13 @@ def layer(
         context: key and mask of the forward pass; None for `Context()`, the pass of prediction.
         key: PRNG key of the cotangent; None for a fixed one.
         x64: let float64 decide; False judges by the rounding of the parameters' own precision.
+        expects: what the forward pass leaves out on purpose, by its place: `{"z": 0.0}` where nothing flows back
+            through `tap("z", …)`, `{"stop_gradient": 0.0}`, `{"round": 1.0}` for straight through, `{"reverse": -1.0}`
+            for a function `reverse` with a rule of its own. At a place x → y both witnesses take factor · identity.
 
     Raises:
         TypeError, ValueError: an argument of another kind, numbers or an output that are not finite, a pass that JAX
-            cannot trace.
+            cannot trace, a place in `expects` that matches nothing.
         Exception: whatever the layer's functions raise themselves, as it is.
 
     >>> import jax, jax.numpy as jnp, fnnets as fn
@@ -77,13 +84,15 @@ def layer(
     if x.size == 0:
         raise ValueError(f"verify.layer: x has shape {x.shape}, expected at least one example; give several")
     key = jax.random.key(0) if key is None else key
-    with precision.pinned():
+    with precision.pinned(), settings.allowing():
         y = arguments.output(layer, params, x, context)
         x = jnp.asarray(x)
         inputs = params, x, context, _cotangent(y, key)
         has_d_x = precision.is_floating(x)
         subject = of_layer(layer, params, layer.name, has_d_x)
-        arguments.traced(subject.explicit, "layer.backward", *point(inputs[0], inputs[1:], has_d_x))
+        at = point(inputs[0], inputs[1:], has_d_x)
+        subject = declaring(subject, expects, "verify.layer: expects", at)
+        arguments.traced(subject.explicit, "layer.backward", *at)
         tests = properties.linear((subject,)), properties.hygiene(subject)
         case = Case(
             f"layer {layer.name}", (subject,), lambda inputs: [point(inputs[0], inputs[1:], has_d_x)], inputs,

@@ -4,7 +4,8 @@
     output:           the whole cost's ∂C/∂z             mean over the batch, over real steps; the sparsity's part
     each layer:       backward(∂C/∂y(l)), teacher-forced against  ∂C/∂params(l), ∂C/∂y(l-1)      (2)-(6)
     penalty:          what λ/n w adds, at an n that makes it as large as the data's part
-    whole gradient:   net.gradient(params, batch)        against  jax.grad(net.cost), penalty and mean included
+    whole gradient:   net.gradient(params, batch)        against  jax.grad(net.cost), penalty and mean included;
+                      the last layer's rows first, so that the first wrong one shows where δ goes wrong on its way
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -16,7 +17,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import inspect
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,13 +28,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnnets.core import averages, batches, calls, penalty, sequences, validate
-from fnnets.core.types import Batch, Layer, Network
-from fnnets.verify.checks import decompose, run
-from fnnets.verify.checks.run import Case, References
+from fnnets.core.types import Batch, Network
+from fnnets.verify.checks import composition, decompose, left_out, pieces, run
+from fnnets.verify.checks.case import Case, References
 from fnnets.verify.diagnosis import annotate, diagnose
 from fnnets.verify.judging import properties
-from fnnets.verify.reference import arguments
-from fnnets.verify.reference.subject import Subject, largest, of_layer, paths, point, statements
+from fnnets.verify.reference import arguments, settings
+from fnnets.verify.reference.subject import Subject, paths, point
 from fnnets.verify.report.report import Report
 from fnnets.verify.tracing import compiled, precision
 
@@ -39,9 +42,6 @@ if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
 
     Rebuild = Callable[..., tuple[Batch, Array | None]]
-
-SHARE = 0.01
-"""n of the isolated penalty, in parts of λ: with n = λ/100 the penalty's gradient is 100 w, far above the data's."""
 
 ORDER = "verify.network(net, params, batch)"
 
@@ -52,7 +52,8 @@ def network(net: Network, params: PyTree, batch: Batch, *, key: Array | None = N
 
     Every layer's backward pass is run on the true cotangent of its output, and within a layer each equation on the
     true values of those before it, so that each fault is named where it is; the rows of the whole gradient that are
-    wrong for that reason alone are labelled "downstream".
+    wrong for that reason alone are labelled "downstream". Where every layer is right by itself and the whole gradient
+    is wrong, the first wrong row says between which two layers the δ goes wrong.
 
     Above a million numbers it goes leaf by leaf, to hold little at a time, and leaves out properties that need many
     gradients at once: repeatability, `jit`, forward mode, second order, the batch's mean, the Taylor test.
@@ -78,8 +79,10 @@ def network(net: Network, params: PyTree, batch: Batch, *, key: Array | None = N
     (['1', '1, mean', '2', '4, 6', '3, 5', '2', '4, 6', '3, 5'], 'pass')
     """
     params, batch = _checked(net, params, batch, key, x64)
-    with precision.pinned():
-        return run.run(_case(net, params, batch, key), x64)
+    with precision.pinned(), settings.allowing():
+        case, order = _case(net, params, batch, key)
+        case = case._replace(remarks=left_out.remarks(net, params, batch, key))
+        return _finished(run.run(case, x64), case, order)
 
 
 def reference(
@@ -93,8 +96,8 @@ def reference(
         TypeError, ValueError: as `network`.
     """
     params, batch = _checked(net, params, batch, key, x64)
-    with precision.pinned():
-        return run.reference(_case(net, params, batch, key), x64, is_quick)
+    with precision.pinned(), settings.allowing():
+        return run.reference(_case(net, params, batch, key)[0], x64, is_quick)
 
 
 def compared(net: Network, known: References) -> Report:
@@ -102,10 +105,11 @@ def compared(net: Network, known: References) -> Report:
 
     It stops at the first precision that decides, and leaves properties out where a row is wrong.
     """
-    with precision.pinned():
+    with precision.pinned(), settings.allowing():
         params, arrays = known.case.inputs
         batch, key = known.case.rebuild(arrays)
-        return run.compared(_case(net, params, batch, key, is_known=True), known, is_quick=True)
+        case, order = _case(net, params, batch, key, is_known=True)
+        return _finished(run.compared(case, known, is_quick=True), case, order)
 
 
 def _checked(net: Network, params: PyTree, batch: Batch, key: Array | None, x64: bool) -> tuple[PyTree, Batch]:
@@ -125,15 +129,24 @@ def _checked(net: Network, params: PyTree, batch: Batch, key: Array | None, x64:
     return params, batch._replace(**listed) if listed else batch
 
 
-def _case(net: Network, params: PyTree, batch: Batch, key: Array | None, is_known: bool = False) -> Case:
+def _finished(report: Report, case: Case, order: composition.Order) -> Report:
+    """The report, with what its rows say of the network as a whole, and with what was left out."""
+    remarks = tuple(dict.fromkeys((*report.remarks, *case.remarks)))
+    return composition.named(dataclasses.replace(report, remarks=remarks), case.subjects[-1].where, order.layers)
+
+
+def _case(
+    net: Network, params: PyTree, batch: Batch, key: Array | None, is_known: bool = False
+) -> tuple[Case, composition.Order]:
     arrays, rebuild = arguments.separate((batch, key))
     if not is_known:
         _check(net, params, arrays, rebuild)
     layer = decompose.decomposed(net, params, rebuild, arrays)
     is_penalised = not (isinstance(net.l2, int | float) and net.l2 == 0)
-    nearest = [_objective(net), *([] if net.activity is None else [_activity(net)])]
-    layers, whole = _layers(layer, params), _whole(net, layer, params, rebuild)
-    subjects = (*nearest, *layers, *[_penalty(net, layer, params, rebuild)] * is_penalised, whole)
+    nearest = [pieces.objective(net), *([] if net.activity is None else [pieces.activity(net)])]
+    order = composition.order(layer, params)
+    layers, whole = pieces.layers(layer, params), pieces.whole(net, layer, params, rebuild, order)
+    subjects = (*nearest, *layers, *[pieces.penalty(net, layer, params, rebuild)] * is_penalised, whole)
 
     def place(inputs):
         params, arrays = inputs
@@ -142,91 +155,36 @@ def _case(net: Network, params: PyTree, batch: Batch, key: Array | None, is_know
         own = [each.params for each in decompose.places(layer, params)]
         layers = [point(p, visit, precision.is_floating(visit[0])) for p, visit in zip(own, visits, strict=True)]
         near = [output, *([] if net.activity is None else [(kept, ())])]
-        return [*near, *layers[::-1], *[(params, (arrays, SHARE * float(net.l2)))] * is_penalised, (params, arrays)]
+        decay = [(params, (arrays, pieces.SHARE * float(net.l2)))] * is_penalised
+        return [*near, *layers[::-1], *decay, (order.taken(params), arrays)]
 
     terms = partial(_terms, net, params, batch) if is_penalised else annotate.Setting().terms
     setting = annotate.Setting(_sizes(net, batch), batch.mask, terms)
-    tests = _tests(net, layers, whole, batch, key, rebuild, len(nearest))
-    return Case("network", subjects, place, (params, arrays), "net.cost", tests, setting, len(nearest), rebuild)
+    tests = [properties.linear(layers, len(nearest)), *_tests(net, whole)]
+    if _is_mean_of_examples(net, batch, key):
+        tests.append(_of_examples(net, batch, rebuild, order))
+    inputs = params, arrays
+    case = Case("network", subjects, place, inputs, "net.cost", tuple(tests), setting, len(nearest), rebuild)
+    if not is_known:
+        case = case._replace(key=_key(net, whole, order.taken(params), arrays, (batch, key)))
+    return case, order
+
+
+def _key(net: Network, whole: Subject, params: PyTree, arrays: list[Array], given: PyTree) -> Hashable:
+    """What tells the network's functions at these shapes from others: the code that they run as well, as it is now."""
+    held = tuple(leaf for leaf in jax.tree.leaves(given) if not arguments.is_array(leaf))
+    code = [compiled.fingerprint(each, params, arrays) for each in (whole.terms, whole.explicit)]
+    return net, jax.tree.structure((params, given)), held, *code
 
 
 def _check(net: Network, params: PyTree, arrays: list[Array], rebuild: Rebuild) -> None:
-    """The network's own checks, on values as well: NumPy's arrays keep theirs while JAX traces."""
-    seen = [array if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key) else np.asarray(array) for array in arrays]
-    jax.eval_shape(lambda: _of(net.cost, rebuild)(params, seen))
-    arguments.scalar(_of(net.cost, rebuild), "net.cost", params, arrays)
-
-
-def _of(function: Callable[..., PyTree], rebuild: Rebuild) -> Callable[..., PyTree]:
-    """`function(params, batch, key=key)` as a function of θ and the rest."""
-
-    def of(at, rest):
-        batch, key = rebuild(rest)
-        return function(at, batch, key=key)
-
-    return of
-
-
-def _objective(net: Network) -> Subject:
-    """Statement (1), one example's: the mean over the batch belongs to the whole."""
-
-    def terms(z, y):
-        return jnp.asarray(net.objective.value(z, y))
-
-    statement = decompose.numbered_output(net)("1")
-    return Subject("objective", (f"delta of {net.objective.name}",), (statement,), terms, net.objective.delta)
-
-
-def _activity(net: Network) -> Subject:
-    """The δ of a cost within the network."""
-    return Subject(
-        "activity", (f"delta of {net.activity.name}",), ("∂S/∂t",),
-        lambda t, rest: net.activity.value(t), lambda t, rest: net.activity.delta(t),
-    )  # fmt: skip
-
-
-def _layers(layer: Layer, params: PyTree) -> list[Subject]:
-    """The layers, last to first: "layer 1 dense", counted as the entries of the parameters; "layer dense" alone."""
-    places = decompose.places(layer, params)
-    pairs = zip(places, decompose.numbered(layer, places), strict=True)
-    return [of_layer(each.layer, each.params, decompose.title(each), number=number) for each, number in pairs][::-1]
-
-
-def _penalty(net: Network, layer: Layer, params: PyTree, rebuild: Rebuild) -> Subject:
-    """λ/n w alone: what a small n adds to the same batch's cost and gradient, of order one whatever λ is."""
-
-    def difference(function, at, rest):
-        arrays, few = rest
-        batch, key = rebuild(arrays)
-        n = batch.dataset_size or sequences.count(net.layer.time, batch)
-        large, small = (function(at, batch._replace(dataset_size=each), key=key) for each in (n, few))
-        return jax.tree.map(lambda x, y: y - x, large, small)
-
-    weights = [penalty.is_weight(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
-    return Subject(
-        "penalty", paths(params, "penalty"), tuple("λ/n w" if each else "none" for each in weights),
-        lambda at, rest: difference(net.cost, at, rest), lambda at, rest: difference(net.gradient, at, rest),
-        explained=lambda at, rest: difference(partial(decompose.explained, net, layer), at, rest),
-        scale=lambda at, rest: largest(at) / SHARE, marks=(),
-    )  # fmt: skip
-
-
-def _whole(net: Network, layer: Layer, params: PyTree, rebuild: Rebuild) -> Subject:
-    places = decompose.places(layer, params)
-    found = [
-        number(statement)
-        for place, number in zip(places, decompose.numbered(layer, places), strict=True)
-        for statement in statements(place.layer, place.params)
-    ]
-    weights = [penalty.is_weight(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
-    decay = "" if isinstance(net.l2, int | float) and net.l2 == 0 else " + λ/n w"
-    numbers = tuple(s + decay * is_weight for s, is_weight in zip(found, weights, strict=True))
-    return Subject(
-        "gradient", paths(params, "gradient"), numbers,
-        _of(net.cost, rebuild), _of(net.gradient, rebuild), net.layer.approximation,
-        explained=_of(partial(decompose.explained, net, layer), rebuild),
-        marks=("output", "output activity"), number=decompose.numbered_output(net),
-    )  # fmt: skip
+    """A cost's own checks, on values as well: NumPy's arrays keep theirs while JAX traces. Ours were made before."""
+    cost = calls.unchecked(net.cost)
+    if cost is net.cost:
+        is_key = [jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key) for array in arrays]
+        seen = [array if each else np.asarray(array) for each, array in zip(is_key, arrays, strict=True)]
+        jax.eval_shape(lambda: pieces.of(cost, rebuild)(params, seen))
+    arguments.scalar(pieces.of(cost, rebuild), "net.cost", params, arrays)
 
 
 def _sizes(net: Network, batch: Batch) -> dict[str, float]:
@@ -246,30 +204,41 @@ def _terms(net: Network, params: PyTree, batch: Batch, where: str) -> dict[str, 
     }
 
 
-def _tests(
-    net: Network, layers: list[Subject], whole: Subject, batch: Batch, key: Array | None, rebuild: Rebuild, first: int
-) -> tuple[properties.Property, ...]:
-    tests = [
-        properties.linear(layers, first), properties.hygiene(whole),
-        properties.calculus(whole, has_second_order=not net.layer.approximation),
-    ]  # fmt: skip
+def _tests(net: Network, whole: Subject) -> list[properties.Property]:
+    has_second_order = not net.layer.approximation
+    # without `jit` each operation is compiled by itself; our own layers branch on nothing that `jit` changes
+    is_eager = not all(map(_is_ours, (net.cost, net.gradient, *_functions(net.layer))))
+    return [properties.hygiene(whole, is_eager), properties.calculus(whole, has_second_order=has_second_order)]
+
+
+def _functions(layer: Layer) -> list[Callable[..., PyTree]]:
+    """The functions of a layer and of its parts."""
+    return [layer.forward, layer.backward, *(each for part in layer.parts for each in _functions(part))]
+
+
+def _is_ours(function: Callable[..., PyTree]) -> bool:
+    """Whether a function is defined in this package."""
+    return (inspect.unwrap(function).__module__ or "").startswith("fnnets.")
+
+
+def _is_mean_of_examples(net: Network, batch: Batch, key: Array | None) -> bool:
+    """Whether the batch's cost is to be the mean of its examples'."""
     samples = net.targets == batches.SAMPLES and (batch.targets is None or len(batch.targets) != len(batch.inputs))
-    if key is None and net.activity is None and not samples and batch.total_weight is None:
-        tests.append(_of_examples(net, batch, rebuild))
-    return tuple(tests)
+    return key is None and net.activity is None and not samples and batch.total_weight is None
 
 
-def _of_examples(net: Network, batch: Batch, rebuild: Rebuild) -> properties.Property:
+def _of_examples(net: Network, batch: Batch, rebuild: Rebuild, order: composition.Order) -> properties.Property:
     """The batch's gradient against the mean of its examples', as they count."""
     count = sequences.count(net.layer.time, batch)
     n = batch.dataset_size or count
 
     def examples(at, arrays):
         whole, _ = rebuild(arrays)
+        params = order.restored(at)
 
         def one(i):
             part = sequences.take(net.layer.time, whole, i[None])._replace(dataset_size=n)
-            found = net.cost_and_gradient(at, part)
+            found = net.cost_and_gradient(params, part)
             if whole.weights is None:
                 return found
             times = count * averages.weight(net.layer.time, part) / averages.weight(net.layer.time, whole)
@@ -278,6 +247,6 @@ def _of_examples(net: Network, batch: Batch, rebuild: Rebuild) -> properties.Pro
         return jax.lax.map(one, jnp.arange(count))
 
     def together(at, arrays):
-        return net.cost_and_gradient(at, rebuild(arrays)[0]._replace(dataset_size=n))
+        return net.cost_and_gradient(order.restored(at), rebuild(arrays)[0]._replace(dataset_size=n))
 
     return properties.batch_mean(together, examples)

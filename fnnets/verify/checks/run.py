@@ -16,104 +16,69 @@ Float64 decides between right and wrong, the parameters' precision between ok an
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from fnnets.verify.diagnosis import annotate
-from fnnets.verify.judging import properties, taylor, verdict
-from fnnets.verify.judging.verdict import LEAVES, MARKS, Comparison, Leaf
-from fnnets.verify.reference import arguments, chunks, evaluate
+from fnnets.verify.checks import near, rows
+from fnnets.verify.checks.case import Case, References
+from fnnets.verify.judging import properties, taylor
+from fnnets.verify.judging.excuses import Comparison
+from fnnets.verify.reference import arguments, chunks, evaluate, settings
 from fnnets.verify.reference.evaluate import Reference
-from fnnets.verify.reference.subject import Point, Subject, problems, size
+from fnnets.verify.reference.subject import Failure, Point, Subject, problems, size
 from fnnets.verify.report.data import Row
 from fnnets.verify.report.report import Report
-from fnnets.verify.tracing import compiled, kinks, precision
+from fnnets.verify.tracing import compiled, exercise, kinks, precision
 from fnnets.verify.tracing.compiled import Programs
-
-if TYPE_CHECKING:
-    from jaxtyping import PyTree
-
-Sides = tuple[Reference, evaluate.Candidate]
-Rows = list[tuple[Row, Leaf | None]]
-
-
-class Case(NamedTuple):
-    """What a check is of.
-
-    Attributes:
-        name: what is checked.
-        subjects: from the output backwards, the whole last.
-        place: `(inputs) -> points`, a pair of θ and rest for each subject.
-        inputs: whatever `place` starts from, in the caller's precision.
-        value_name: what messages call that which is differentiated.
-        tests: properties that are checked beside the subjects.
-        setting: numbers, padding and terms that diagnoses may speak of.
-        nearest: how many of the first subjects belong to the cost itself; the rows of the last one's marks follow them.
-        rebuild: makes of the arrays among `inputs` what they were.
-    """
-
-    name: str
-    subjects: tuple[Subject, ...]
-    place: Callable[..., Sequence[Point]]
-    inputs: PyTree
-    value_name: str
-    tests: tuple[properties.Property, ...] = ()
-    setting: annotate.Setting = annotate.Setting()
-    nearest: int = 0
-    rebuild: Callable[..., PyTree] | None = None
-
-
-class References(NamedTuple):
-    """The references of a case.
-
-    Attributes:
-        case: with the functions that they were made of.
-        native, double: those of each subject, in the parameters' precision and in float64; None where not evaluated.
-        column: the parameters' dtype.
-        programs: what is compiled or measured once for all candidates.
-        gap: the distance to the nearest kink, None where it is not measured yet.
-    """
-
-    case: Case
-    native: tuple[Reference, ...] | None
-    double: tuple[Reference, ...] | None
-    column: str
-    programs: Programs
-    gap: float | None = None
-
-    @property
-    def decisive(self) -> tuple[Reference, ...]:
-        """Those in the precision that decides."""
-        return self.double or self.native or ()
 
 
 def run(case: Case, x64: bool = True) -> Report:
     """The report on a case; a large one is run chunk by chunk, so that little of it is held at a time."""
     if size(case.inputs) > chunks.LARGE:
         return _by_chunks(case, x64)
-    return compared(case, reference(case, x64))
+    kept = compiled.keeping({}) if case.key is None else compiled.shared((case.key, x64))
+    with settings.allowing(), np.errstate(all="ignore"), kept:
+        known = reference(case, x64)
+        if known.double and known.native and known.narrow is None:
+            with known.scope():
+                fails = _fails(case.subjects, known.double)
+            if fails and not _fails(case.subjects, known.native):
+                known = reference(case, x64, is_narrow=True)
+        return compared(case, known)
 
 
-def reference(case: Case, x64: bool = True, is_quick: bool = False) -> References:
+def reference(case: Case, x64: bool = True, is_quick: bool = False, is_narrow: bool = False) -> References:
     """The references of a case, in the parameters' precision and, where it may be used, in float64.
 
-    `is_quick` leaves the former out where there is the latter.
+    `is_quick` leaves the former out where there is the latter; `is_narrow` traces functions with the parameters' dtype
+    and widens their programs.
     """
     single = precision.to_single(case.inputs)
     native, double, column = None, None, precision.name(single)
+    programs: Programs = {}
+    points: Sequence[Point] = ()
     if not (is_quick and x64):
         points = case.place(single)
-        native, column = evaluate.references(case.subjects, points), precision.name([at for at, _ in points])
+        evaluate.begin(case.subjects, points, programs)
+        column = precision.name([at for at, _ in points])
+    narrow = precision.common(single) if is_narrow else None
     if x64:
-        with precision.double():
-            double = evaluate.references(case.subjects, case.place(precision.to_double(case.inputs)))
-    known = References(case, native, double, column, {})
+        try:
+            with precision.double(narrow):
+                wide = precision.to_double(points) if points else case.place(precision.to_double(case.inputs))
+                double = evaluate.references(case.subjects, wide, programs)
+        except Exception:  # code that fixes a dtype may raise anything; what it raises with its own dtype goes on
+            if is_narrow:
+                raise
+            return reference(case, x64, is_quick, is_narrow=True)
+    native = evaluate.references(case.subjects, points, programs) if points else None
+    known = References(case, native, double, None, column, programs, narrow)
     arguments.finite(known.decisive[-1].value, case.value_name)
-    return known._replace(gap=_gap(known.decisive[-1])) if is_quick and x64 else known
+    known = known._replace(near=near.references(known))
+    return known._replace(gap=_gap(known)) if is_quick and x64 else known
 
 
 def compared(case: Case, known: References, is_quick: bool = False) -> Report:
@@ -121,156 +86,99 @@ def compared(case: Case, known: References, is_quick: bool = False) -> Report:
 
     `is_quick` leaves the parameters' own precision out where float64 decides, and the properties where a row is wrong.
     """
-    comparisons = _comparisons(case.subjects, known, is_quick)
-    rows = _rows(case, comparisons, is_quick)
-    if is_quick and _is_wrong(rows):
-        return Report(case.name, known.column, tuple(rows))
-    return _with_properties(case, known, comparisons[-1], rows)
+    programs: Programs = {}
+    comparisons = rows.comparisons(case, known, programs, is_quick)
+    listed = rows.of_case(case, comparisons, is_quick)
+    if not (is_quick and rows.is_wrong(listed)):
+        listed = near.rows_with(case, known, comparisons, listed, programs)
+    if is_quick and rows.is_wrong(listed):
+        return Report(case.name, known.column, tuple(listed), remarks=case.remarks)
+    return _with_properties(case, known, comparisons[-1], listed)
 
 
-def _comparisons(subjects: tuple[Subject, ...], known: References, is_quick: bool = False) -> list[Comparison]:
-    """Both sides of each subject, in both precisions or in the one that decides."""
-    native: Sequence[Sides | None] = [None] * len(subjects)
-    double, tolerance = native, 0.0
-    if known.native and not (is_quick and known.double):
-        native = list(zip(known.native, evaluate.candidates(subjects, known.native), strict=True))
-    if known.double:
-        with precision.double():
-            found = evaluate.candidates(subjects, known.double)
-        double = list(zip(known.double, found, strict=True))
-        tolerance = precision.tolerance("float32" if evaluate.is_narrow(known.double, found) else "float64")
-    epsilon, is_smooth = precision.epsilon(known.column), known.gap == math.inf
-    sides = zip(subjects, native, double, strict=True)
-    return [Comparison(*each, epsilon, tolerance, known.programs, is_smooth) for each in sides]
+def _fails(subjects: Sequence[Subject], known: Sequence[Reference]) -> bool:
+    """Whether a hand-written side raises where it is traced."""
+    return any(isinstance(each.traced, Failure) for each in evaluate.traced_candidates(subjects, known))
 
 
-def _rows(case: Case, comparisons: Sequence[Comparison], is_quick: bool) -> list[Row]:
-    """The rows of all subjects.
-
-    `is_quick` leaves open whether a wrong row is downstream of another, where the first alone counts.
-    """
-    rows: list[Row] = []
-    parts = [_annotated(case.setting, each) for each in comparisons]
-    for i, (comparison, (marked, leaves)) in enumerate(zip(comparisons, parts, strict=True)):
-        here = _bare(leaves if comparison.subject.marks else [*marked, *leaves])
-        if not is_quick and _is_wrong(rows) and comparison.subject.explained is not None:
-            here = _downstream(comparison, here)
-        rows += here
-        if i + 1 == case.nearest:
-            near, ahead = [part[LEAVES] for part in parts[: i + 1]], parts[-1][MARKS]
-            first = [part[0] for part in near][: len(ahead)]
-            follows = [_follows(*pair, n == 0) for n, pair in enumerate(zip(first, ahead, strict=False))]
-            follows += [False] * (len(ahead) - len(follows))
-            rows += [_named_downstream(row, follow) for row, follow in zip(_bare(ahead), follows, strict=True)]
-    return rows
+def _gap(known: References) -> float:
+    """The distance of the whole to its nearest kink."""
+    whole = known.decisive[-1]
+    with known.scope():
+        return float(compiled.call("kink", lambda *point: kinks.gap(whole.forward.closed, point), *whole.point))
 
 
-def _annotated(setting: annotate.Setting, comparison: Comparison) -> tuple[Rows, Rows]:
-    """Rows of marks and of leaves, those of values with their places and diagnoses."""
-    (known, _), subject = comparison.decisive, comparison.subject
-
-    def annotated(row: Row, leaf: Leaf | None) -> Row:
-        if leaf is None or leaf.complaint:
-            return row
-        return annotate.annotated(row, leaf.decisive, leaf.is_stepped, setting, subject, known)
-
-    marked, leaves = ([(annotated(*pair), pair[1]) for pair in part] for part in verdict.rows(comparison))
-    return marked, leaves
-
-
-def _downstream(comparison: Comparison, rows: list[Row]) -> list[Row]:
-    """Rows that are wrong just as earlier faults predict, called downstream."""
-    if not _is_wrong(rows):
-        return rows
-    known, candidate = comparison.decisive
-    predicted = evaluate.explained(comparison.subject, known.point, comparison.double is not None)
-    if isinstance(problems(candidate.explicit, known.automatic), str):
-        as_bad = isinstance(problems(predicted, known.automatic), str)
-        return [row._replace(verdict="downstream") if as_bad else row for row in rows]
-    if isinstance(problems(predicted, candidate.explicit), str):
-        return rows
-    sides = (map(precision.numbers, jax.tree.leaves(tree)) for tree in (candidate.explicit, predicted))
-    return [_named_downstream(row, verdict.is_explained(e, p)) for row, e, p in zip(rows, *sides, strict=True)]
-
-
-def _follows(near: tuple[Row, Leaf | None], ahead: tuple[Row, Leaf | None], is_mean: bool) -> bool:
-    """Whether a ∂C/∂output is wrong just as the δ that enters it: as its share of a mean, or as a term of a sum."""
-    if near[1] is None or ahead[1] is None:
-        return False
-    (e, a), (e_out, a_out) = near[1].decisive, ahead[1].decisive
-    if e.shape != a.shape or e.shape[1:] != e_out.shape[1:]:
-        return False
-    if is_mean:
-        return e.shape == e_out.shape and verdict.is_explained(e_out * a, a_out * e)
-    predicted = a_out.copy()
-    predicted[: len(e)] += e - a
-    return verdict.is_explained(e_out, predicted)
-
-
-def _named_downstream(row: Row, is_explained: bool) -> Row:
-    return row._replace(verdict="downstream") if row.verdict == "wrong" and is_explained else row
-
-
-def _bare(rows: Rows) -> list[Row]:
-    return [row for row, _ in rows]
-
-
-def _is_wrong(rows: Sequence[Row]) -> bool:
-    return any(row.verdict == "wrong" for row in rows)
-
-
-def _gap(whole: Reference) -> float:
-    """The distance of the whole to its nearest kink, in float64."""
-    with precision.double():
-        closed = whole.forward.closed
-        return float(compiled.call("kink", lambda *point: kinks.gap(closed, point), *whole.point))
-
-
-def _with_properties(case: Case, known: References, whole: Comparison, rows: list[Row]) -> Report:
+def _with_properties(case: Case, known: References, whole: Comparison, listed: list[Row]) -> Report:
     """The report with rows for properties, the Taylor test and the distance to the nearest kink."""
     (last, candidate), subject = whole.decisive, case.subjects[-1]
     points = [each.point for each in known.decisive]
-    complaints = problems(candidate.explicit, last.automatic)
+    complaints = problems(candidate.explicit, last.automatic, has_dtype=False)
     is_usable = isinstance(complaints, list) and not any(complaints)
     gap = properties.fast_products(subject, known.native[-1].point) if known.native and is_usable else []
     if known.double is None:
         tests = [test for test in case.tests if not test.needs_smooth]
         found = properties.rows(tests, points, last.scale, precision.tolerance(known.column))
-        return Report(case.name, known.column, tuple(rows), (*found, *gap))
-    with precision.double():
-        is_smooth = all(row.verdict in ("ok", "rounding") for row in rows)
+        return Report(case.name, known.column, tuple(listed), (*found, *gap), remarks=_remarks(case, known, candidate))
+    with known.scope():
+        is_smooth = all(row.verdict in ("ok", "rounding") for row in listed)
         tests = [test for test in case.tests if is_smooth or not test.needs_smooth]
-        found = properties.rows(tests, points, last.scale, whole.tolerance)
+        # what rounding explains of the rows it explains of their properties
+        rounding = max((row.error_float64 for row in listed if row.verdict == "rounding"), default=0.0)
+        found = properties.rows(tests, points, last.scale, max(whole.tolerance, rounding))
         test = taylor.taylor(subject, last, candidate) if is_usable else None
-    return Report(case.name, known.column, tuple(rows), (*found, *gap), test, _gap(last))
+    remarks = _remarks(case, known, candidate)
+    return Report(case.name, known.column, tuple(listed), (*found, *gap), test, _gap(known), remarks)
+
+
+def _remarks(case: Case, known: References, candidate: evaluate.Candidate) -> tuple[str, ...]:
+    """Sentences on what is not compared, and on what the given numbers do not exercise."""
+    whole, back = known.decisive[-1], candidate.traced
+    unfollowed = (*whole.forward.unfollowed, *(() if isinstance(back, Failure) else back.unfollowed))
+    with known.scope():
+        unseen = exercise.remarks(
+            whole.forward,
+            whole.point,
+            case.subjects[-1].where,
+            case.setting.names,
+            whole.automatic,
+            is_moved=known.near is not None,
+        )
+    return tuple(dict.fromkeys((*case.remarks, *map(str, unfollowed), *unseen)))
 
 
 def _by_chunks(case: Case, x64: bool) -> Report:
     """The report on a large case: one leaf after another, without the properties that need many gradients at once."""
-    native = case.place(precision.to_single(case.inputs))
-    column, double = precision.name([at for at, _ in native]), native
+    points = case.place(precision.to_single(case.inputs))
+    column = precision.name([at for at, _ in points])
+    listed: list[Row] = []
+    for i, part in chunks.ordered([at for at, _ in points], case.nearest):
+        marked, leaves = _of_chunk(case, column, (i, part), points, x64, rows.is_wrong(listed))
+        if part == chunks.MARKS:
+            listed += marked
+        else:  # each chunk of a layer has its marks, the rows of one suffice
+            listed += leaves if case.subjects[i].marks or part > 0 else [*marked, *leaves]
+    tests = [test for test in case.tests if not test.needs_smooth]
+    tolerance = precision.tolerance("float64" if x64 else column)
+    with precision.double() if x64 else precision.pinned():
+        wide = jax.tree.map(jnp.asarray, precision.to_double(points)) if tests and x64 else points
+        found = properties.rows(tests, wide, jnp.ones(()), tolerance)
+    return Report(case.name, column, tuple(listed), tuple(found), remarks=case.remarks)
+
+
+def _of_chunk(
+    case: Case, column: str, chunk: tuple[int, int], points: Sequence[Point], x64: bool, is_wrong: bool
+) -> tuple[list[Row], list[Row]]:
+    """The rows of one part of a large case, marks and leaves; `is_wrong` where one before them is."""
+    i, part = chunk
+    subject, point = chunks.cut(case.subjects[i], part, points[i])
+    one = case._replace(subjects=(subject,))
+    known = References(one, evaluate.references((subject,), (point,)), None, None, column, {})
     if x64:
         with precision.double():
-            double = case.place(jax.tree.map(jnp.asarray, precision.to_double(case.inputs)))
-    rows: list[Row] = []
-    tolerance = precision.tolerance(column)
-    for i, part in chunks.ordered([at for at, _ in native], case.nearest):
-        subject, near, far = chunks.cut(case.subjects[i], part, native[i], double[i])
-        known = References(case, evaluate.references((subject,), (near,)), None, column, {})
-        if x64:
-            with precision.double():
-                known = known._replace(double=evaluate.references((subject,), (far,)))
-        arguments.finite(known.decisive[0].value, case.value_name)
-        [comparison] = _comparisons((subject,), known)
-        marked, leaves = map(_bare, _annotated(case.setting, comparison))
-        if subject.explained is not None and _is_wrong(rows):
-            leaves = _downstream(comparison, leaves)
-        if part == chunks.MARKS:
-            rows += marked
-        else:  # each chunk of a layer has its marks, the rows of one suffice
-            rows += leaves if subject.marks or part > 0 else [*marked, *leaves]
-        tolerance = comparison.tolerance if x64 else tolerance
-    with precision.double() if x64 else precision.pinned():
-        tests = [test for test in case.tests if not test.needs_smooth]
-        found = properties.rows(tests, double if x64 else native, jnp.ones(()), tolerance)
-    return Report(case.name, column, tuple(rows), tuple(found))
+            known = known._replace(double=evaluate.references((subject,), (chunks.wide(part, point),)))
+    arguments.finite(known.decisive[0].value, case.value_name)
+    [comparison] = rows.comparisons(one, known, {})
+    marked, leaves = map(rows.bare, rows.annotated_rows(case.setting, comparison))
+    if subject.explained is not None and is_wrong:
+        leaves = rows.downstream(comparison, leaves)
+    return marked, leaves

@@ -8,14 +8,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-import jax
 import numpy as np
 
-from fnnets.verify.diagnosis import diagnose, location
+from fnnets.verify.diagnosis import diagnose, given, location
+from fnnets.verify.diagnosis.clues import CLOSE, Clues
+from fnnets.verify.diagnosis.given import names_of, sizes_of
 from fnnets.verify.reference.evaluate import Reference
 from fnnets.verify.reference.subject import Subject
 from fnnets.verify.report.data import Row
@@ -24,13 +26,24 @@ from fnnets.verify.tracing import precision
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool
 
+__all__ = ["Setting", "annotated", "names_of", "sizes", "sizes_of"]
+COARSEST = 0.1
+
 
 class Setting(NamedTuple):
-    """What diagnoses may speak of: named sizes, padding, and the additive terms of a row by name: `terms(where)`."""
+    """What diagnoses may speak of.
+
+    Attributes:
+        sizes: numbers by name; of one's own cost, where there are none, those of the arguments' axes.
+        mask: padding.
+        terms: the additive terms of a row by name, `terms(where)`.
+        names: of the arrays among a cost's arguments, in the order of their leaves; "args[0]", … where there are none.
+    """
 
     sizes: Mapping[str, float] = MappingProxyType({})
     mask: Bool[Array, "T N"] | None = None
     terms: Callable[[str], Mapping[str, np.ndarray]] = lambda where: {}
+    names: tuple[str, ...] = ()
 
 
 def annotated(
@@ -40,6 +53,7 @@ def annotated(
     setting: Setting,
     subject: Subject,
     known: Reference,
+    rounding: float = math.nan,
 ) -> Row:
     """The row with place and profile, and with a diagnosis where it is wrong.
 
@@ -48,19 +62,56 @@ def annotated(
         pair: explicit and automatic values.
         is_stepped: whether they have an axis of time in front.
         setting, subject, known: what the diagnosis may speak of, what the row is of, and its reference.
+        rounding: absolute error that rounding explains, where it was measured.
     """
     explicit, automatic = pair
-    axes = location.axes(row.where, automatic.ndim, "sequence" if is_stepped else _kind(row.where, automatic.ndim))
-    row = row._replace(place=location.place(row.worst, axes), profile=location.profile(explicit, automatic, axes))
+    arrays = given.arguments(subject, known, setting.names)
+    shape = given.shape(arrays, known)._replace(is_step=is_stepped)
+    axes = _axes(row.where, automatic, setting, subject, shape)
+    if axes[:1] == ("axis 0",) and row.where in subject.where:
+        axes = given.kernel(automatic.shape, known) or axes
+    size = float(np.maximum(automatic.max(initial=0.0), -automatic.min(initial=0.0)))
+    row = row._replace(
+        place=location.place(row.worst, axes), profile=location.profile(explicit, automatic, axes), largest=size
+    )
     if row.verdict != "wrong":
         return row
     mask = None if setting.mask is None else np.asarray(setting.mask)
-    clues = diagnose.Clues(dict(setting.sizes), axes, mask, *_values(subject, known), setting.terms(row.where))
-    found = diagnose.diagnose(explicit, automatic, clues)
-    differs = ~(np.abs(explicit - automatic) <= 1e-9 * np.abs(automatic).max(initial=0.0))
+    tolerance = _tolerance(row, known, rounding, size)
+    values, deltas, own = given.values(row.where, subject, known, arrays)
+    clues = Clues(
+        dict(setting.sizes) or given.named_sizes(arrays), axes, mask, values, deltas, setting.terms(row.where),
+        tolerance, own, shape.is_batch_first, given.indices(arrays),
+    )  # fmt: skip
+    # a cost of a derivative that is zero on purpose does depend on it
+    is_stopped = row.supports == "neither" and size == 0
+    found = "" if is_stopped else diagnose.diagnose(explicit, automatic, clues)
+    least = 1e-9 if tolerance <= CLOSE else tolerance
+    differs = ~(np.abs(explicit - automatic) <= least * np.abs(automatic).max(initial=0.0))
     where = location.support(differs, axes, mask)
-    sentence = "; ".join(filter(None, (found, "" if where in ("everywhere", "nowhere") else f"differs {where}")))
+    is_said = where in ("everywhere", "nowhere") or (found and (where.startswith("at ") or where in found))
+    sentence = "; ".join(filter(None, (found, "" if is_said else f"differs {where}")))
     return row._replace(diagnosis=sentence)
+
+
+def _tolerance(row: Row, known: Reference, rounding: float, size: float) -> float:
+    """The relative difference that is none: of float64 where that decides, else what the precision leaves."""
+    column = precision.name(known.automatic)
+    if column == "float64" or not math.isnan(row.error_float64):
+        return CLOSE
+    moved = 2 * rounding / size if size > 0 and math.isfinite(rounding) else 0.0
+    return min(COARSEST, max(precision.tolerance(column), moved))
+
+
+def _axes(where: str, values: np.ndarray, setting: Setting, subject: Subject, shape: location.Shape) -> tuple[str, ...]:
+    """The names of the axes: of the package's own layers by rank, of one's own code by their sizes."""
+    is_leaf = where in subject.where
+    if subject.pull is None and not setting.sizes.keys() & {"N", "T"}:
+        if is_leaf and where.endswith((".weights", ".biases")):
+            return location.axes(where, values.ndim, "parameters")
+        return (location.of_leaf if is_leaf else location.of_values)(values.shape, shape)
+    kind = "sequence" if shape.is_step else _kind(where, values.ndim)
+    return location.axes(where, values.ndim, kind)
 
 
 def _kind(where: str, ndim: int) -> str:
@@ -71,21 +122,6 @@ def _kind(where: str, ndim: int) -> str:
     if last.startswith((".", "[")) or last == "params":
         return "parameters"
     return {4: "image", 3: "sequence"}.get(ndim, "example")
-
-
-def _values(subject: Subject, known: Reference) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Forward values and true cotangents by name: of taps, and of a layer's x and d_y."""
-    values: dict[str, np.ndarray] = {}
-    deltas: dict[str, np.ndarray] = {}
-    for site, seen, cotangent in zip(known.forward.sites, known.seen, known.cotangents, strict=True):
-        if cotangent is not None and len(site.lengths) < 2:
-            values[site.tag.name], deltas[site.tag.name] = precision.numbers(seen), precision.numbers(cotangent)
-    if subject.pull is not None:
-        x, _, d_y = known.point[1]
-        deltas.update(zip(("d_y", "d_t"), map(precision.numbers, jax.tree.leaves(d_y)), strict=False))
-        if precision.is_floating(x):
-            values["x"] = precision.numbers(x)
-    return values, deltas
 
 
 def sizes(time: str, x: np.ndarray | Array) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Departures of a gradient from what every right one does, computed on the host, where nothing is compiled for it.
 
     linear     max abs(backward(αg)/α − backward(g), …) / (max abs(backward(g), backward(h)) + slack)
-    calculus   abs(⟨g, v⟩ − slope) / ((‖g‖ + slack) ‖u‖), and likewise for second derivatives
+    slope      abs(⟨g, v⟩ − slope) / ((‖g‖ + slack) ‖v‖), and likewise for second derivatives
     apart      max abs(x − y) / (max abs x + slack)
 
 | symbol | name in code | shape |
@@ -41,17 +41,21 @@ def nonlinear(one_by_one: list[np.ndarray], at_once: list[np.ndarray], point: tu
         return np.stack([of(*pair) for pair in zip(one_by_one, at_once, strict=True)]).max(axis=0)
 
 
-def calculus(u: PyTree, v: PyTree, slack: float, g: PyTree, slope: np.ndarray, *second: PyTree) -> tuple[float, ...]:
-    """The departures of first derivatives and, where there are any, of second ones; on the host."""
-    length = np.sqrt(_inner(u, u))
+def slope(v: PyTree, slack: float, g: PyTree, along: np.ndarray) -> float:
+    """The departure of the first derivative along v; on the host."""
     with np.errstate(all="ignore"):
-        first = np.abs(_inner(g, v) - slope) / not_zero((np.sqrt(_inner(g, g)) + slack) * length)
-        if not second:
-            return (float(first),)
-        curvature, hu, hv = second
-        total = not_zero((np.sqrt(_inner(hv, hv)) + slack * length) * length + np.abs(curvature))
-        departures = first, np.abs(_inner(u, hv) - curvature) / total, np.abs(_inner(u, hv) - _inner(v, hu)) / total
-    return tuple(map(float, departures))
+        length = np.sqrt(_inner(v, v))
+        return float(np.abs(_inner(g, v) - along) / not_zero((np.sqrt(_inner(g, g)) + slack) * length))
+
+
+def curvature(u: PyTree, v: PyTree, slack: float, second: np.ndarray, hu: PyTree, hv: PyTree) -> tuple[float, float]:
+    """The departures of second derivatives along u and v, and of the Hessian from a symmetric one; on the host."""
+    u, v = ([np.concatenate([np.ravel(each) for each in jax.tree.leaves(way)])] for way in (u, v))
+    with np.errstate(all="ignore"):
+        length = np.sqrt(_inner(u, u))
+        total = not_zero((np.sqrt(_inner(hv, hv)) + slack * length) * length + np.abs(second))
+        ends = np.abs(_inner(u, hv) - second) / total, np.abs(_inner(u, hv) - _inner(v, hu)) / total
+    return float(ends[0]), float(ends[1])
 
 
 def apart(x: np.ndarray, y: np.ndarray, slack: float) -> float:

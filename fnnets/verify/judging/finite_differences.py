@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from fnnets.verify.judging import arrays
 from fnnets.verify.reference import evaluate
 from fnnets.verify.reference.evaluate import Reference
 from fnnets.verify.reference.subject import Subject
@@ -43,7 +44,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 STEP = 1e-3
 GROSS = 1e-4
 """Relative to the leaf, the least contradiction between both gradients and the differences that counts."""
-DIFFERING, VISITS = 1e-6, 12
+DIFFERING, SAME, VISITS = 1e-6, 1e-10, 12
 FRACTIONS = np.array([1.0, 1 / 2, 1 / 32, 1 / 64])
 
 
@@ -78,9 +79,9 @@ def central(
 
     Leaves of None have a structure of their own: differences are then taken at the marks alone.
     """
-    fixed, rest = reference.point
+    (fixed, rest), forward = reference.point, evaluate.witness(subject, reference)
     added = [np.zeros(automatic.shape) for _, automatic in marked]
-    at, terms = (added, fixed if leaves is not None else ()), evaluate.injected(reference.forward, matches)
+    at, terms = (added, fixed if leaves is not None else ()), evaluate.injected(forward, matches)
     if leaves is None:
         inner = terms
         terms = lambda at, rest: inner((at[0], fixed), rest)  # noqa: E731
@@ -103,15 +104,18 @@ def central(
 def sample(explicit: np.ndarray, automatic: np.ndarray) -> np.ndarray:
     """Coordinates worth a visit: the worst, one near it, the largest, one drawn, and some of all that differ.
 
-    What differs is visited from the worst to the least, so that a fault cannot hide behind kinks that differ more.
+    Where nothing differs the largest and the one drawn serve as a sample of the automatic side. What differs is
+    visited from the worst to the least, so that a fault cannot hide behind kinks that differ more.
     """
     if automatic.size == 0:
         return np.zeros(0, int)
     drawn = int(np.random.default_rng(automatic.size).integers(automatic.size))
-    largest = int(np.argmax(np.nan_to_num(np.abs(automatic))))
+    largest = _largest(automatic)
     if explicit.shape != automatic.shape:
         return np.array([largest, largest, largest, drawn])
-    difference = np.abs(explicit - automatic).ravel()
+    difference = arrays.apart(explicit, automatic).ravel()
+    if np.all(difference <= SAME * arrays.largest(automatic)):
+        return np.array([largest, drawn], int)
     difference[~np.isfinite(difference)] = np.inf  # in place, for a leaf may be large
     worst = int(np.argmax(difference))
     differing = np.flatnonzero(difference > DIFFERING * np.abs(automatic).max())
@@ -120,6 +124,14 @@ def sample(explicit: np.ndarray, automatic: np.ndarray) -> np.ndarray:
     # always as many, so that the program that visits them is compiled once
     spread = differing[np.linspace(0, len(differing) - 1, VISITS).astype(int)] if len(differing) > 2 else []
     return np.array([worst, second, largest, drawn, *spread], int)
+
+
+def _largest(array: np.ndarray) -> int:
+    """The place of the largest magnitude among raveled elements, NaN apart."""
+    if arrays.are_finite(array):
+        low, high = int(np.argmin(array)), int(np.argmax(array))
+        return low if -array.flat[low] > array.flat[high] else high
+    return int(np.argmax(np.nan_to_num(np.abs(array))))
 
 
 def differences(
@@ -131,7 +143,8 @@ def differences(
     def moved(point, offset):
         return terms(unravel(flat.at[point].add(offset)), rest)
 
-    offsets = (steps[:, None, None] * FRACTIONS[:, None] * np.array([1.0, -1.0])).ravel()
+    each = np.outer(FRACTIONS, [1.0, -1.0]).astype(steps.dtype)
+    offsets = (steps[:, None, None] * each).ravel()
     found, size = changes(moved, (jnp.repeat(points, 2 * len(FRACTIONS)), offsets))
     slopes = (found / offsets).reshape(len(points), len(FRACTIONS), 2)
     return slopes[..., 0], slopes[..., 1], size
@@ -199,23 +212,58 @@ def supports(estimate: Estimate, explicit: np.ndarray, automatic: np.ndarray) ->
     if not len(estimate.flat):
         return ""
     e, a = explicit.ravel()[estimate.flat], automatic.ravel()[estimate.flat]
-    slack = 10 * estimate.uncertainty + 1e-8 * np.fmax(np.abs(e), np.abs(a))
-    for_e, for_a = (np.abs(estimate.value - side) <= slack for side in (e, a))
-    differ = ~(np.abs(e - a) <= 2 * slack)
-    found = [_side(*each) for each in zip(for_e, for_a, differ, estimate.kink, strict=True)]
+    found = _sides(estimate, e, a)
     if "neither" in found and not _is_gross(estimate, e, a, automatic):
         found = ["undecided" if side == "neither" else side for side in found]
     decided = [side for side in found if side in ("explicit", "automatic", "neither")]
     return decided[0] if decided else found[0]
 
 
-def between_slopes(estimate: Estimate, explicit: np.ndarray, automatic: np.ndarray) -> bool:
-    """Whether each visited element that differs stands at a kink, both values between its two one-sided slopes."""
-    e, a = (side.ravel()[estimate.flat] for side in (explicit, automatic))
-    slack = 1e-3 * (estimate.high - estimate.low)
-    is_between = (estimate.low - slack <= np.fmin(e, a)) & (np.fmax(e, a) <= estimate.high + slack)
-    is_same = np.abs(e - a) <= DIFFERING * np.abs(automatic).max(initial=0.0)
-    return bool(np.all(is_same | (estimate.kink & is_between)))
+def are_all(estimate: Estimate | None, explicit: np.ndarray, automatic: np.ndarray) -> bool:
+    """Whether each visited coordinate at which the two sides differ has the explicit value."""
+    if estimate is None:
+        return False
+    found = _sides(estimate, *(side.ravel()[estimate.flat] for side in (explicit, automatic)))
+    return all(side in ("explicit", "both", "undecided", "kink") for side in found) and "explicit" in found
+
+
+def contradict(estimate: Estimate, explicit: np.ndarray) -> bool:
+    """Whether differences contradict the explicit side at a visited coordinate, wherever they are finite."""
+    e = explicit.ravel()[estimate.flat]
+    least = np.fmax(100 * estimate.uncertainty, GROSS * np.abs(explicit).max(initial=0.0))
+    return bool(np.any((np.abs(estimate.value - e) > least) & ~estimate.kink))
+
+
+def along_ones(subject: Subject, reference: Reference, candidate: Candidate) -> list[tuple[float, float, float]]:
+    """Slopes along (1, …, 1) of each mark and each leaf: ahead, behind, and what they may be off by."""
+    (at, rest), forward = reference.point, evaluate.witness(subject, reference)
+    terms = evaluate.injected(forward, candidate.matches)
+    zeros = [np.zeros(delta.shape) for delta in evaluate.true_deltas(forward, reference.cotangents, candidate.matches)]
+    leaves, structure = jax.tree.flatten((zeros, at))
+    steps = STEP * np.array([float(np.sqrt(np.mean(np.square(np.asarray(each, float))))) or 1.0 for each in leaves])
+    fractions = np.array([1.0, -1.0, 1 / 32, -1 / 32])
+    offsets = (steps[:, None] * fractions).ravel()
+
+    def measure(leaves, rest, which, offsets):
+        def moved(i, offset):
+            there = [each + jnp.where(i == n, offset, 0).astype(each.dtype) for n, each in enumerate(leaves)]
+            return terms(jax.tree.unflatten(structure, there), rest)
+
+        return changes(moved, (which, offsets))[0]
+
+    which = np.repeat(np.arange(len(leaves)), len(fractions))
+    found = np.asarray(compiled.call(("ones", subject.name, candidate.matches), measure, leaves, rest, which, offsets))
+    slopes = (found / offsets).reshape(-1, 4)
+    slack = np.abs(slopes[:, :2] - slopes[:, 2:]).max(axis=1) + 1e-7 * np.abs(slopes).max(axis=1)
+    return [(float(s[2]), float(s[3]), float(off)) for s, off in zip(slopes, slack, strict=True)]
+
+
+def _sides(estimate: Estimate, e: np.ndarray, a: np.ndarray) -> list[str]:
+    """The side that each visited coordinate supports."""
+    slack = 10 * estimate.uncertainty + 1e-8 * np.fmax(np.abs(e), np.abs(a))
+    for_e, for_a = (np.abs(estimate.value - side) <= slack for side in (e, a))
+    differ = ~(np.abs(e - a) <= 2 * slack)
+    return [_side(*each) for each in zip(for_e, for_a, differ, estimate.kink, strict=True)]
 
 
 def _side(for_explicit: bool, for_automatic: bool, differ: bool, kink: bool) -> str:

@@ -1,23 +1,25 @@
-"""Rounding of a gradient, measured: where there is no float64 to decide, and within float64 itself.
+"""Rounding of a gradient, measured: every operation is rounded anew, and what moves is what rounding may explain.
 
-    θ' = θ + 2ε u (abs θ + rms θ),  rest' likewise,  u uniform in [−1, 1]       as if the inputs had been rounded anew
-    moved = 16 · max over draws of max abs(g(θ') − g(θ)), of either side, + 8 ε · max abs a + 2 ε · scale
+    v' = v (1 + ε u) for each number v that an operation gives,   u uniform in [−1, 1]
+    noise = 4 · max over draws of abs(g' − g), for each element, of either side
 
-What a computation does with rounded inputs is what it does with its own rounding: sums that cancel and units near
-their kinks show themselves. An explicit leaf that is farther from the automatic one than that is wrong.
+ε is that of the dtype of the operation: a cast to bfloat16 in the middle shakes what passes through it by bfloat16's,
+and nothing else. Operations that only move, choose or negate numbers do not round, nor does what is made of numbers in
+the code alone. Sums that cancel, saturated units and casts show themselves: a unit of tanh at z = 18 has σ' = 1 − tanh²
+z = 9.3e-16, while tanh z is rounded to a multiple of 1.1e-16, so that two right programs may differ there in the first
+digit.
 
-In float64 the results of all operations are rounded anew, and not the inputs alone:
+Numbers that the code holds, or is given, as float32 may satisfy an identity to float32's rounding only, such as rows
+that sum to one, or a product that was computed before. Where a gradient counts on it, what it is off by grows with
+those numbers' rounding; what a fault is off by does not:
 
-    v' = v (1 + ε u) for each number v on the way,  u uniform in [−1, 1]
-    rounding = 4 · max over draws of abs(g' − g), for each element
-
-A unit of tanh at z = 18 has σ' = 1 − tanh² z = 9.3e-16, while tanh z is rounded to a multiple of 1.1e-16: two right
-programs may differ there in the first digit. Central differences cannot tell them apart; this can.
+    data' = data (1 + δ u),  δ = 2⁻¹³          off(0) ≤ 8 ε/δ · off(δ)          an identity of the data
 
 | symbol | name in code | shape |
 |---|---|---|
-| ε | `precision.epsilon(column)` | () |
+| ε | `finfo(dtype).eps` | () |
 | draws | `DRAWS` | |
+| δ | `COARSE` | () |
 
 Source: Monte Carlo arithmetic [Parker1997].
 """
@@ -25,32 +27,46 @@ Source: Monte Carlo arithmetic [Parker1997].
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import zlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
-from fnnets.core import jaxprs
 from fnnets.verify.reference import evaluate
 from fnnets.verify.reference.evaluate import Candidate, Reference
 from fnnets.verify.reference.subject import Failure, Subject, problems
-from fnnets.verify.tracing import compiled, interpreter, precision
-from fnnets.verify.tracing.compiled import Programs
-from fnnets.verify.tracing.matching import Match
+from fnnets.verify.tracing import compiled, precision, widening
+from fnnets.verify.tracing.widening import How
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, PyTree
+    from jaxtyping import Array, PyTree
 
-DRAWS, DRAWS_OF_ROUNDING = 4, 8
+DRAWS, FACTOR = 8, 4
+COARSE, SLACK, COARSE_DRAWS = 2.0**-13, 8, 3
+"""δ of float32 data, how far the equality reaches, and how often δ is drawn; coarser dtypes have a larger δ."""
+EXACT = (
+    "reshape", "broadcast_in_dim", "transpose", "slice", "dynamic_slice", "dynamic_update_slice", "gather", "select_n",
+    "neg", "max", "min", "abs", "sign", "copy", "copy_p", "concatenate", "pad", "rev", "squeeze", "expand_dims",
+    "reduce_max", "reduce_min", "argmax", "argmin", "stop_gradient", "name", "iota", "scatter", "split", "sort",
+    "scatter_max", "scatter_min", "scatter-max", "scatter-min", "argsort", "top_k",
+    "clamp", "floor", "ceil", "round", "real", "imag", "optimization_barrier", "reduce_window_max", "cummax", "cummin",
+    "convert_element_type_exact", "pjit", "squeeze", "is_finite", "eq", "ne", "lt", "le", "gt", "ge",
+)  # fmt: skip
+"""Primitives whose results are numbers that were there before."""
+UNSEEN, AS_MANY = ("pure_callback", "io_callback", "ffi_call", "pallas_call", "custom_call", "tpu_custom_call"), 256
+"""Primitives whose own operations are not seen: they may round as often, relative to the largest of their results."""
 
 
-def spreads(
-    subject: Subject, reference: Reference, candidate: Candidate, epsilon: float, is_full: bool
-) -> list[list[float]]:
-    """The largest movement of each mark and of each leaf, as [[…], […]]; of the reference alone where not `is_full`."""
-    is_usable = is_full and not isinstance(candidate.explicit, Failure)
+def both_sides(subject: Subject, reference: Reference, candidate: Candidate) -> Callable[..., PyTree]:
+    """(automatic δ, automatic leaves, explicit δ, explicit leaves) as a function of (θ, rest).
+
+    The explicit ones are the automatic ones where they have another structure or shape.
+    """
+    is_usable = not isinstance(candidate.explicit, Failure)
     is_usable = is_usable and not isinstance(problems(candidate.explicit, reference.automatic), str)
 
     def both(at, rest):
@@ -64,113 +80,159 @@ def spreads(
         same = [e if e.shape == a.shape else a for e, a in zip(leaves, automatic, strict=True)]
         return true, automatic, deltas, same
 
-    def measure(at, rest):
-        def moved(base, draw):
-            is_base, key = draw
-            keys = jax.random.split(key)
-            there = both(_moved(keys[0], at, epsilon, is_base), _moved(keys[1], rest, epsilon, is_base))
-            base = jax.tree.map(lambda x, y: jnp.where(is_base, x, y), there, base)
-            return base, jax.tree.map(_distance, there, base)
-
-        # the point itself is a draw of the same loop, so that both sides are compiled once
-        none = jax.tree.map(lambda each: jnp.zeros(each.shape, each.dtype), jax.eval_shape(both, at, rest))
-        keys = jax.random.split(jax.random.key(0), DRAWS)
-        base, found = jax.lax.scan(moved, none, (jnp.arange(DRAWS + 1) == 0, jnp.concatenate([keys[:1], keys])))
-        largest = jax.tree.map(lambda each: each.max(), found)
-        true, automatic, deltas, leaves = (jnp.stack(part) if part else jnp.zeros(0) for part in largest)
-        sizes = [jnp.stack([_size(leaf) for leaf in part]) if part else jnp.zeros(0) for part in base[:2]]
-        pairs = ((true, deltas, sizes[0]), (automatic, leaves, sizes[1]))
-        floor = 2 * epsilon * reference.scale
-        return [16 * jnp.maximum(one, other) + 8 * epsilon * size + floor for one, other, size in pairs]
-
-    found = compiled.call(("moved", subject.name, is_full), measure, *reference.point)
-    return [np.asarray(part, float).tolist() for part in found]
+    return both
 
 
-def rounding(
-    subject: Subject, reference: Reference, matches: tuple[Match, ...], programs: Programs
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """What float64 rounds away of each element of the automatic side: ([marks], [leaves]), arrays like them.
+def noise(subject: Subject, reference: Reference, candidate: Candidate) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """What rounding moves each element by, of either side: ([marks], [leaves]), in the precision of this scope."""
+    both = both_sides(subject, reference, candidate)
+    program = compiled.closed(both, *reference.point)
+    leaves = jax.tree.leaves(reference.point)
+    is_wide = precision.is_double()
 
-    It is measured once for all candidates, and then kept among the programs.
+    def measure(consts, args):
+        body = program.program._replace(consts=consts)
+        base = widening.evaluate(body, args, How(is_wide=is_wide))
+
+        def farther(farthest, draw):
+            there = widening.evaluate(body, args, How(_shaking(draw), is_wide=is_wide))
+            moved = [_distance(x, y) for x, y in zip(there, base, strict=True)]
+            return [jnp.maximum(*pair) for pair in zip(farthest, moved, strict=True)], None
+
+        zeros = [jnp.zeros(each.shape, each.dtype) for each in base]
+        farthest, _ = lax.scan(farther, zeros, jnp.arange(1, DRAWS + 1, dtype=jnp.uint32))
+        return farthest
+
+    found = _run("noise", program, measure, leaves, is_wide)
+    true, automatic, deltas, explicit = jax.tree.unflatten(program.structure, found)
+    return _sums(true, deltas), _sums(automatic, explicit)
+
+
+def off(subject: Subject, reference: Reference, candidate: Candidate, column: str) -> tuple[list[float], list[float]]:
+    """How far both sides are apart where data of a dtype are rounded coarsely, δ in place of ε: ([marks], [leaves]).
+
+    Data are the arrays beside θ, and numbers that the code holds; equal ones move alike.
     """
-    key = "rounding", subject.name, matches
-    if key not in programs:
-        with precision.double():
-            programs[key] = _rounding(subject, reference, matches)
-    return programs[key]
+    both = both_sides(subject, reference, candidate)
+    at, rest = reference.point
+    held = compiled.closed(both, at, rest)
+    size, body = _coarseness(column), held.program
+
+    def measure(consts, args):
+        return widening.evaluate(body._replace(consts=consts), args, How(held=held_coarsely))
+
+    def held_coarsely(value, dtype):
+        is_literal = np.ndim(value) == 0 and not isinstance(value, jax.core.Tracer)
+        return _coarse(value, dtype, size) if is_literal else value
+
+    found: list[tuple[list[float], list[float]]] = []
+    for draw in range(COARSE_DRAWS):
+        moved = jax.tree.map(lambda leaf, draw=draw: _coarse(leaf, np.float32, size, draw), rest)
+        pairs = zip(body.jaxpr.constvars, body.consts, strict=True)
+        consts = [_coarse(const, _dtype(variable), size, draw) for variable, const in pairs]
+        program = held._replace(program=body._replace(consts=consts))
+        values = _run("off", program, measure, jax.tree.leaves((at, moved)), True)
+        true, automatic, deltas, explicit = jax.tree.unflatten(held.structure, values)
+        found.append((_apart(true, deltas), _apart(automatic, explicit)))
+    marks, leaves = ([max(each) for each in zip(*part, strict=True)] for part in zip(*found, strict=True))
+    return marks, leaves
 
 
-def _rounding(
-    subject: Subject, reference: Reference, matches: tuple[Match, ...]
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    def values(at, rest):
-        automatic, cotangents, *_ = evaluate.differentiated(subject, reference.forward, at, rest)
-        return evaluate.true_deltas(reference.forward, cotangents, matches), jax.tree.leaves(automatic)
-
-    program = jax.make_jaxpr(values)(*reference.point)
-    structure = jax.tree.structure(jax.eval_shape(values, *reference.point))
-
-    def measure(at, rest):
-        leaves = jax.tree.leaves((at, rest))
-        base = jaxprs.evaluate(jaxprs.opened(program), leaves, jaxprs.bind)
-
-        def farther(farthest, key):
-            there = _rounded_anew(jaxprs.opened(program), leaves, key)
-            return [jnp.maximum(far, jnp.abs(x - y)) for far, x, y in zip(farthest, there, base, strict=True)], None
-
-        draws = jax.random.split(jax.random.key(0), DRAWS_OF_ROUNDING)
-        farthest, _ = jax.lax.scan(farther, [jnp.zeros_like(each) for each in base], draws)
-        return jax.tree.unflatten(structure, [4 * each for each in farthest])
-
-    return jax.device_get(compiled.call(("rounding", subject.name, matches), measure, *reference.point))
+def is_identity(difference: float, coarse: float, dtype: Any) -> bool:
+    """Whether a difference is that of an identity of float32 data: as small beside `coarse` as their rounding is."""
+    return difference <= SLACK * precision.epsilon(dtype) / _coarseness(dtype) * coarse
 
 
-def _rounded_anew(program: jaxprs.Body, args: Sequence[Array], key: Array) -> list[Array]:
-    """The results of a program whose operations are each followed by a rounding; whole loops count as operations."""
-    count = itertools.count()
-
-    def at(equation, inputs):
-        name = equation.primitive.name
-        if name in jaxprs.INLINED:
-            return _rounded_anew(jaxprs.inlined(equation), inputs, jax.random.fold_in(key, next(count)))
-        if name == "scan":
-            here = jax.random.fold_in(key, next(count))
-            return interpreter.looped(
-                equation, inputs, None, lambda body, args, _: (_rounded_anew(body, args, here), ())
-            )[0]
-        return [_shaken(jax.random.fold_in(key, next(count)), each) for each in jaxprs.bind(equation, inputs)]
-
-    return jaxprs.evaluate(program, args, at)
+def _coarseness(dtype: Any) -> float:
+    return max(COARSE, 16 * precision.epsilon(dtype))
 
 
-def _shaken(key: Array, value: Array) -> Array:
-    if not precision.is_floating(value):
+def _run(name: str, program: compiled.Closed, measure: Callable[..., Any], leaves: list[Any], is_wide: bool) -> Any:
+    key = name, compiled.key(program), is_wide
+    consts = list(program.program.consts)
+    return jax.device_get(compiled.compile_for(measure, key, consts, leaves).result()(consts, leaves))
+
+
+def _shaking(draw: Array) -> Callable[..., list[Any]]:
+    count = itertools.count(1)
+
+    fixed: dict[int, Any] = {}  # what is made of numbers in the code alone, such as a place, kept while it is known
+
+    def after(equation, inputs, outs, is_own):
+        if all(not isinstance(each, jax.core.Tracer) or id(each) in fixed for each in inputs):
+            fixed.update((id(each), each) for each in outs)
+            return outs
+        if equation.primitive.name in EXACT or (
+            equation.primitive.name == "convert_element_type" and not _is_rounding(equation, is_own)
+        ):
+            return outs
+        dtypes = [out.dtype if not is_own else _dtype(var) for out, var in zip(outs, equation.outvars, strict=True)]
+        if equation.primitive.name in UNSEEN:
+            return [
+                _shaken_by_largest(each, draw, next(count), dtype) for each, dtype in zip(outs, dtypes, strict=True)
+            ]
+        return [_shaken(each, draw, next(count), dtype) for each, dtype in zip(outs, dtypes, strict=True)]
+
+    return after
+
+
+def _is_rounding(equation: Any, is_own: bool) -> bool:
+    """Whether a cast loses digits: in its own dtype, and to a narrower one."""
+    before, after = _dtype(equation.invars[0]), _dtype(equation.outvars[0])
+    if not is_own or not jnp.issubdtype(after, jnp.floating) or not jnp.issubdtype(before, jnp.floating):
+        return False
+    return jnp.finfo(after).eps > jnp.finfo(before).eps
+
+
+def _shaken(value: Array, draw: Array, place: int, dtype: Any) -> Array:
+    """The value, each of its numbers rounded anew: a hash of its place, of the equation and of the draw decides."""
+    if not precision.is_floating(value) or not value.size:
         return value
-    u = jax.random.uniform(key, value.shape, jnp.float32, -1, 1).astype(value.dtype)
-    return value * (1 + jnp.finfo(value.dtype).eps.astype(value.dtype) * u)
+    seed = jnp.uint32(place * 2654435761 % 2**32) + draw * jnp.uint32(0x9E3779B9)
+    bits = (lax.iota(jnp.uint32, value.size) + seed) * jnp.uint32(0x85EBCA6B)
+    bits = (bits ^ (bits >> jnp.uint32(13))) * jnp.uint32(0xC2B2AE35)
+    bits = bits ^ (bits >> jnp.uint32(16))
+    wide = jnp.float64 if value.dtype == jnp.float64 else jnp.float32  # half precision does not hold such numbers
+    u = (bits >> jnp.uint32(8)).astype(wide) * wide(2.0**-23) - wide(1)
+    eps = wide(float(jnp.finfo(dtype).eps))
+    return (value.astype(wide) * (1 + eps * u.reshape(value.shape))).astype(value.dtype)
 
 
-def _moved(key: Array, tree: PyTree, epsilon: float, is_base: Array) -> PyTree:
-    leaves, structure = jax.tree.flatten(tree)
-    keys = jax.random.split(key, max(len(leaves), 1))
-    moved = [_rounded(*each, epsilon, is_base) for each in zip(keys, leaves, strict=False)]
-    return jax.tree.unflatten(structure, moved)
+def _shaken_by_largest(value: Array, draw: Array, place: int, dtype: Any) -> Array:
+    if not precision.is_floating(value) or not value.size:
+        return value
+    largest = AS_MANY * jnp.max(jnp.abs(value))
+    return value + (_shaken(jnp.broadcast_to(largest, value.shape), draw, place, dtype) - largest)
 
 
-def _rounded(key: Array, leaf: Array, epsilon: float, is_base: Array) -> Array:
-    if not precision.is_floating(leaf) or leaf.size == 0:
-        return leaf
-    typical = jnp.sqrt(jnp.mean(jnp.square(leaf.astype(jnp.float32))))
-    size = jnp.abs(leaf) + jnp.where(typical > 0, typical, 1).astype(leaf.dtype)
-    u = jax.random.uniform(key, leaf.shape, jnp.float32, -1, 1)
-    return jnp.where(is_base, leaf, (leaf + (2 * epsilon * u).astype(leaf.dtype) * size).astype(leaf.dtype))
+def _coarse(value: Any, dtype: Any, size: float, draw: int = 0) -> Any:
+    """A number or array of data that was rounded to float32, rounded coarsely; short numbers as they are."""
+    if isinstance(value, jax.core.Tracer) or not (precision.is_floating(value) or isinstance(value, float)):
+        return value
+    if dtype is None or widening.is_wide(dtype):
+        return value
+    array = np.asarray(value, np.float64)
+    if array.size == 0 or not np.isfinite(array).all():
+        return value
+    seed = zlib.crc32(np.ascontiguousarray(array).tobytes()) + draw
+    u = np.random.default_rng(seed).uniform(-1, 1, array.shape)
+    return np.where(array * 256 == np.round(array * 256), array, array * (1 + size * u))
 
 
-def _distance(there: Array, base: Array) -> Float[Array, ""]:
-    difference = jnp.abs(there.astype(jnp.float32) - base.astype(jnp.float32))
-    return jnp.nan_to_num(difference, nan=0.0, posinf=0.0).max(initial=0.0)
+def _sums(one: Sequence[Array], other: Sequence[Array]) -> list[np.ndarray]:
+    return [FACTOR * (np.asarray(x, np.float64) + np.asarray(y, np.float64)) for x, y in zip(one, other, strict=True)]
 
 
-def _size(leaf: Array) -> Float[Array, ""]:
-    return jnp.abs(leaf.astype(jnp.float32)).max(initial=0.0)
+def _apart(one: Sequence[Array], other: Sequence[Array]) -> list[float]:
+    pairs = [(np.asarray(x, np.float64), np.asarray(y, np.float64)) for x, y in zip(one, other, strict=True)]
+    return [float(np.abs(x - y).max(initial=0.0)) if x.shape == y.shape else 0.0 for x, y in pairs]
+
+
+def _distance(there: Array, base: Array) -> Array:
+    wide = there.dtype if there.dtype == jnp.float64 else jnp.float32
+    moved = jnp.abs(there.astype(wide) - base.astype(wide)).astype(there.dtype)
+    return jnp.nan_to_num(moved, nan=0.0, posinf=0.0)
+
+
+def _dtype(atom: Any) -> Any:
+    return getattr(atom.aval, "dtype", None)

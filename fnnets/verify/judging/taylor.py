@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from fnnets.verify.judging import finite_differences, properties
 from fnnets.verify.reference import evaluate
@@ -36,28 +37,28 @@ STEPS = 10.0 ** -np.arange(1.0, 6.5, 0.5)
 
 def taylor(subject: Subject, reference: Reference, candidate: Candidate) -> Taylor:
     """The remainders of the explicit and of the automatic gradient along one direction, in float64."""
-    terms = evaluate.injected(reference.forward, ())
+    terms = evaluate.injected(evaluate.witness(subject, reference), ())
 
-    def measure(at, rest, gradients, v):
-        def moved(h):
-            return terms(([], jax.tree.map(lambda x, d: x + h * d, at, v)), rest)
-
-        found, size = finite_differences.changes(moved, (jnp.asarray(STEPS),))
-        slopes = [
-            sum(jnp.sum(g * d) for g, d in zip(*map(jax.tree.leaves, (each, v)), strict=True))
-            for each in (gradients[0] or subject.explicit(at, rest), gradients[1])
-        ]
-        return [jnp.abs(found - STEPS * slope) for slope in slopes], size
+    def measure(at, rest, v, steps):
+        flat, unravel = ravel_pytree(at)
+        way = ravel_pytree(v)[0]
+        return finite_differences.changes(lambda h: terms(([], unravel(flat + h * way)), rest), (steps,))
 
     at, rest = reference.point
+    v = _direction(at)
+    found, size = jax.device_get(compiled.call("taylor", measure, at, rest, v, jnp.asarray(STEPS)))
     # with the true δ in place of its own the candidate's gradient is another one
     is_own = subject.marks is not None or not candidate.matches
-    gradients = [jax.tree.leaves(candidate.explicit)] if is_own else [], reference.automatic
-    (hand, auto), size = compiled.call("taylor", measure, at, rest, gradients, _direction(at))
-    remainders = [np.asarray(each, float) for each in (hand, auto)]
+    by_hand = candidate.explicit if is_own else compiled.call("explicit", subject.explicit, at, rest)
+    remainders = [np.abs(found - STEPS * _along(each, v)) for each in (by_hand, reference.automatic)]
     floor = 64 * precision.EPSILON * float(size)
     fitted = _slope(remainders[0], floor), _slope(remainders[1], floor)
     return Taylor(tuple(STEPS.tolist()), tuple(remainders[0].tolist()), tuple(remainders[1].tolist()), fitted)
+
+
+def _along(gradient: PyTree, v: PyTree) -> float:
+    pairs = zip(*map(jax.tree.leaves, (gradient, v)), strict=True)
+    return sum(float(np.sum(np.asarray(g, np.float64) * d)) for g, d in pairs)
 
 
 def _slope(remainders: np.ndarray, floor: float) -> float:

@@ -36,7 +36,7 @@ from fnnets.layers.free_energy import BoltzmannParams
 from fnnets.verify.markov import enumeration, statistics
 from fnnets.verify.markov.enumeration import Chain, Drawn, Moments, Subject
 from fnnets.verify.markov.statistics import Sums
-from fnnets.verify.reference import arguments
+from fnnets.verify.reference import arguments, settings
 from fnnets.verify.report.data import Row
 from fnnets.verify.report.report import Report
 from fnnets.verify.tracing import compiled, precision
@@ -119,7 +119,7 @@ def sampler(
     chain, size = enumeration.enumerated(params), len(subject.begin)
     count = max(LEAST_DRAWS, -(-draws // size))
     random = np.random.default_rng(np.asarray(jax.random.key_data(keys[1])))
-    with precision.pinned():
+    with precision.pinned(), settings.allowing():
         settled = jnp.asarray(chain.states[random.choice(len(chain.p), (count, size), p=chain.p)], params.weights.dtype)
         args = params, keys[2], subject.examples, subject.begin, settled
         program = compiled.program((count, net.sampler, net.gradient), enumeration.experiment(subject, count), *args)

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
@@ -17,6 +15,7 @@ import numpy as np
 
 from fnnets.core import jaxprs, validate
 from fnnets.core.types import Batch, Context, Layer, Network, Objective
+from fnnets.verify.reference import raised
 from fnnets.verify.reference.subject import problems
 from fnnets.verify.tracing import precision
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 TRACEABLE = "write it with jax.numpy, and without Python branches on the values of arrays"
 DECIDES = "True lets float64 decide, False the parameters' own precision"
-FOREIGN, PACKAGE = ("site-packages", "dist-packages", "<frozen", "contextlib.py"), str(Path(__file__).parents[2])
-UNTRACEABLE = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)
-"""Errors that JAX raises at code which it cannot trace; all others are the function's own, and come as they are."""
 NONE = (Network, Layer, Objective, Batch)
 """Trees that are no parameters, and that a call with its arguments in another order gives in their place."""
 
@@ -39,17 +35,17 @@ def functions(check: str, remedies: dict[str, str], **named: object) -> None:
 
 
 def taken(check: str, args: tuple[PyTree, ...], **named: Callable[..., PyTree]) -> None:
-    """Raise a TypeError unless each function takes the parameters and these arguments; one without signature passes."""
+    """Raise a TypeError unless each function takes these arguments; one without signature passes."""
     for name, function in named.items():
         try:
             signature = inspect.signature(function)
         except (TypeError, ValueError):
             continue
         try:
-            signature.bind(None, *args)
+            signature.bind(*args)
         except TypeError:
             raise TypeError(
-                f"{check}: {name} takes the arguments {signature}, but params and {len(args)} others are given, "
+                f"{check}: {name} takes the arguments {signature}, but params and {len(args) - 1} others are given, "
                 f"expected as many; write {check}(cost, gradient, params, *args) with those that both take"
             ) from None
 
@@ -98,8 +94,12 @@ def _type(value: object) -> str:
 
 def scalar(cost: Callable[..., PyTree], name: str, *args: PyTree, like: PyTree = None) -> None:
     """Raise unless `cost(*args)` is a scalar, of a floating dtype; `like` is the structure of a gradient."""
-    value = traced(cost, name, *args)
-    if like is not None and getattr(value, "shape", None) != () and _is_like(value, like):
+    one_number(traced(cost, name, *args), name, lambda value: like is not None and _is_like(value, like))
+
+
+def one_number(value: PyTree, name: str, is_gradient: Callable[[PyTree], bool] = bool) -> None:
+    """Raise unless what a cost returned, or its shape, is a floating scalar; `is_gradient` of what has its place."""
+    if getattr(value, "shape", None) != () and is_gradient(value):
         raise ValueError(
             f"{name} returns arrays like params, as a gradient does, expected a scalar of shape (); give the cost "
             "first and the gradient second, or reduce what it returns with jnp.mean"
@@ -157,28 +157,56 @@ def alike(expected: PyTree, came: PyTree) -> None:
         raise ValueError(f"f returns {shown}, as the reference does; give a reference of the same outputs")
 
 
-def repeatable(function: Callable[..., PyTree], name: str, *args: PyTree) -> None:
-    """Raise a ValueError where two traces of a function differ: it draws numbers that are no argument of it."""
-    # JAX remembers what it has traced: each trace is of a function of its own
-    traces = [jax.make_jaxpr(lambda *args: function(*args))(*args) for _ in range(2)]
-    if not jaxprs.same(*traces):
-        raise ValueError(
-            f"{name} is another function each time that it is traced, expected one without hidden state; "
-            "make randomness an argument, such as a PRNG key"
-        )
+def repeatable(function: Callable[..., PyTree], name: str, *args: PyTree) -> jaxprs.Program:
+    """The function traced; a ValueError where two traces differ: it keeps or draws what is no argument of it."""
+    try:
+        # JAX remembers what it has traced: each trace is of a function of its own
+        traces = [jax.make_jaxpr(lambda *args: function(*args))(*args) for _ in range(2)]
+    except jax.errors.UnexpectedTracerError:
+        raise ValueError(_state(name)) from None
+    held = [each for trace in traces for each in getattr(trace, "consts", ())]
+    if any(isinstance(each, jax.core.Tracer) for each in held) or not jaxprs.same(*traces):
+        raise ValueError(_state(name))
+    return traces[0]
+
+
+def _state(name: str) -> str:
+    return (
+        f"{name} is another function each time that it is traced, expected one without hidden state, such as a sum "
+        "that goes on from call to call; return all that it computes, and make randomness an argument, such as a PRNG "
+        "key"
+    )
+
+
+def same_twice(first: PyTree, second: PyTree, name: str) -> None:
+    """Raise a ValueError where two calls of a function on the host gave different numbers."""
+    pairs = [tuple(map(np.asarray, each)) for each in zip(*map(jax.tree.leaves, (first, second)), strict=False)]
+    if not all(np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for x, y in pairs):
+        raise ValueError(_state(name).replace("that it is traced", "that it is called"))
 
 
 def _differ(one, other) -> bool:
     return (one.shape, one.dtype) != (other.shape, other.dtype)
 
 
-def traced(function: Callable[..., PyTree], name: str, *args: PyTree) -> PyTree:
+def traced(function: Callable[..., PyTree], name: str, *args: PyTree, hint: Callable[[], str] = str) -> PyTree:
     """The shapes that `function` returns.
 
     Raises:
         TypeError: it cannot be traced, or returns something else than arrays and numbers.
-        Exception: whatever the function itself raises, as it is.
+        ValueError: it has kept values of an earlier trace.
+        Exception: whatever the function itself raises, its line first.
     """
+    try:
+        return shapes(function, name, *args, hint=hint)
+    except Exception as error:
+        if not raised.is_untraceable(error):
+            raise
+        raise untraceable(name, error) from None
+
+
+def shapes(function: Callable[..., PyTree], name: str, *args: PyTree, hint: Callable[[], str] = str) -> PyTree:
+    """The shapes that `function` returns; JAX's own exceptions come as they are where it cannot trace it."""
 
     def of_arrays(*args):
         value = function(*args)
@@ -192,19 +220,19 @@ def traced(function: Callable[..., PyTree], name: str, *args: PyTree) -> PyTree:
         return value
 
     try:
-        return jax.eval_shape(of_arrays, *args)
-    except UNTRACEABLE as error:
-        first = str(error).partition("\n")[0].partition(" The error occurred")[0].rstrip(".")
-        raise TypeError(
-            f"{name} raised {_type(error)}: {first}{_line(error)}, expected a function that JAX can trace; {TRACEABLE}"
-        ) from error
+        with raised.located(name, hint):
+            return jax.eval_shape(of_arrays, *args)
+    except jax.errors.UnexpectedTracerError:
+        raise ValueError(_state(name)) from None
 
 
-def _line(error: BaseException) -> str:
-    """The innermost line that is neither JAX's nor this package's, in parentheses."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [each for each in frames if not any(part in each.filename for part in (*FOREIGN, PACKAGE))]
-    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+def untraceable(name: str, error: Exception) -> TypeError:
+    """The error of a function that JAX cannot trace, in one line."""
+    place = raised.line(error)
+    return TypeError(
+        f"{name} raised {_type(error)}: {raised.first_line(error)}{f' ({place})' if place else ''}, "
+        f"expected a function that JAX can trace; {TRACEABLE}"
+    )
 
 
 def is_array(leaf: object) -> bool:

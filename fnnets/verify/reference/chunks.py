@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import jax
+import jax.numpy as jnp
 
-from fnnets.verify.reference.evaluate import LARGE
 from fnnets.verify.reference.subject import Point, Subject, problems, size
+from fnnets.verify.tracing import precision
+from fnnets.verify.tracing.precision import LARGE
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -34,16 +36,18 @@ def ordered(ats: Sequence[PyTree], nearest: int) -> Iterator[tuple[int, int]]:
             yield len(ats) - 1, MARKS
 
 
-def cut(subject: Subject, part: int, *points: Point) -> tuple[Subject, *tuple[Point, ...]]:
-    """The subject of one part, and its points: θ is one leaf, the others belong to the rest."""
+def cut(subject: Subject, part: int, point: Point) -> tuple[Subject, Point]:
+    """The subject of one part, and its point: θ is one leaf, the others belong to the rest."""
     if part == WHOLE:
-        return subject, *points
-    leaves = jax.tree.leaves(points[0][0])
+        return subject, point
+    leaves = jax.tree.leaves(point[0])
     leaf = part if part != MARKS else min(range(len(leaves)), key=lambda i: leaves[i].size)
-    structure = jax.tree.structure(points[0][0])
+    structure = jax.tree.structure(point[0])
 
     def restored(at, rest):
         others, rest = rest
+        if at.dtype == jnp.float64:  # the others come in the parameters' precision, so that nothing wider is held
+            others = [each.astype(at.dtype) if precision.is_floating(each) else each for each in others]
         return jax.tree.unflatten(structure, [*others[:leaf], at, *others[leaf:]]), rest
 
     one = subject._replace(
@@ -52,7 +56,20 @@ def cut(subject: Subject, part: int, *points: Point) -> tuple[Subject, *tuple[Po
         scale=None if subject.scale is None else lambda at, rest: subject.scale(*restored(at, rest)),
         explained=None if subject.explained is None else _leaf_of(subject.explained, restored, leaf), pull=None,
     )  # fmt: skip
-    return one, *(_cut_point(point, leaf) for point in points)
+    at, rest = leaves[leaf], [*leaves[:leaf], *leaves[leaf + 1 :]]
+    return one, (at, (rest, point[1]))
+
+
+def wide(part: int, point: Point) -> Point:
+    """A part's point in JAX's float64, the other leaves as they are."""
+    at, rest = point
+    if part == WHOLE:
+        return _wide(at), _wide(rest)
+    return _wide(at), (rest[0], _wide(rest[1]))
+
+
+def _wide(tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64 if precision.is_floating(leaf) else None), tree)
 
 
 def _leaf_of(function: Callable[..., PyTree], restored: Callable[..., Point], leaf: int) -> Callable[..., Array]:
@@ -67,8 +84,3 @@ def _leaf_of(function: Callable[..., PyTree], restored: Callable[..., Point], le
         return jax.tree.leaves(found)[leaf]
 
     return of
-
-
-def _cut_point(point: Point, leaf: int) -> Point:
-    leaves = jax.tree.leaves(point[0])
-    return leaves[leaf], ([*leaves[:leaf], *leaves[leaf + 1 :]], point[1])

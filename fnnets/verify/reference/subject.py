@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 
 from fnnets.core.types import Context, Layer
+from fnnets.verify.reference import raised
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree
@@ -47,6 +48,9 @@ class Subject(NamedTuple):
         marks: names of the marks that are compared, whose rows are called by that name alone. None for all marks, each
             given the true values of those before it, so that each fault is found where it is.
         number: the statement of a mark, as it is called in this subject's network.
+        held: `(at, rest) -> terms` that central differences move, where what is declared to have another derivative is
+            held at that point; None where nothing is declared.
+        expects: the names of what is declared.
     """
 
     name: str
@@ -60,6 +64,8 @@ class Subject(NamedTuple):
     explained: Callable[..., PyTree] | None = None
     marks: tuple[str, ...] | None = None
     number: Callable[[str], str] = str
+    held: Callable[..., Callable[..., Array]] | None = None
+    expects: tuple[str, ...] = ()
 
 
 @jax.tree_util.register_static
@@ -124,24 +130,30 @@ def largest(*trees: PyTree) -> Float[Array, ""]:
 
 def reason(error: Exception) -> str:
     """An exception in one line."""
-    message = " ".join(str(error).split())
-    return f"raised {type(error).__name__}: {message[:240]}{'…' if len(message) > 240 else ''}"
+    message, place = " ".join(str(error).split()), "" if getattr(error, "is_located", False) else raised.line(error)
+    at = f" at {place}" if place else ""
+    return f"raised {type(error).__name__}{at}: {message[:240]}{'…' if len(message) > 240 else ''}"
 
 
-def problems(explicit: PyTree, expected: PyTree) -> str | list[str]:
-    """What is wrong with the type of a gradient: a sentence if its structure is, else one for each leaf, "" if none."""
+def problems(explicit: PyTree, expected: PyTree, has_dtype: bool = True) -> str | list[str]:
+    """What is wrong with the type of a gradient: a sentence if its structure is, else one for each leaf, "" if none.
+
+    Without `has_dtype` any floating dtype will do.
+    """
     if isinstance(explicit, Failure):
         return explicit.message
     structures: list[PyTree] = [jax.tree.structure(tree) for tree in (explicit, expected)]
     if structures[0] != structures[1]:
         return _structure_problem(explicit, expected)
-    return [_leaf_problem(*pair) for pair in zip(jax.tree.leaves(explicit), jax.tree.leaves(expected), strict=True)]
+    pairs = zip(jax.tree.leaves(explicit), jax.tree.leaves(expected), strict=True)
+    return [_leaf_problem(*pair, has_dtype) for pair in pairs]
 
 
-def _leaf_problem(came: Array, expected: Array) -> str:
+def _leaf_problem(came: Array, expected: Array, has_dtype: bool) -> str:
     if came.shape != expected.shape:
         return f"the gradient has shape {came.shape}, expected {expected.shape}, that of what it is the gradient of"
-    if came.dtype != expected.dtype:
+    is_floating = jnp.issubdtype(came.dtype, jnp.floating)
+    if came.dtype != expected.dtype and (has_dtype or not is_floating):
         return f"the gradient has dtype {came.dtype}, expected {expected.dtype}, that of what it is the gradient of"
     return ""
 
@@ -152,11 +164,17 @@ def _structure_problem(came: PyTree, expected: PyTree) -> str:
         [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(t)] for t in (expected, came)
     ]
     shown = ", ".join(path or "a single array" for path in paths[0][:6]) + (", …" if len(paths[0]) > 6 else "")
+    if paths[0] == [""]:
+        came_as = f"a {type(came).__name__} of {len(paths[1])} arrays"
+        return f"the gradient has another structure: it is {came_as}, expected a single array"
     for path in paths[0]:
         if path not in paths[1]:
             return f"the gradient has another structure: no leaf {path or 'at the root'}, expected {shown}"
     for path in paths[1]:
         if path not in paths[0]:
             return f"the gradient has another structure: an extra leaf {path or 'at the root'}, expected {shown}"
+    if type(came) is not type(expected):
+        names = type(came).__name__, type(expected).__name__
+        return f"the gradient has another structure: it is a {names[0]}, expected a {names[1]}"
     came, expected = jax.tree.structure(came), jax.tree.structure(expected)
     return f"the gradient has another structure: {came}, expected {expected}"

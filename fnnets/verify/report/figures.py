@@ -57,7 +57,9 @@ def draw(report: Findings) -> Figure:
     ['gradient (2)']
     """
     has_taylor = report.taylor is not None
-    title = textwrap.fill(text.summary(report), 150 if has_taylor else 95)
+    width = 150 if has_taylor else 95
+    shown = [text.summary(report), *map(text.of_remark, report.remarks)]
+    title = "\n".join(textwrap.fill(each, width) for each in shown)
     map_height, head = LINE * max(5, len(report.rows)) + 1.2, 0.17 * (title.count("\n") + 1) + 0.15
     height = max(map_height, TAYLOR_HEIGHT if has_taylor else 0.0) + head
     figure, _ = plots.panels(width=MAP_WIDTH + TAYLOR_WIDTH * has_taylor, height=height)

@@ -14,6 +14,7 @@ import json
 import math
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fnnets.verify.report import text
@@ -22,7 +23,7 @@ from fnnets.verify.report.data import Findings
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,21 @@ class Report(Findings):
             plots.save(figure, path)
         return figure
 
-    def to_json(self) -> str:
-        """The report as strict JSON; numbers that are not finite become the strings "nan", "inf" and "-inf"."""
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The report as strict JSON, written to `path` if there is one.
+
+        Numbers that are not finite become the strings "nan", "inf" and "-inf".
+        """
         rows, properties = ([row._asdict() for row in part] for part in (self.rows, self.properties))
         content = {
             "schema": SCHEMA, "subject": self.subject, "precision": self.precision, "verdict": self.verdict,
             "ok": self.ok, "rows": rows, "properties": properties,
-            "taylor": self.taylor and self.taylor._asdict(), "kink": self.kink,
+            "taylor": self.taylor and self.taylor._asdict(), "kink": self.kink, "remarks": self.remarks,
         }  # fmt: skip
-        return json.dumps(_strict(content), ensure_ascii=False, allow_nan=False)
+        found = json.dumps(_strict(content), ensure_ascii=False, allow_nan=False)
+        if path is not None:
+            Path(path).write_text(found + "\n", encoding="utf-8")
+        return found
 
     def assert_ok(self) -> None:
         """Pass silently, or show the table.

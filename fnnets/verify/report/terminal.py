@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COLOURS = {
     "ok": "green", "pass": "bold green", "rounding": "green", "convention": "cyan", "approximation": "cyan",
-    "wrong": "bold red", "downstream": "yellow", "inconclusive": "magenta",
+    "wrong": "bold red", "downstream": "yellow", "inconclusive": "magenta", "departs": "cyan",
 }  # fmt: skip
 FOLDING, NARROWEST = 1, 12
 """The column that folds on a narrow terminal, and the least that is left of it."""
@@ -62,7 +62,7 @@ def show(report: Findings, console: Console | None = None) -> None:
 
 
 def _parts(report: Findings, width: int) -> Iterator[RenderableType]:
-    """Rows, each with its notes, then properties and the verdict."""
+    """Rows, each with its notes, then properties, remarks and the verdict."""
     from rich.padding import Padding
     from rich.rule import Rule
     from rich.text import Text
@@ -78,6 +78,8 @@ def _parts(report: Findings, width: int) -> Iterator[RenderableType]:
             yield Padding(Text(note, style=style), (0, 0, 0, 4))
     for row in report.properties:
         yield _coloured(text.of_property(row), row.verdict)
+    for remark in report.remarks:
+        yield Text(text.of_remark(remark), style="italic")
     yield _coloured(text.summary(report), report.verdict)
 
 

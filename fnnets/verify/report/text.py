@@ -32,6 +32,8 @@ def table(report: Findings) -> str:
         for note in notes(row):
             lines += textwrap.wrap(note, WIDTH, initial_indent="    ", subsequent_indent="    ")
     lines += [of_property(row) for row in report.properties]
+    for remark in report.remarks:
+        lines += textwrap.wrap(of_remark(remark), WIDTH, subsequent_indent="    ")
     return "\n".join([*lines, *textwrap.wrap(summary(report), WIDTH)])
 
 
@@ -71,7 +73,13 @@ def notes(row: Row) -> list[str]:
 
 def of_property(row: Row) -> str:
     """A property in one line."""
-    return f"property: {row.where}: {row.verdict}, {row.decided}"
+    note = f"; {row.note}" if row.note else ""
+    return f"property: {row.where}: {row.verdict}, {row.decided}{note}"
+
+
+def of_remark(remark: str) -> str:
+    """A remark in one line."""
+    return f"note: {remark}"
 
 
 def _values(row: Row) -> str:
@@ -94,22 +102,46 @@ def _error(number: float) -> str:
 
 
 def summary(report: Findings) -> str:
-    """The verdict, with the first wrong row, on one line."""
+    """The verdict, with the first wrong row, or the first undecided one, on one line."""
     first, count = report.first_wrong, len(report.rows)
-    if first is None:
-        right = [row for row in report.rows if row.verdict == "ok"]
-        errors = [row.error_float64 for row in right if math.isfinite(row.error_float64)]
-        native = [row.error for row in right if math.isfinite(row.error)]
-        column = "float64" if errors else report.precision
-        largest = f", largest relative error {_error(max(errors or native))} in {column}" if errors or native else ""
-        approximate = sum(row.verdict == "approximation" for row in report.rows)
-        largest += f"; {approximate} rows approximate the gradient on purpose" if approximate else ""
-        largest += f"; the nearest kink is {_error(report.kink)} away" if math.isfinite(report.kink) else ""
-        return f"{report.subject}: {report.verdict} ({count} rows{largest})"
-    if first not in report.rows:
-        return f"{report.subject}: wrong, all {count} rows agree, but it is not {first.where}: {first.decided}"
     wrong = sum(row.verdict == "wrong" for row in report.rows)
-    statement = f", statement ({first.statement})" if first.statement else ""
-    diagnosis = f"; it {first.diagnosis}" if first.diagnosis else ""
+    if first is None:
+        reason = _undecided(report)
+        return f"{report.subject}: {report.verdict}{f', {reason}' if reason else ''} ({_counted(report)})"
+    if first not in report.rows:
+        others = f"{wrong} of {count} rows" if wrong else f"all {count} rows agree"
+        return f"{report.subject}: wrong ({others}), first at the property {first.where!r}: {first.decided}"
+    diagnosis = f"; it {first.diagnosis}" if first.diagnosis else f"; {first.note}" if first.note else ""
     supported = f"; central differences support {first.supports}" if first.supports in ("explicit", "automatic") else ""
-    return f"{report.subject}: wrong ({wrong} of {count} rows), first at {first.where}{statement}{diagnosis}{supported}"
+    return f"{report.subject}: wrong ({wrong} of {count} rows), first at {_named(first)}{diagnosis}{supported}"
+
+
+def _named(row: Row) -> str:
+    """A row's place with its statement: a number is called so, a symbol stands beside the name."""
+    if not row.statement:
+        return row.where
+    is_number = row.statement[0].isdigit()
+    return f"{row.where}, statement ({row.statement})" if is_number else f"{row.where} ({row.statement})"
+
+
+def _undecided(report: Findings) -> str:
+    """Why nothing was decided, "" where it was."""
+    first = report.first_undecided
+    if first is not None:
+        place = f", {first.place}" if first.place else ""
+        reason = first.note or first.decided
+        return f"at {_named(first)}{place}{f': {reason}' if reason else ''}"
+    return "every gradient is zero here, so that nothing was compared" if report.is_zero else ""
+
+
+def _counted(report: Findings) -> str:
+    """How many rows there are, and how near they are."""
+    right = [row for row in report.rows if row.verdict == "ok"]
+    errors = [row.error_float64 for row in right if math.isfinite(row.error_float64)]
+    native = [row.error for row in right if math.isfinite(row.error)]
+    column = "float64" if errors else report.precision
+    found = f"{len(report.rows)} rows"
+    found += f", largest relative error {_error(max(errors or native))} in {column}" if errors or native else ""
+    approximate = sum(row.verdict == "approximation" for row in report.rows)
+    found += f"; {approximate} rows approximate the gradient on purpose" if approximate else ""
+    return found + (f"; the nearest kink is {_error(report.kink)} away" if math.isfinite(report.kink) else "")

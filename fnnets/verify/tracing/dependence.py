@@ -4,7 +4,8 @@
     first tap of w   the first, in the order of execution, whose value depends on w
 
 Rows stand from the output backwards, so the first wrong one is the nearest to the cost; all leaves behind a tap
-being right and those before it wrong says that the fault is between them.
+being right and those before it wrong says that the fault is between them. Taps inside `cond`, `while_loop` and custom
+derivative rules count as well, though their values are not compared everywhere.
 
 | symbol | name in code | shape |
 |---|---|---|
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from jax.extend import core
 
 from fnnets.core import jaxprs
-from fnnets.verify.tracing import interpreter
+from fnnets.verify.tracing import interpreter, places
 
 Found = list[tuple[str, frozenset[int]]]
 
@@ -54,13 +55,30 @@ def _of_equation(equation: core.JaxprEqn, given: list[frozenset[int]]) -> tuple[
     name = equation.primitive.name
     if name == "scan":
         loop = jaxprs.loop(equation)
-        carries = slice(loop.consts, loop.consts + loop.carries)
-        while True:  # what a carry depends on grows until it has been around the loop
-            outs, found = _depending(loop.body.jaxpr, given)
-            grown = [x | y for x, y in zip(given[carries], outs[: loop.carries], strict=True)]
-            if grown == given[carries]:
-                return outs, found
-            given = [*given[: carries.start], *grown, *given[carries.stop :]]
-    if name in jaxprs.INLINED:
+        return _around(loop.body.jaxpr, given, loop.consts, loop.carries)
+    if name == "while":
+        first, second = equation.params["cond_nconsts"], equation.params["body_nconsts"]
+        decides = frozenset().union(*given[:first])
+        body, inputs = jaxprs.opened(equation.params["body_jaxpr"]), given[first:]
+        outs, found = _around(body.jaxpr, inputs, second, len(inputs) - second)
+        return [out | decides for out in outs], found
+    if name == "cond":
+        parts = [_depending(each.jaxpr, given[1:]) for each in interpreter.bodies(equation)]
+        outs = [given[0].union(*each) for each in zip(*(outs for outs, _ in parts), strict=True)]
+        return outs, [each for _, found in parts for each in found]
+    if name in (*jaxprs.INLINED, *places.CUSTOM):
         return _depending(jaxprs.inlined(equation).jaxpr, given)
     return [frozenset().union(*given)] * len(equation.outvars), []
+
+
+def _around(
+    body: core.Jaxpr, given: list[frozenset[int]], consts: int, count: int
+) -> tuple[list[frozenset[int]], Found]:
+    """What the results of a loop depend on, and its taps: what a carry depends on grows until it has been around."""
+    carries = slice(consts, consts + count)
+    while True:
+        outs, found = _depending(body, given)
+        grown = [x | y for x, y in zip(given[carries], outs[:count], strict=True)]
+        if grown == given[carries]:
+            return outs, found
+        given = [*given[:consts], *grown, *given[carries.stop :]]

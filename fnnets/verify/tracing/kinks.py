@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 COMPARED, CENTRED = ("max", "min", "gt", "ge", "lt", "le"), ("abs", "sign")
 CHOOSING = {"argmax": 1, "argmin": -1}
+CUTTING = (
+    "clamp", "reduce_max", "reduce_min", "reduce_window_max", "reduce_window_min", "cummax", "cummin"
+)  # fmt: skip
 INLINED = (*jaxprs.INLINED, "custom_jvp_call")
 SMOOTH = ("logaddexp", "logaddexp2")
 """Functions of JAX that compare numbers and are smooth: softplus is the first."""
@@ -65,12 +68,12 @@ def _evaluated(program: jaxprs.Body, args: Sequence[Array]) -> tuple[list[Array]
 
 def _step(equation: core.JaxprEqn, inputs: list[Array]) -> tuple[list[Array], Array]:
     name = equation.primitive.name
-    if _is_smooth(equation):
+    if is_smooth(equation):
         return jaxprs.bind(equation, inputs), jnp.asarray(jnp.inf, jnp.float32)
-    if name == "scan" and any(map(_compares, jaxprs.inner(equation))):
+    if name == "scan" and any(map(compares, jaxprs.inner(equation))):
         outs, least = interpreter.looped(equation, inputs, None, lambda program, args, here: _evaluated(program, args))
         return outs, least.min()
-    if name in INLINED and any(map(_compares, jaxprs.inner(equation))):
+    if name in INLINED and any(map(compares, jaxprs.inner(equation))):
         return _evaluated(jaxprs.inlined(equation), inputs)
     return jaxprs.bind(equation, inputs), _gap(equation, inputs)
 
@@ -92,17 +95,28 @@ def _smallest(difference: Array) -> Array:
     return jnp.abs(difference).min(initial=jnp.inf).astype(jnp.float32)
 
 
-def _compares(jaxpr: core.Jaxpr) -> bool:
+def compares(jaxpr: core.Jaxpr) -> bool:
+    """Whether a program compares numbers anywhere."""
     return any(
-        equation.primitive.name in (*COMPARED, *CENTRED, *CHOOSING) or any(map(_compares, jaxprs.inner(equation)))
+        equation.primitive.name in (*COMPARED, *CENTRED, *CHOOSING, *CUTTING)
+        or any(map(compares, jaxprs.inner(equation)))
         for equation in jaxpr.eqns
-        if not _is_smooth(equation)
+        if not is_smooth(equation)
     )
 
 
-def _is_smooth(equation: core.JaxprEqn) -> bool:
-    if equation.primitive.name != "custom_jvp_call":
-        return False
+def is_smooth(equation: core.JaxprEqn) -> bool:
+    """Whether an equation is a call of a function of JAX that compares numbers and is smooth."""
+    return equation.primitive.name == "custom_jvp_call" and _source(equation)[0] in SMOOTH and is_of_jax(equation)
+
+
+def is_of_jax(equation: core.JaxprEqn) -> bool:
+    """Whether the function of an equation with a rule of its own is one of JAX."""
+    return "jax" in Path(_source(equation)[1]).parts
+
+
+def _source(equation: core.JaxprEqn) -> tuple[str, str]:
+    """The name of an equation's function, and where it stands."""
     about = getattr(jaxprs.body(equation).jaxpr, "debug_info", None)
     name, _, place = str(getattr(about, "func_src_info", "")).partition(" at ")
-    return name in SMOOTH and "jax" in Path(place).parts
+    return name, place

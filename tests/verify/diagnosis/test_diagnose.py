@@ -133,6 +133,9 @@ FAULTS = {
     "of relu": (D * (Z > 0), D * of_tanh(Z), SEQUENCE, OF_Z, "has σ'(z) of relu in place of tanh"),
     "slope before": (
         D * of_tanh(earlier(Z)), D * of_tanh(Z), SEQUENCE, OF_Z, "has σ'(z) of tanh at the step before"),
+    "slope of another example": (
+        D[:, 0] * of_tanh(earlier(Z[:, 0])), D[:, 0] * of_tanh(Z[:, 0]), EXAMPLE, {"values": {"z": Z[:, 0]}},
+        "has σ'(z) of tanh of another example"),
     "unknown factor": (
         D, D * draw(20, 7, 5, 3), SEQUENCE, {"deltas": {"d_y": D}},
         "equals d_y, without a factor that the right one has"),
@@ -141,48 +144,49 @@ FAULTS = {
         "is zero where the right one is not, and not zero where that is: a derivative inverted"),
     "u before": (
         contracted(DELTA, earlier(X)), contracted(DELTA, X), MATRIX, OF_W,
-        "is the contraction of δ(z) with x of the step before in place of δ(z) with x"),
+        "is the contraction of δ with x of the step before in place of δ with x"),
     "u for u before": (
         contracted(DELTA, X), contracted(DELTA, earlier(X)), MATRIX, OF_W,
-        "is the contraction of δ(z) with x in place of δ(z) with x of the step before"),
+        "is the contraction of δ with x in place of δ with x of the step before"),
     "another u": (
         contracted(DELTA, H), contracted(DELTA, X), MATRIX, OF_W,
-        "is the contraction of δ(z) with h in place of δ(z) with x"),
+        "is the contraction of δ with h in place of δ with x"),
     "another δ": (
-        contracted(DELTA[::-1], X), contracted(DELTA, X), MATRIX, {**OF_W, "deltas": {"i": DELTA, "f": DELTA[::-1]}},
-        "is the contraction of δ(f) with x in place of δ(i) with x"),
+        contracted(DELTA[::-1], X), contracted(DELTA, X), MATRIX,
+        {**OF_W, "deltas": {"z_i": DELTA, "z_f": DELTA[::-1]}},
+        "is the contraction of δ_f with x in place of δ_i with x"),
     "no first step": (
         contracted(DELTA[1:], X[1:]), contracted(DELTA, X), MATRIX, OF_W,
-        "is the contraction of δ(z) with x without the first step"),
+        "is the contraction of δ with x without the first step"),
     "no last step": (
         contracted(DELTA[:-1], X[:-1]), contracted(DELTA, X), MATRIX, OF_W,
-        "is the contraction of δ(z) with x without the last step"),
+        "is the contraction of δ with x without the last step"),
     "last step alone": (
         contracted(DELTA[-1], X[-1]), contracted(DELTA, X), MATRIX, OF_W,
-        "is the contraction of δ(z) with x at the last step alone"),
+        "is the contraction of δ with x at the last step alone"),
     "padding left out": (
         contracted(DELTA * REAL, X), contracted(DELTA, X), MATRIX, OF_W,
-        "is the contraction of δ(z) with x without padding"),
+        "is the contraction of δ with x without padding"),
     "padding included": (
         contracted(DELTA, X), contracted(DELTA * REAL, X), MATRIX, OF_W,
-        "is the contraction of δ(z) with x in place of δ(z) with x without padding"),
+        "is the contraction of δ with x in place of δ with x without padding"),
     "contraction transposed": (
         contracted(D, X).T, contracted(D, H), MATRIX, {"values": {"x": X, "h": H}, "deltas": {"z": D}},
-        "is the contraction of δ(z) with x, transposed in place of δ(z) with h"),
+        "is the contraction of δ with x, transposed in place of δ with h"),
     "bias without first step": (
-        total(DELTA[1:]), total(DELTA), UNIT, OF_W, "is the sum of δ(z) without the first step"),
+        total(DELTA[1:]), total(DELTA), UNIT, OF_W, "is the sum of δ without the first step"),
     "bias without last step": (
-        total(DELTA[:-1]), total(DELTA), UNIT, OF_W, "is the sum of δ(z) without the last step"),
+        total(DELTA[:-1]), total(DELTA), UNIT, OF_W, "is the sum of δ without the last step"),
     "bias of an example": (
-        total(DELTA[:, 2]), total(DELTA), UNIT, OF_W, "is the sum of δ(z) at example 2 alone"),
+        total(DELTA[:, 2]), total(DELTA), UNIT, OF_W, "is the sum of δ at example 2 alone"),
     "bias with padding": (
-        total(DELTA), total(DELTA * REAL), UNIT, OF_W, "is the sum of δ(z) over all in place of that without padding"),
+        total(DELTA), total(DELTA * REAL), UNIT, OF_W, "is the sum of δ over all in place of that without padding"),
     "bias without a row": (
-        total(IMAGE[:, 1:]), total(IMAGE), UNIT, OF_IMAGE, "is the sum of δ(z) without the first row"),
+        total(IMAGE[:, 1:]), total(IMAGE), UNIT, OF_IMAGE, "is the sum of δ without the first row"),
     "bias without an image": (
-        total(IMAGE[:-1]), total(IMAGE), UNIT, OF_IMAGE, "is the sum of δ(z) without the last example"),
+        total(IMAGE[:-1]), total(IMAGE), UNIT, OF_IMAGE, "is the sum of δ without the last example"),
     "bias of a pixel": (
-        total(IMAGE[:, 1, 2]), total(IMAGE), UNIT, OF_IMAGE, "is the sum of δ(z) at row 1, column 2 alone"),
+        total(IMAGE[:, 1, 2]), total(IMAGE), UNIT, OF_IMAGE, "is the sum of δ at row 1, column 2 alone"),
 }  # fmt: skip
 
 
@@ -220,8 +224,6 @@ NOTHING = {
     "still but for the first": (RESTARTED, STILL, SEQUENCE, {}),
     "the first step alone": (FIRST * Z, FIRST, SEQUENCE, {"values": {"z": draw(13, 7, 5, 3)}}),
     "still slopes": (np.concatenate([Z[:1], D[1:]]), D, SEQUENCE, {"values": {"z": STILL}}),
-    "slopes of another example": (
-        D[:, 0] * of_tanh(earlier(Z[:, 0])), D[:, 0] * of_tanh(Z[:, 0]), EXAMPLE, {"values": {"z": Z[:, 0]}}),
     "values without axes": (
         draw(14, 4, 3), W, MATRIX, {"values": {"x": np.array(2.0)}, "deltas": {"z": np.array(1.0)}}),
     "values that are NaN": (draw(14, 4, 3), W, MATRIX, {"values": {"x": X * np.nan}, "deltas": {"z": DELTA}}),
@@ -255,6 +257,25 @@ def test_unrelated_errors_have_no_diagnosis(seed):
         wrong = right + size * rng.normal(size=right.shape) * (right != 0)
         terms = {"λ/n w": rng.normal(size=right.shape)}
         assert diagnosed(wrong, right, axes, sizes, values=values, deltas=deltas, mask=mask, terms=terms) == ""
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("tolerance", [1e-5, 3e-2])
+def test_unrelated_errors_have_no_diagnosis_where_values_have_few_digits(seed, tolerance):
+    """The same as above, at the tolerances of float32 and bfloat16."""
+    rng = np.random.default_rng(seed)
+    steps, count, q, p = rng.integers(2, 5, 4)
+    lead, size = (steps, count), 10.0 ** rng.integers(-6, 1)
+    deltas = {"z": rng.normal(size=(*lead, q)), "d_y": rng.normal(size=(*lead, p))}
+    values = {"z": rng.normal(size=(*lead, q)), "x": rng.normal(size=(*lead, p))}
+    sizes = {f"x.shape[{i}]": float(n) for i, n in enumerate((steps, count, q, p))}
+    for right, axes in (
+        (contracted(deltas["z"], values["x"]), MATRIX), (total(deltas["z"]), UNIT),
+        (deltas["z"] * of_tanh(values["z"]), SEQUENCE), (rng.normal(size=1), UNIT), (rng.normal(size=2), UNIT),
+    ):  # fmt: skip
+        wrong = right + size * rng.normal(size=right.shape)
+        given = {"values": values, "deltas": deltas, "terms": {"λ/n w": rng.normal(size=right.shape)}}
+        assert diagnosed(wrong, right, axes, sizes, tolerance=tolerance, **given) == ""
 
 
 def test_large_leaves_are_not_searched_for_long():
