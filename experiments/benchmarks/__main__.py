@@ -26,6 +26,7 @@ from experiments.benchmarks import (
     scaling,
     table,
     training,
+    verdicts,
     verification,
 )
 from fnnets.command.parsing import nearest
@@ -35,7 +36,7 @@ MODULES: dict[str, Any] = {
     "compilation": compilation, "convolutional": convolutional, "crashes": crashes,
     "feedforward": feedforward, "gpu": gpu, "implementations": implementations, "import_time": import_time,
     "memory": recurrent_memory, "rbm": rbm, "recurrent": recurrent, "scaling": scaling, "training": training,
-    "verification": verification,
+    "verdicts": verdicts, "verification": verification,
 }  # fmt: skip
 USAGE = """usage: python -m experiments.benchmarks NAME [options]
        python -m experiments.benchmarks NAME --help     the options of one benchmark

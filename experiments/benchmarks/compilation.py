@@ -13,10 +13,7 @@ not divide the minibatch, so that the last one is short.
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +26,7 @@ import numpy as np
 import optax
 
 import fnnets as fn
-from experiments.benchmarks import command, report
+from experiments.benchmarks import command, processes, report
 from fnnets.core import validate
 
 STAGES = {
@@ -98,28 +95,14 @@ def run(options: Options) -> int:
     return command.finish("compilation", options.out, content)
 
 
-def measure(
-    row: str, rounds: int, fresh: Callable[[str, str], dict[str, Any]] | None = None
-) -> dict[str, list[dict[str, Any]]]:
-    """What each contestant's processes print, in turn.
-
-    >>> measure("lstm", 1, lambda row, gradient: {"gradient": gradient})["control"]
-    [{'gradient': 'explicit'}]
-    """
-    fresh = in_fresh_process if fresh is None else fresh
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTESTANTS}
-    for i in range(rounds):
-        for name in [*CONTESTANTS][:: -1 if i % 2 else 1]:
-            found[name].append(fresh(row, CONTESTANTS[name]))
-    return found
+def measure(row: str, rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """What each contestant's processes print, in turn."""
+    return processes.alternate(CONTESTANTS, rounds, lambda gradient: in_fresh_process(row, gradient))
 
 
 def in_fresh_process(row: str, gradient: str) -> dict[str, Any]:
     """What `child` prints in a new process."""
-    environment = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "0"}
-    call = [sys.executable, "-c", CHILD.format(row, gradient)]
-    done = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return json.loads(done.stdout)
+    return processes.printed(CHILD.format(row, gradient))
 
 
 def child(row: str, gradient: str) -> None:

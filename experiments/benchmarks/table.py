@@ -34,6 +34,7 @@ from experiments.benchmarks import (
     report,
     scaling,
     training_page,
+    verdicts,
     verification,
 )
 from experiments.benchmarks.timing import summary
@@ -84,6 +85,10 @@ cost with the changed gradient as its custom derivative and their own default to
 have no wrong gradient and are for fnnets alone. Correct code is each of those networks with other parameters: float32,
 saturated, bfloat16 (not for those that demand float64), all zero (ties), one example. Seconds are for the mutants,
 compilation included.
+
+Verdicts: what `fnnets.verify` costs on right code, in fresh processes without a compilation cache, over one
+`jax.jit(jax.grad(cost))` that is compiled and called once; memory is what a process had at most, less what it had with
+its arrays alone. The control is one gradient over another.
 
 Accelerators: a step of VGG-A and of an LSTM of 1024 cells on this device; [SCALING.md](SCALING.md) is the arithmetic
 that carries it to 8, 64 and 256 accelerators. Rates are those of the best round; GEMM is a product of 2048 x 2048.
@@ -232,6 +237,7 @@ PARTS = {
     "recurrent": recurrent.markdown,
     "scaling": scaling.markdown,
     "training": training_page.markdown,
+    "verdicts": verdicts.markdown,
     "verification": lambda content: verification.table(content["rows"]),
 }
 

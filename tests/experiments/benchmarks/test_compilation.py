@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments.benchmarks import compilation, table
+from experiments.benchmarks import compilation, processes, table
 
 
 def found(seconds):
@@ -31,7 +31,7 @@ def test_a_process_is_given_its_row_and_no_cache(monkeypatch):
         calls.append((call[-1], how["env"]["JAX_ENABLE_COMPILATION_CACHE"]))
         return Done
 
-    monkeypatch.setattr(compilation.subprocess, "run", run)
+    monkeypatch.setattr(processes.subprocess, "run", run)
     assert compilation.in_fresh_process("rbm", "explicit") == {}
     assert calls == [("from experiments.benchmarks import compilation; compilation.child('rbm', 'explicit')", "0")]
 
