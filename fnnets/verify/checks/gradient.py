@@ -97,7 +97,7 @@ def gradient(
         x64: let float64 decide; False judges by the rounding of the parameters' own precision.
         expects: what the cost leaves out on purpose, by its place: `{"z": 0.0}` where nothing flows back through
             `tap("z", …)`, `{"stop_gradient": 0.0}`, `{"round": 1.0}` for straight through, `{"reverse": -1.0}` for a
-            function `reverse` with a rule of its own. At a place x → y both witnesses take factor · identity.
+            function `reverse` with a rule of its own. At a place x → y the derivative is factor · identity.
 
     Raises:
         TypeError, ValueError: nothing to differentiate by, leaves that are complex or not finite, a cost that is not a

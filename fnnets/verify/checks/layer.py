@@ -59,7 +59,7 @@ def layer(
         x64: let float64 decide; False judges by the rounding of the parameters' own precision.
         expects: what the forward pass leaves out on purpose, by its place: `{"z": 0.0}` where nothing flows back
             through `tap("z", …)`, `{"stop_gradient": 0.0}`, `{"round": 1.0}` for straight through, `{"reverse": -1.0}`
-            for a function `reverse` with a rule of its own. At a place x → y both witnesses take factor · identity.
+            for a function `reverse` with a rule of its own. At a place x → y the derivative is factor · identity.
 
     Raises:
         TypeError, ValueError: an argument of another kind, numbers or an output that are not finite, a pass that JAX

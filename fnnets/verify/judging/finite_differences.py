@@ -79,7 +79,7 @@ def central(
 
     Leaves of None have a structure of their own: differences are then taken at the marks alone.
     """
-    (fixed, rest), forward = reference.point, evaluate.witness(subject, reference)
+    (fixed, rest), forward = reference.point, evaluate.differenced(subject, reference)
     added = [np.zeros(automatic.shape) for _, automatic in marked]
     at, terms = (added, fixed if leaves is not None else ()), evaluate.injected(forward, matches)
     if leaves is None:
@@ -236,7 +236,7 @@ def contradict(estimate: Estimate, explicit: np.ndarray) -> bool:
 
 def along_ones(subject: Subject, reference: Reference, candidate: Candidate) -> list[tuple[float, float, float]]:
     """Slopes along (1, …, 1) of each mark and each leaf: ahead, behind, and what they may be off by."""
-    (at, rest), forward = reference.point, evaluate.witness(subject, reference)
+    (at, rest), forward = reference.point, evaluate.differenced(subject, reference)
     terms = evaluate.injected(forward, candidate.matches)
     zeros = [np.zeros(delta.shape) for delta in evaluate.true_deltas(forward, reference.cotangents, candidate.matches)]
     leaves, structure = jax.tree.flatten((zeros, at))

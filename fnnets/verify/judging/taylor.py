@@ -37,7 +37,7 @@ STEPS = 10.0 ** -np.arange(1.0, 6.5, 0.5)
 
 def taylor(subject: Subject, reference: Reference, candidate: Candidate) -> Taylor:
     """The remainders of the explicit and of the automatic gradient along one direction, in float64."""
-    terms = evaluate.injected(evaluate.witness(subject, reference), ())
+    terms = evaluate.injected(evaluate.differenced(subject, reference), ())
 
     def measure(at, rest, v, steps):
         flat, unravel = ravel_pytree(at)

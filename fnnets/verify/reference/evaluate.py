@@ -124,7 +124,7 @@ def traced(function: Callable[..., PyTree], *point: PyTree) -> Traced:
         return interpreter.trace(function, *precision.like(point))
 
 
-def witness(subject: Subject, reference: Reference) -> Traced:
+def differenced(subject: Subject, reference: Reference) -> Traced:
     """The forward pass that central differences move: where something is declared, it is held at the point."""
     return reference.forward if subject.held is None else traced(subject.held(*reference.point), *reference.point)
 

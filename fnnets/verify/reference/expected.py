@@ -7,7 +7,7 @@ from fnnets.verify.tracing import declared, interpreter
 
 
 def declaring(subject: Subject, expects: object, where: str, point: Point) -> Subject:
-    """The subject as both witnesses see it where `expects` declares the derivative of some places.
+    """The subject as both derivatives of it are taken where `expects` declares that of some places.
 
     Args:
         subject: as it is without.

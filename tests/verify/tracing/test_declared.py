@@ -75,7 +75,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_both_witnesses_are_held_to_what_is_declared(name):
+def test_both_sides_are_held_to_what_is_declared(name):
     cost, expects, by_hand = CASES[name]
     report = fn.verify.gradient(cost, by_hand, X, expects=expects)
     report.assert_ok()
