@@ -2,6 +2,8 @@
 
 import json
 
+import jax
+import numpy as np
 import pytest
 
 from experiments.benchmarks import processes, table, verdicts
@@ -25,11 +27,7 @@ def test_a_child_tells_seconds_and_bytes(kind, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("row", ["lstm", "leaves", "large"])
-def test_the_gradients_of_the_other_cases_are_right(row):
-    """In float32, by JAX itself: the cases are those of right code."""
-    import jax
-    import numpy as np
-
+def test_the_other_cases_have_a_finite_cost(row):
     _, cost, draw = verdicts.CASES[row]()
     assert np.isfinite(float(jax.jit(cost)(*draw(0))))
 
