@@ -11,8 +11,9 @@ JAX changed the form in which programs are kept, so everything here goes by the 
 | 0.10 | `num_consts`, `num_carry` | a ClosedJaxpr: `.jaxpr`, `.consts` |
 | 0.11, 0.12 | `ft_in`, of three parts: constants, carries, slices | a Jaxpr with `.consts`; its `.jaxpr` is itself |
 
-Under JAX's flags `jax_custom_vjp3` and `jax_custom_jvp3` the equation of a custom derivative rule has the primitive
-`call_hi_primitive`, and its body stands in a traced function.
+The primitive `call_hi_primitive` stands for an object that has its operation as a method `expand`: in JAX 0.12 for
+`searchsorted`, `nonzero`, `ldexp` and others, and under the flags `jax_custom_vjp3` and `jax_custom_jvp3` for a
+function with a derivative rule of its own, whose body stands in a traced function.
 
 An equation of another form is refused by name; no verdict is made of it.
 """
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # Equations that stand for their body: the same inputs, the same outputs.
 INLINED = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2")
 OPAQUE = "call_hi_primitive"
+WIDE = ("float64", "int64", "uint64", "complex128")
 # Equations that move, cut or scale the numbers of one array.
 MOVING = ("slice", "split", "transpose", "reshape", "squeeze", "mul", "neg", "convert_element_type", "copy")
 # JAX has no public types for these that hold from 0.10 to 0.12.
@@ -136,7 +138,7 @@ def inner(equation: Equation) -> list[Jaxpr]:
     """The jaxprs of all bodies of an equation, those of its branches and custom derivative rules included.
 
     Raises:
-        UnknownEquationError: the primitive is known to have a body, and none is found.
+        UnknownEquationError: the equation is opaque, and its operation cannot be read.
 
     >>> import jax
     >>> [equation] = jax.make_jaxpr(jax.jit(lambda x: x + 1))(1.0).jaxpr.eqns
@@ -144,9 +146,26 @@ def inner(equation: Equation) -> list[Jaxpr]:
     1
     """
     found = [each.jaxpr for value in equation.params.values() for each in _bodies(value)]
-    if not found and equation.primitive.name == OPAQUE:
+    return [expanded(equation).jaxpr] if not found and equation.primitive.name == OPAQUE else found
+
+
+def expanded(equation: Equation) -> Body:
+    """The program of an opaque equation, with its inputs and outputs.
+
+    Raises:
+        UnknownEquationError: it holds no object with a method `expand`.
+    """
+    operation = equation.params.get("_prim")
+    if not all(hasattr(operation, name) for name in ("expand", "in_tree", "out_tree")):
         raise unknown(equation, "a traced function in it")
-    return found
+
+    def flat(*inputs):
+        return operation.out_tree.flatten_up_to(operation.expand(*operation.in_tree.unflatten(inputs)))
+
+    avals = [each.aval for each in (*equation.invars, *equation.outvars)]
+    with jax.enable_x64(any(str(each.dtype) in WIDE for each in avals)):
+        like = [jax.ShapeDtypeStruct(each.shape, each.dtype) for each in avals[: len(equation.invars)]]
+        return opened(jax.make_jaxpr(flat)(*like))
 
 
 def constants(program: Program) -> Iterator[Array]:

@@ -115,6 +115,20 @@ def test_custom_rules_are_read_under_the_coming_flags_too(flag):
         jax.config.update(flag, old)
 
 
+@pytest.mark.parametrize(
+    "function", [lambda x: jnp.searchsorted(x, x + 0.5), lambda x: jnp.nonzero(x, size=2)[0], jnp.frexp]
+)
+def test_operations_that_jax_keeps_as_objects_have_a_body(function):
+    """They are such objects in JAX 0.12, and calls in JAX 0.10."""
+    closed = jax.make_jaxpr(function)(jnp.arange(3.0))
+    for equation in jaxprs.equations(closed.jaxpr):
+        if equation.primitive.name == jaxprs.OPAQUE:
+            body = jaxprs.expanded(equation).jaxpr
+            assert [v.aval.shape for v in body.outvars] == [v.aval.shape for v in equation.outvars]
+            assert [v.aval.dtype for v in body.outvars] == [v.aval.dtype for v in equation.outvars]
+    assert len(list(jaxprs.equations(closed.jaxpr))) > len(closed.jaxpr.eqns)
+
+
 def test_an_opaque_equation_without_a_readable_body_is_refused():
     equation = only(jax.jit(jnp.sin), 1.0)
     with pytest.raises(jaxprs.UnknownEquationError, match=r"'call_hi_primitive' of JAX .* a traced function in it"):

@@ -35,7 +35,6 @@ AS_IT_IS = (
     "bitcast_convert_type", "pure_callback", "io_callback", "debug_callback", "ffi_call", "pallas_call", "custom_call",
     "random_bits", "random_seed", "random_wrap", "random_unwrap", "random_fold_in", "random_split", "random_gamma_grad",
     "nextafter", "shard_map", "custom_linear_solve", "linear_call", "run_state", "xla_pmap", "tpu_custom_call",
-    jaxprs.OPAQUE,
 )  # fmt: skip
 """Primitives that are computed in their own dtype."""
 
@@ -129,6 +128,8 @@ def _step(equation: Any, inputs: list[Any], how: How) -> list[Array]:
         return evaluate(jaxprs.body(equation), inputs, how)
     if name in jaxprs.INLINED:
         return evaluate(jaxprs.inlined(equation), inputs, how)
+    if name == jaxprs.OPAQUE:
+        return evaluate(jaxprs.expanded(equation), inputs, how)
     if name in LOOPS:
         return LOOPS[name](equation, inputs, how)
     is_narrow = not all(is_wide(_dtype(atom)) for atom in [*equation.invars, *equation.outvars])
