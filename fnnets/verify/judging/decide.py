@@ -74,7 +74,7 @@ def _judged(item: Item, comparison: Comparison, excuses: Excuses) -> Row:
         row = _by_native(row, item, comparison, excuses)
     else:
         row = _by_float64(row, item, comparison, excuses)
-        if row.verdict == "ok" and native is not None:
+        if row.verdict in ("ok", "rounding") and native is not None:
             row = _by_both(row, native, item, comparison, excuses)
     if row.verdict == "inconclusive" and comparison.subject.approximation:
         note = f"not the gradient, on purpose: {comparison.subject.approximation}"
@@ -144,12 +144,14 @@ def _by_float64(row: Row, item: Item, comparison: Comparison, excuses: Excuses) 
 
 
 def _by_both(row: Row, native: Row, item: Item, comparison: Comparison, excuses: Excuses) -> Row:
-    """A row that agrees in float64, in the parameters' precision as well."""
+    """A row that agrees in float64, in the parameters' precision as well; of one up to rounding, that it is finite."""
     (_, true), (e, a) = item.leaf.decisive, item.leaf.native or item.leaf.decisive
     if math.isnan(native.error):
         note = f"not finite in {comparison.column}: explicit {native.explicit}, automatic {native.automatic}"
         is_ours = bool(np.any(~np.isfinite(e) & np.isfinite(a)))
         return row._replace(verdict="wrong" if is_ours else "rounding", note=note, decided="not a finite number")
+    if row.verdict == "rounding":
+        return row
     moved = arrays.largest(np.subtract(true, a))
     unit = precision.epsilon(comparison.column) * arrays.largest(true)
     allowed = 8 * unit

@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import fnnets as fn
@@ -214,3 +215,23 @@ def test_a_side_that_raises_alone_is_one_sentence():
 def test_the_settings_of_the_caller_hold_for_the_caller_alone(setting):
     with setting():
         assert fn.verify.custom_vjp(build(), plain, X, W).ok
+
+
+def test_a_nan_in_float32_does_not_pass_where_float64_agrees_up_to_rounding():
+    """A variance as E[x²] − E[x]² of numbers near 3000: negative in float32, and its root not a number."""
+
+    def normalised(x):
+        c = x - x.mean(0)
+        return c / jnp.sqrt((c * c).mean(0) + 1e-3)
+
+    def backward(x, d_y):
+        r = 1 / jnp.sqrt((x * x).mean(0) - x.mean(0) * x.mean(0) + 1e-3)
+        n = (x - x.mean(0)) * r
+        return (r * (d_y - d_y.mean(0) - n * (d_y * n).mean(0)),)
+
+    f = jax.custom_vjp(normalised)
+    f.defvjp(lambda x: (normalised(x), x), backward)
+    x = jnp.asarray(3000 + np.random.default_rng(2).normal(size=(6, 3)), jnp.float32)
+    report = fn.verify.custom_vjp(f, normalised, x)
+    assert report.verdict == "wrong"
+    assert "not finite in float32: explicit nan" in report.table()
