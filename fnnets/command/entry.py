@@ -16,19 +16,21 @@ from fnnets.command import cache
 from fnnets.command.files import UsageError
 from fnnets.command.parsing import nearest, parse
 
-COMMANDS = ("verify", "mutate", "selftest", "statements")
+COMMANDS = ("verify", "audit", "mutate", "selftest", "statements")
 EXPERIMENTS = "they are in the repository, not in the package: clone it and run python -m experiments there"
 USAGE = """usage: fnnets verify TARGET [options]     prove a hand-written gradient, or name its fault
+       fnnets audit TARGET [options]      check every derivative rule inside a JAX function
        fnnets mutate FAMILY [options]     plant known faults; verification must find each
        fnnets selftest [options]          right and wrong code of known verdict; is each judged so?
        fnnets statements [FAMILY]         list the statements of the notes with their lines of code
        fnnets COMMAND --help              the options of one command
 
-TARGET names the gradient: package.module:thing or path/to/file.py:thing.
+TARGET names the gradient, or the function with its arguments: package.module:thing or path/to/file.py:thing.
 FAMILY of mutate is one of dense, convolution, pooling, recurrent, lstm, autoencoder, rbm, all.
 
     fnnets verify my_layer.py:layer --shape 5           a layer of one's own, for examples of 5 features
     fnnets verify package.module:net --seeds 20         a network, at 20 draws of parameters and examples
+    fnnets audit model.py:case --sweep                  a function of any library, at special values too
     fnnets mutate lstm                                  the faults of an LSTM's gradient, each to be found
 
 Compiled programs are kept in the user's cache directory; FNNETS_COMPILATION_CACHE=0 in the environment keeps none.

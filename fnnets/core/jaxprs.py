@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 INLINED = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2")
 OPAQUE = "call_hi_primitive"
 WIDE = ("float64", "int64", "uint64", "complex128")
-# Equations that move, cut or scale the numbers of one array.
-MOVING = ("slice", "split", "transpose", "reshape", "squeeze", "mul", "neg", "convert_element_type", "copy")
 # JAX has no public types for these that hold from 0.10 to 0.12.
 Program: TypeAlias = Any
 Jaxpr: TypeAlias = Any
@@ -259,33 +257,6 @@ def unknown(equation: Equation, expected: str) -> UnknownEquationError:
         f"{', '.join(sorted(equation.params)) or 'none'}, expected {expected}; this release of fnnets cannot read it: "
         "take a release of JAX that docs/installing.md names, or report it"
     )
-
-
-def origin(program: Body, position: int) -> Atom:
-    """The equation that computes the output at `position`, None for an input.
-
-    Within a scan it is that of the body. What only moves, cuts or scales numbers is passed over.
-
-    >>> import jax
-    >>> origin(opened(jax.make_jaxpr(lambda x, y: 2 * (x @ y).T)(*jax.numpy.ones((2, 3, 3)))), 0).primitive.name
-    'dot_general'
-    """
-    makers = {out: (equation, n) for equation in program.jaxpr.eqns for n, out in enumerate(equation.outvars)}
-    variable, found = program.jaxpr.outvars[position], None
-    while not isinstance(variable, core.Literal) and variable in makers:
-        found, n = makers[variable]
-        if found.primitive.name == "scan":
-            return origin(loop(found).body, n) or found
-        made = [atom for atom in found.invars if not isinstance(atom, core.Literal) and atom in makers]
-        if found.primitive.name not in MOVING or len(made) != 1:
-            return found
-        variable = made[0]
-    return found
-
-
-def maker(program: Program, variable: Atom) -> Equation:
-    """The equation of a jaxpr, or of the bodies within it, that gives a variable; None for an input of one of them."""
-    return next((each for each in equations(program.jaxpr) if variable in each.outvars), None)
 
 
 def lines(equation: Equation, folder: str) -> list[Line]:

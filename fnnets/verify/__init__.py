@@ -4,9 +4,11 @@
 `verify.activation` a derivative beside its value, `verify.gradient` any cost with a gradient of one's own,
 `verify.custom_vjp` any function with a derivative of its own, `verify.sampler` the chains of a small Boltzmann machine;
 each returns a `Report`. `verify.tap` and `verify.delta` name quantities inside one's own passes.
-`verify.nan_origin` finds where a NaN begins, in any function.
+`verify.nan_origin` finds where a NaN begins, in any function. `verify.audit` checks every derivative rule in any
+function of any JAX library, and returns an `AuditReport`.
 
     checks      what users call, one file a check; `run` takes a case to its report, `decompose` a network to its layers
+    auditing    the audit of the derivative rules in a program
     markov      checks of samplers against enumerated chains
     judging     verdicts and what excuses a difference: rounding, kinks; finite differences, Taylor tests, properties
     diagnosis   where a gradient is wrong, and what its values are instead
@@ -17,6 +19,8 @@ each returns a `Report`. `verify.tap` and `verify.delta` name quantities inside 
 """
 
 from fnnets.core.taps import delta, tap
+from fnnets.verify.auditing.audit import audit
+from fnnets.verify.auditing.report import AuditReport, AuditRow
 from fnnets.verify.checks.activation import activation
 from fnnets.verify.checks.custom_vjp import custom_vjp
 from fnnets.verify.checks.gradient import gradient
@@ -29,6 +33,6 @@ from fnnets.verify.report.report import Report
 from fnnets.verify.tracing.nans import Origin
 
 __all__ = [
-    "Origin", "Report", "Row", "activation", "custom_vjp", "delta", "gradient", "layer", "nan_origin", "network",
-    "sampler", "tap",
+    "AuditReport", "AuditRow", "Origin", "Report", "Row", "activation", "audit", "custom_vjp", "delta", "gradient",
+    "layer", "nan_origin", "network", "sampler", "tap",
 ]  # fmt: skip

@@ -13,8 +13,8 @@ import fnnets as fn
 from fnnets.pytest_plugin import assert_ok
 
 TESTS = """
-import jax.numpy as jnp, fnnets as fn
-from fnnets.pytest_plugin import assert_ok, verified
+import jax, jax.numpy as jnp, fnnets as fn
+from fnnets.pytest_plugin import assert_ok, audit, verified
 
 W = jnp.array([1.0, 2.0])
 READY = fn.verify.Report("gradient", "float32", (fn.verify.Row("", "gradient params", "ok", 0.0, 0.0),))
@@ -28,6 +28,18 @@ def test_wrong(verified):
 
 def test_function(request):
     assert_ok(READY, request)
+
+def test_rules(audit):
+    audit(lambda w: jnp.sum(jax.nn.relu(w)), W)
+
+@jax.custom_jvp
+def doubled(x):
+    return 2 * x
+
+doubled.defjvps(lambda dx, y, x: dx)
+
+def test_wrong_rule(audit):
+    audit(lambda w: jnp.sum(doubled(w)), W)
 """
 
 
@@ -46,24 +58,27 @@ def run(tmp_path_factory):
 
 def test_a_report_that_does_not_pass_fails_with_its_table(run):
     done, _ = run
-    assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert "2 failed, 3 passed" in done.stdout, done.stdout + done.stderr
     assert "E       gradient: wrong (1 of 1 rows), first at gradient w" in done.stdout
+    assert "E       audit of <lambda>: 1 of 2 rows do not pass: doubled differs" in done.stdout
     assert "pytest_plugin.py" not in done.stdout  # the failing line is that of the test
 
 
 def test_each_report_is_a_section_of_its_test(run):
     done, _ = run
-    assert done.stdout.count("fnnets call") == 4
+    assert done.stdout.count("fnnets call") == 6
     assert done.stdout.count("gradient: pass (1 rows") == 3
 
 
 def test_each_report_is_a_property_in_the_xml(run):
     _, tree = run
     found = {
-        case.get("name"): [json.loads(each.get("value"))["verdict"] for each in case.iter("property")]
+        case.get("name"): [json.loads(each.get("value"))["ok"] for each in case.iter("property")]
         for case in tree.iter("testcase")
     }
-    assert found == {"test_right": ["pass", "pass"], "test_wrong": ["wrong"], "test_function": ["pass"]}
+    right, wrong = ("test_right", "test_function", "test_rules"), ("test_wrong", "test_wrong_rule")
+    counts = {"test_right": 2}
+    assert found == {name: [name in right] * counts.get(name, 1) for name in (*right, *wrong)}
 
 
 def test_without_a_request_the_table_is_the_message():

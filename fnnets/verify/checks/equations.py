@@ -28,7 +28,7 @@ from fnnets.networks.feedforward import feedforward
 from fnnets.networks.recurrent import recurrent
 from fnnets.verify.checks import decompose
 from fnnets.verify.reference import subject
-from fnnets.verify.tracing import interpreter
+from fnnets.verify.tracing import interpreter, origins
 
 if TYPE_CHECKING:
     from jax.extend.core import JaxprEqn
@@ -268,7 +268,7 @@ def _marks(program: jaxprs.Body) -> Iterator[tuple[taps.Tag, jaxprs.Line]]:
         tag = interpreter.tag_of(equation)
         if tag is not None and tag.kind == "delta" and tag.name not in seen:
             seen.add(tag.name)
-            yield tag, _line(jaxprs.maker(program, equation.invars[0]) or equation)
+            yield tag, _line(origins.maker(program, equation.invars[0]) or equation)
 
 
 def _outputs(function: Callable[..., PyTree], *args: PyTree) -> list[jaxprs.Line]:
@@ -276,7 +276,7 @@ def _outputs(function: Callable[..., PyTree], *args: PyTree) -> list[jaxprs.Line
     program = jaxprs.opened(jax.make_jaxpr(function)(*args))
     code = inspect.unwrap(function).__code__
     own = jaxprs.Line(code.co_filename, code.co_firstlineno, getattr(code, "co_qualname", code.co_name))
-    found = [jaxprs.origin(program, n) for n in range(len(program.jaxpr.outvars))]
+    found = [origins.origin(program, n) for n in range(len(program.jaxpr.outvars))]
     return [own if each is None else _line(each) for each in found]
 
 

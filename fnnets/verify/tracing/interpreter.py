@@ -217,7 +217,7 @@ def _within(equation, inputs, given, counts, step) -> tuple[list[Array], list[Py
     if _name(equation) == "scan":
         return looped(equation, inputs, given, step)
     if _name(equation) == "cond":
-        return _branched(equation, inputs, given, counts, step)
+        return branched(equation, inputs, given, counts, step)
     return step(jaxprs.inlined(equation), inputs, given)
 
 
@@ -237,7 +237,7 @@ def looped(
     return [*carry, *ys], seen
 
 
-def _branched(equation, inputs, given, counts, step) -> tuple[list[Array], list[PyTree]]:
+def branched(equation, inputs, given, counts, step) -> tuple[list[Array], list[PyTree]]:
     """What a `cond` gives, and what is seen in all its branches: zeros in those that are not taken."""
     index, *inputs = inputs
     parts, start = [], 0

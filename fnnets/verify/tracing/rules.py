@@ -147,7 +147,7 @@ def _is_wrong(equation: core.JaxprEqn, inputs: Sequence[Array]) -> bool:
     """Whether a rule departs from the derivative of its body, at these inputs and near them."""
     random = np.random.default_rng(5)
     near = [
-        x + (MOVED * (1 + np.abs(x)) * random.uniform(-1, 1, np.shape(x))).astype(x.dtype) if _is_float(x) else x
+        x + (MOVED * (1 + np.abs(x)) * random.uniform(-1, 1, np.shape(x))).astype(x.dtype) if is_number(x) else x
         for x in inputs
     ]
     try:
@@ -158,7 +158,7 @@ def _is_wrong(equation: core.JaxprEqn, inputs: Sequence[Array]) -> bool:
 
 def _departs(equation: core.JaxprEqn, inputs: Sequence[Array]) -> bool:
     first = equation.params["num_callee_consts"] + equation.params["num_res"] if _name(equation) == LINEAR else 0
-    positions = [i for i, x in enumerate(inputs) if i >= first and _is_float(x)]
+    positions = [i for i, x in enumerate(inputs) if i >= first and is_number(x)]
     body = _body(equation)
     assert body is not None
 
@@ -166,7 +166,7 @@ def _departs(equation: core.JaxprEqn, inputs: Sequence[Array]) -> bool:
         def function(floats):
             filled = dict(zip(positions, floats, strict=True))
             outs = step([filled.get(i, x) for i, x in enumerate(inputs)])
-            return [out for out in outs if _is_float(out)]
+            return [out for out in outs if is_number(out)]
 
         return function
 
@@ -217,7 +217,8 @@ def _first_line(jaxpr: core.Jaxpr) -> jaxprs.Line | None:
     return next((each for each in lines if each is not None), None)
 
 
-def _is_float(x: object) -> bool:
+def is_number(x: object) -> bool:
+    """Whether a value is of a real floating dtype."""
     return jnp.issubdtype(jnp.result_type(x), jnp.floating)
 
 

@@ -34,7 +34,7 @@ RULES = ("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr")
 AS_IT_IS = (
     "bitcast_convert_type", "pure_callback", "io_callback", "debug_callback", "ffi_call", "pallas_call", "custom_call",
     "random_bits", "random_seed", "random_wrap", "random_unwrap", "random_fold_in", "random_split", "random_gamma_grad",
-    "nextafter", "shard_map", "custom_linear_solve", "linear_call", "run_state", "xla_pmap", "tpu_custom_call",
+    "nextafter", "shard_map", "linear_call", "run_state", "xla_pmap", "tpu_custom_call",
 )  # fmt: skip
 """Primitives that are computed in their own dtype."""
 
@@ -54,6 +54,7 @@ class How(NamedTuple):
     is_wide: bool = True
 
 
+Run = Callable[[jaxprs.Body, "list[Any]"], "list[Array]"]
 DTYPES = ("new_dtype", "dtype", "preferred_element_type", "accumulate_dtype", "out_dtype")
 
 
@@ -130,6 +131,8 @@ def _step(equation: Any, inputs: list[Any], how: How) -> list[Array]:
         return evaluate(jaxprs.inlined(equation), inputs, how)
     if name == jaxprs.OPAQUE:
         return evaluate(jaxprs.expanded(equation), inputs, how)
+    if name == "custom_linear_solve":
+        return evaluate(*solver(equation, inputs), how)
     if name in LOOPS:
         return LOOPS[name](equation, inputs, how)
     is_narrow = not all(is_wide(_dtype(atom)) for atom in [*equation.invars, *equation.outvars])
@@ -139,6 +142,13 @@ def _step(equation: Any, inputs: list[Any], how: How) -> list[Array]:
     else:
         outs = jaxprs.bind(equation, inputs)
     return outs if how.after is None else how.after(equation, inputs, outs, is_own)
+
+
+def solver(equation: Any, inputs: list[Any]) -> tuple[jaxprs.Body, list[Any]]:
+    """The program that solves a linear system, and its inputs."""
+    lengths, solve = equation.params["const_lengths"], jaxprs.opened(equation.params["jaxprs"].solve)
+    first = lengths.matvec + lengths.vecmat
+    return solve, [*inputs[first : first + lengths.solve], *inputs[sum(lengths) :]]
 
 
 def _given(arg: Any, variable: Any) -> Any:
@@ -191,17 +201,42 @@ def _scan(equation: Any, inputs: list[Any], how: How) -> list[Array]:
     return [*carry, *ys]
 
 
-def _while(equation: Any, inputs: list[Any], how: How) -> list[Array]:
+def while_loop(equation: Any, inputs: list[Any], step: Run, ends: Run | None = None) -> list[Array]:
+    """What a while loop gives if `step(body, args)` evaluates its body, and `ends`, or `step`, its condition."""
+    (condition, of_condition), (body, of_body), carry = while_parts(equation, inputs)
+    ends = step if ends is None else ends
+
+    def is_going(carry):
+        return ends(condition, [*of_condition, *carry])[0]
+
+    def one(carry):
+        moved = step(body, [*of_body, *carry])
+        if condition.jaxpr.outvars[0].aval.shape == ():
+            return moved
+        # several loops that were batched: those that have ended keep their values
+        going = is_going(carry)
+        return [
+            lax.select(lax.broadcast_in_dim(going, new.shape, range(going.ndim)), new, old)
+            for new, old in zip(moved, carry, strict=True)
+        ]
+
+    return list(lax.while_loop(lambda carry: jnp.any(is_going(carry)), one, list(carry)))
+
+
+def while_parts(equation: Any, inputs: list[Any]) -> tuple[tuple[jaxprs.Body, list], tuple[jaxprs.Body, list], list]:
+    """Condition and body of a while loop, each with its constants, and the carry."""
     p = equation.params
-    ends, steps = jaxprs.opened(p["cond_jaxpr"]), jaxprs.opened(p["body_jaxpr"])
     first, second = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
-    of_end, of_step, carry = inputs[:first], inputs[first:second], inputs[second:]
-    return list(
-        lax.while_loop(
-            lambda carry: evaluate(ends, [*of_end, *carry], how._replace(after=None))[0],
-            lambda carry: evaluate(steps, [*of_step, *carry], how),
-            list(carry),
-        )
+    condition = jaxprs.opened(p["cond_jaxpr"]), inputs[:first]
+    return condition, (jaxprs.opened(p["body_jaxpr"]), inputs[first:second]), inputs[second:]
+
+
+def _while(equation: Any, inputs: list[Any], how: How) -> list[Array]:
+    return while_loop(
+        equation,
+        inputs,
+        lambda body, args: evaluate(body, args, how),
+        lambda body, args: evaluate(body, args, how._replace(after=None)),
     )
 
 

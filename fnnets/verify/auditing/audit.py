@@ -1,0 +1,175 @@
+"""The audit of a function: its program is walked, and every derivative rule in it checked where it stands.
+
+report = audit(function, *args)              at the given arguments
+report = audit(function, *args, sweep=True)  and at special values of them, one or two at a time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fnnets.core import calls, jaxprs, validate
+from fnnets.verify.auditing import eagerly, sites
+from fnnets.verify.auditing import sweep as sweeping
+from fnnets.verify.auditing.collect import Collector
+from fnnets.verify.auditing.report import AuditReport
+from fnnets.verify.reference import raised
+
+if TYPE_CHECKING:
+    from jaxtyping import PyTree
+
+REMEDY = "give the function itself and its arguments after it, as verify.audit(cost, params, x)"
+
+
+@calls.strict("audit")
+def audit(
+    function: Callable[..., PyTree],
+    *args: PyTree,
+    sweep: bool = False,
+    accept: Sequence[str] = (),
+    seed: int = 0,
+    eager: bool = False,
+) -> AuditReport:
+    """Check every `custom_vjp`, `custom_jvp` and `custom_linear_solve` in a function, at the values that reach it.
+
+    The function may be of any library that JAX can trace. Each rule is held against automatic differentiation of the
+    function that it belongs to, with and without the rules within, and against differences in float64 where these
+    disagree: for the cotangents that arrive at it in the function's own backward pass, and for drawn ones. The
+    function as a whole is differenced once. `fnnets.verify.auditing.report` lists the verdicts.
+
+    Args:
+        function: what is audited; it returns arrays, or a tree of them.
+        args: its arguments. Arrays and Python's floats are traced, and differentiated where they are floating; other
+            numbers, strings and functions arrive as they are.
+        sweep: also at 0, ±1, ±inf, ties, whole numbers, very large and very small values of the arguments.
+        accept: names of rules that are meant as they are.
+        seed: of the cotangents that are drawn.
+        eager: for functions that cannot be traced, such as those that branch on values: the function is run as it is,
+            the rules that it calls are checked at drawn cotangents.
+
+    Returns:
+        A report with one row for each rule: `.table()`, `.to_json()`, `.assert_ok()`.
+
+    Raises:
+        TypeError: something that is no function, no floating argument, a function that cannot be traced.
+        ValueError: a name in `accept` that no rule has.
+        Exception: whatever the function itself raises, its line first.
+
+    >>> import jax, jax.numpy as jnp, fnnets as fn
+    >>> report = fn.verify.audit(lambda x: jnp.sum(jax.nn.relu(x) ** 2), jnp.array([-1.0, 0.0, 2.0]))
+    >>> report.ok, report.row("relu").verdict
+    (True, 'agrees')
+    >>> fn.verify.audit(jnp.logaddexp, jnp.inf, 1.0).row("logaddexp").verdict in ("agrees", "differs")
+    True
+    """
+    validate.is_function(function, "verify.audit: function", REMEDY)
+    accept = (accept,) if isinstance(accept, str) else tuple(accept)
+    name = getattr(function, "__name__", type(function).__name__)
+    leaves, rebuild = _separate(args)
+    _require_floating(leaves, args)
+    of_arrays = lambda *arrays: function(*rebuild(arrays))  # noqa: E731
+    of_arrays.__name__ = name
+    collector = Collector(accept, seed)
+    with jax.debug_nans(False), jax.debug_infs(False):
+        if eager:
+            points = eagerly.audit(collector, of_arrays, leaves, _points(leaves, _names(args), sweep))
+        else:
+            points = _traced(collector, of_arrays, name, leaves, _points(leaves, _names(args), sweep))
+    report = AuditReport(name, collector.rows(), points, tuple(collector.remarks))
+    _require_known(accept, report)
+    return report
+
+
+def _traced(collector: Collector, function: Callable[..., Any], name: str, leaves: list[Any], points: Iterator) -> int:
+    closed = _program(function, name, leaves)
+    program = jaxprs.opened(closed)
+    collector.remark_on(program.jaxpr)
+    moving = [n for n, x in enumerate(leaves) if sites.is_moved(x)]
+    recorder = collector.recorder(program, leaves, moving)
+    count = 0
+    for count, (shown, args) in enumerate(points, 1):
+        collector.at_point(recorder, args, shown)
+        if count == 1:
+            collector.whole(function, name, leaves, args, moving)
+    return count
+
+
+def _program(function: Callable[..., Any], name: str, leaves: list[Any]) -> Any:
+    try:
+        with raised.located(name):
+            return jax.make_jaxpr(function)(*leaves)
+    except jax.errors.UnexpectedTracerError:
+        raise
+    except Exception as error:
+        if not raised.is_untraceable(error):
+            raise
+        place = raised.line(error)
+        raise TypeError(
+            f"verify.audit: {name} raised {type(error).__name__}: {raised.first_line(error)}"
+            f"{f' ({place})' if place else ''}, expected a function that JAX can trace; pass eager=True, which runs it "
+            "as it is, or leave out what it branches on: functools.partial(function, …)"
+        ) from None
+
+
+def _points(leaves: list[Any], names: list[str], sweep: bool) -> Iterator[tuple[str, list[Any]]]:
+    given = [x if _is_key(x) else np.asarray(x, _dtype(x)) for x in leaves]
+    yield "", given
+    if sweep:
+        yield from sweeping.points(given, names)
+
+
+def _separate(args: PyTree) -> tuple[list[Any], Callable[[Sequence[Any]], PyTree]]:
+    """The arrays and floats of the arguments, and a function that puts others in their places."""
+    leaves, structure = jax.tree.flatten(args)
+    where = [n for n, leaf in enumerate(leaves) if _is_traced(leaf)]
+
+    def rebuild(arrays):
+        filled = list(leaves)
+        for n, array in zip(where, arrays, strict=True):
+            filled[n] = array
+        return jax.tree.unflatten(structure, filled)
+
+    return [leaves[n] for n in where], rebuild
+
+
+def _names(args: PyTree) -> list[str]:
+    """The path of each traced leaf, as "args[1]['w']"."""
+    leaves = jax.tree_util.tree_leaves_with_path(args)
+    return [f"args{jax.tree_util.keystr(path)}" for path, leaf in leaves if _is_traced(leaf)]
+
+
+def _require_floating(leaves: list[Any], args: PyTree) -> None:
+    if not any(map(sites.is_moved, leaves)):
+        came = f"{len(args)} arguments without any" if args else "no arguments"
+        raise TypeError(
+            f"verify.audit: args are {came}, expected at least one floating number or array, with respect to which the "
+            f"function is differentiated; {REMEDY}"
+        )
+
+
+def _require_known(accept: Sequence[str], report: AuditReport) -> None:
+    known = [row.name for row in report.rows]
+    for name in accept:
+        if name not in known:
+            raise ValueError(
+                f"verify.audit: accept has {name!r}, expected the name of a rule that was met: "
+                f"{', '.join(map(repr, known)) or 'none was'}; leave it out"
+            )
+
+
+def _is_traced(leaf: Any) -> bool:
+    is_array = isinstance(leaf, jax.Array | np.ndarray | np.generic) and getattr(leaf.dtype, "kind", "f") not in "OSU"
+    return isinstance(leaf, float) or is_array
+
+
+def _is_key(leaf: Any) -> bool:
+    return bool(jax.dtypes.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.extended))
+
+
+def _dtype(leaf: Any) -> Any:
+    return jnp.asarray(leaf).dtype
