@@ -19,7 +19,8 @@ of the equation is moved in all of them.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -29,6 +30,7 @@ import numpy as np
 from fnnets.core import jaxprs
 from fnnets.verify.auditing import sites
 from fnnets.verify.auditing.sites import Site
+from fnnets.verify.auditing.slopes import EPSILON
 from fnnets.verify.tracing import compiled, identity, precision, widening
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class Equation:
         Of a whole function, which has no rule itself, the derivative is held against differences alone.
         """
         self.site, self.is_whole = site, is_whole
+        self.is_coarse = False  # whether it fails in float64, as a solver may whose tolerance is that of float32
         self._compiled: dict[tuple[str, bool], Any] = {}
         atoms = site.equation.invars
         names = list(dict.fromkeys(atoms[j] for j in moved if not jaxprs.is_literal(atoms[j])))
@@ -116,7 +119,7 @@ class Equation:
     def run(self, inputs: Sequence[Any], cotangents: Sequence[Any], is_wide: bool) -> dict[str, Derivative]:
         """Every candidate at a point, in float64 or as the program is."""
         programs = [each.program for each in self.traced.values()]
-        run = lambda programs, *args: [_evaluated(each, args, is_wide) for each in programs]  # noqa: E731
+        run = lambda programs, *args: [self._evaluated(each, args, is_wide) for each in programs]  # noqa: E731
         found = self._call("derivatives", programs, run, is_wide, self.at(inputs), list(inputs), list(cotangents))
         split = len(self.outs)
         return {
@@ -126,7 +129,7 @@ class Equation:
 
     def values(self, inputs: Sequence[Any], is_wide: bool) -> list[np.ndarray]:
         """The floating outputs of the equation as it is, where nothing is differentiated."""
-        run = lambda programs, *args: _evaluated(programs[0], args, is_wide)  # noqa: E731
+        run = lambda programs, *args: self._evaluated(programs[0], args, is_wide)  # noqa: E731
         return self._call("values", [self.plain], run, is_wide, self.at(inputs), list(inputs))
 
     def along(
@@ -137,7 +140,7 @@ class Equation:
         def run(programs, at, inputs, cotangents, ways, offsets):
             def outs(offset):
                 moved = [x + offset * way for x, way in zip(at, ways, strict=True)]
-                return _evaluated(programs[0], (moved, inputs), True)
+                return self._evaluated(programs[0], (moved, inputs), True)
 
             def one(offset):
                 # differences term by term: one large output does not drown the others
@@ -151,7 +154,7 @@ class Equation:
 
         args = _wide(self.at(inputs)), list(inputs), _wide(cotangents), _wide(ways), np.asarray(offsets, np.float64)
         values, sizes = self._call("along", [self.plain], run, True, *args)
-        return np.asarray(values), np.asarray(sizes)
+        return np.asarray(values), np.asarray(sizes) * self.coarseness
 
     def changes(self, name: str, inputs: Sequence[Any], cotangents: Sequence[Any]) -> list[np.ndarray]:
         """How the gradients of a candidate change along the drawn direction, in float64."""
@@ -159,12 +162,28 @@ class Equation:
 
         def run(programs, at, inputs, cotangents):
             def gradients(at):
-                return _evaluated(programs[0], (at, inputs, cotangents), True)[split:]
+                return self._evaluated(programs[0], (at, inputs, cotangents), True)[split:]
 
             return jax.jvp(gradients, (list(at),), ([jnp.asarray(way) for way in ways],))[1]
 
         args = _wide(self.at(inputs)), list(inputs), _wide(cotangents)
         return self._call(f"second {name}", [self.traced[name].program], run, True, *args)
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether the rule passes numbers through a dtype of fewer digits than its inputs and outputs have."""
+        atoms = (*self.site.equation.invars, *self.site.equation.outvars)
+        outer = [_digits(atom) for atom in atoms if sites.is_moved(atom.aval)]
+        inside = (v for each in jaxprs.equations(self.traced["rule"].program.jaxpr) for v in each.outvars)
+        return any(_digits(v) < min(outer) for v in inside if sites.is_moved(v.aval))
+
+    @property
+    def coarseness(self) -> float:
+        """The rounding of what the program computes in its own dtype, in units of float64's."""
+        every = jaxprs.equations(self.plain.jaxpr)
+        inside = [each for each in every if self.is_coarse or widening.is_fixed(each)]
+        numbers = [v.aval for each in inside for v in (*each.invars, *each.outvars) if sites.is_moved(v.aval)]
+        return max((float(jnp.finfo(each.dtype).eps) for each in numbers), default=EPSILON) / EPSILON
 
     @property
     def outputs(self) -> list[Any]:
@@ -186,14 +205,29 @@ class Equation:
         """`run(programs, *args)`, compiled once for all programs that are the same but for what they close over."""
 
         def evaluate(consts, args):
-            return run([jaxprs.Body(each.jaxpr, held) for each, held in zip(programs, consts, strict=True)], *args)
+            bodies = [jaxprs.Body(each.jaxpr, held) for each, held in zip(programs, consts, strict=True)]
+            return run(bodies, *args)
 
         consts = [list(each.consts) for each in programs]
-        with precision.double() if is_wide else contextlib.nullcontext():
-            if (name, is_wide) not in self._compiled:
-                key = ("audit", name, is_wide, *(identity.identity(each.jaxpr) for each in programs))
-                self._compiled[name, is_wide] = compiled.compile_for(evaluate, key, consts, list(args)).result()
-            return jax.device_get(self._compiled[name, is_wide](consts, list(args)))
+        wide = is_wide and not self.is_coarse
+        try:
+            with precision.double() if wide else contextlib.nullcontext(), _silence():
+                if (name, wide) not in self._compiled:
+                    key = ("audit", name, wide, *(identity.identity(each.jaxpr) for each in programs))
+                    self._compiled[name, wide] = compiled.compile_for(evaluate, key, consts, list(args)).result()
+                return jax.device_get(self._compiled[name, wide](consts, list(args)))
+        except jax.errors.JaxRuntimeError:
+            if not wide:
+                raise
+        self.is_coarse = True
+        return self._call(name, programs, run, is_wide, *args)
+
+    def _evaluated(self, program: jaxprs.Body, args: Sequence[Any], is_wide: bool) -> list[Array]:
+        flat = jax.tree.leaves(args)
+        if is_wide and not self.is_coarse:
+            return widening.evaluate(program, flat)
+        own = [widening.own(x, v.aval.dtype) for x, v in zip(flat, program.jaxpr.invars, strict=True)]
+        return jaxprs.evaluate(program, own, jaxprs.bind)
 
     def _of_moved(self, step: Callable[..., Any]) -> Callable[..., list[Array]]:
         def function(at, inputs):
@@ -225,7 +259,7 @@ class Equation:
 
         for is_along, derivative in ((False, backward), (True, forward)):
             try:
-                program = jaxprs.opened(jax.make_jaxpr(derivative)(*self._like))
+                program = sites.traced(derivative, *self._like)
                 if any(each.primitive.name == "custom_lin" for each in jaxprs.equations(program.jaxpr)):
                     raise TypeError("a custom_vjp has no derivative along a direction")
             except Exception as error:  # a rule may raise anything; the report says what
@@ -235,9 +269,19 @@ class Equation:
                 return
 
 
-def _evaluated(program: jaxprs.Body, args: Sequence[Any], is_wide: bool) -> list[Array]:
-    flat = jax.tree.leaves(args)
-    return widening.evaluate(program, flat) if is_wide else jaxprs.evaluate(program, flat, jaxprs.bind)
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """A scope in which JAX does not log callbacks that fail: the exception is caught."""
+    logger = logging.getLogger("jax._src.callback")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+def _digits(variable: Any) -> int:
+    return int(jnp.finfo(variable.aval.dtype).nmant)
 
 
 def _parts(x: Any) -> Any:

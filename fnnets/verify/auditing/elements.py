@@ -25,11 +25,11 @@ from fnnets.verify.tracing import rules
 
 AGREES, DIFFERS, UNDECIDED = "agrees", "differs", "undecided"
 VALUE, DERIVATIVE, DTYPE, INFINITY = KINDS = ("value", "derivative", "precision", "infinity")
-RELATIVE, ABSOLUTE = 1e-4, 1e-6
+RELATIVE, ABSOLUTE, COARSE = 1e-4, 1e-6, 100
 CAPPED = 1e4
 """How many times the median element the largest may be that sets the scale of a comparison."""
 WORST = 3
-GROWING = (1e2, 1e4, 1e6, 1e8, 1e10)
+GROWING, MOST = (1e2, 1e4, 1e6, 1e8, 1e10), 1e38
 
 
 class Element(NamedTuple):
@@ -79,7 +79,9 @@ def departing(point: Point, wide: dict[str, Derivative]) -> Iterator[Element]:
     for n, gradient in enumerate(rules_found):
         r, refs = numbers(gradient), [numbers(each[n]) for each in others]
         with np.errstate(all="ignore"):
-            bad = ~np.isfinite(r) | np.logical_and.reduce([~_close(r, each) for each in refs], initial=True)
+            bad = ~np.isfinite(r) | np.logical_and.reduce(
+                [~_close(r, each, point.equation.is_coarse) for each in refs], initial=True
+            )
         order = np.argsort(-_severity(r, refs).ravel(), kind="stable")
         for i in [i for i in order if bad.flat[i]][:WORST]:
             index = tuple(int(k) for k in np.unravel_index(i, r.shape))
@@ -165,10 +167,14 @@ def _limits(point: Point) -> list[np.ndarray]:
     """
     equation, inputs, cotangents = point
     names = [name for name in ("bare", "body") if name in equation.traced]
-    if not names or any(equation.traced[name].is_along for name in (names[0], "rule")):
+    # where two inputs are infinite, the limit depends on the way
+    count = sum(int(np.sum(np.isinf(numbers(x)))) for x in inputs if is_infinite(x))
+    if count != 1 or not names or any(equation.traced[name].is_along for name in (names[0], "rule")):
         return [np.full(np.shape(x), np.nan) for x in equation.at(inputs)]
+    finite = [np.abs(numbers(x)) for x in inputs if rules.is_number(x)]
+    unit = min(max(1.0, *(float(np.max(x[np.isfinite(x)], initial=0.0)) for x in finite)), MOST / GROWING[-1])
     found = []
-    for size in GROWING:
+    for size in (unit * size for size in GROWING):
         near = [np.where(np.isinf(x), np.sign(x) * size, x).astype(x.dtype) if is_infinite(x) else x for x in inputs]
         here = equation.run(near, cotangents, True)
         found.append((here[names[0]].gradients, here["rule"].gradients))
@@ -188,9 +194,11 @@ def _along(derivative: Derivative, ways: list[np.ndarray], n: int) -> float:
     return float(gradient) if derivative.is_along else float(np.sum(gradient * ways[n]))
 
 
-def _close(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    floor = ABSOLUTE * min(scale(one), scale(other))
-    return (one == other) | (np.abs(one - other) <= RELATIVE * np.maximum(np.abs(one), np.abs(other)) + floor)
+def _close(one: np.ndarray, other: np.ndarray, is_coarse: bool) -> np.ndarray:
+    loose = COARSE if is_coarse else 1
+    floor = loose * ABSOLUTE * min(scale(one), scale(other))
+    size = np.maximum(np.abs(one), np.abs(other))
+    return (one == other) | (np.abs(one - other) <= loose * RELATIVE * size + floor)
 
 
 def _severity(r: np.ndarray, refs: list[np.ndarray]) -> np.ndarray:

@@ -25,6 +25,7 @@ from fnnets.verify.auditing.elements import (
     AGREES,
     DIFFERS,
     DTYPE,
+    INFINITY,
     UNDECIDED,
     VALUE,
     Element,
@@ -49,18 +50,19 @@ def judged(equation: Equation, inputs: Sequence[Any], cotangents: Sequence[np.nd
     """The verdict at a visit, for the cotangents of its floating outputs; the worst element speaks."""
     wide, narrow = (equation.run(inputs, cotangents, is_wide) for is_wide in (True, False))
     plain, plain_narrow = (equation.values(inputs, is_wide) for is_wide in (True, False))
+    point = Point(equation, inputs, cotangents)
     if "rule" not in wide:
         return _raised(equation)
     changed = _value(wide["rule"].outs, plain) or _value(narrow["rule"].outs, plain_narrow)
     if changed is not None:
-        return _meant(equation, inputs, wide, changed)
+        return _meant(point, wide, changed)
     if not all(np.all(np.isfinite(each)) for each in plain) and any(np.any(np.isnan(each)) for each in plain):
         return Element(AGREES, reason="the function itself is not a number here")
-    found = elements.departing(Point(equation, inputs, cotangents), wide)
+    found = elements.departing(point, wide)
     worst = min(found, key=lambda each: (DIFFERS, UNDECIDED, AGREES).index(each.verdict), default=Element(AGREES))
     if worst.verdict == AGREES:
         return _in_own_dtype(equation, wide, narrow, plain, plain_narrow) or worst
-    return _meant(equation, inputs, wide, worst)
+    return _meant(point, wide, worst)
 
 
 def _raised(equation: Equation) -> Element:
@@ -94,7 +96,7 @@ def _in_own_dtype(
     plain_narrow: Sequence[np.ndarray],
 ) -> Element | None:
     """The element that the rule loses in the program's own dtype while its function keeps it."""
-    if narrow["rule"].is_along != wide["rule"].is_along or "body" not in narrow:
+    if narrow["rule"].is_along != wide["rule"].is_along or "body" not in narrow or equation.is_quantised:
         return None
     keeps_value = all(_is_kept(one, other) for one, other in zip(plain_narrow, plain, strict=True))
     for n, (own, right) in enumerate(zip(narrow["rule"].gradients, wide["rule"].gradients, strict=True)):
@@ -126,18 +128,17 @@ def _is_kept(one: np.ndarray, other: np.ndarray) -> bool:
         return bool(np.all((one == other) | (np.abs(one - other) <= 1e-2 * np.abs(other) + 1e-4 * scale(other))))
 
 
-def _meant(equation: Equation, inputs: Sequence[Any], wide: dict[str, Derivative], worst: Element) -> Element:
+def _meant(point: Point, wide: dict[str, Derivative], worst: Element) -> Element:
     """The verdict for what is usually meant: a flat or an identity primal, a rule of zeros, a drawn sample."""
-    rule = wide["rule"]
-    references = [each for name, each in wide.items() if name != "rule"]
+    (equation, inputs, cotangents), rule, references = point, wide["rule"], _references(wide)
     if worst.kind != VALUE and sites.draws(_jaxpr(equation)):
         return worst._replace(verdict=IMPLICIT)
-    if worst.kind == VALUE or not references:
+    if worst.kind in (VALUE, INFINITY) or not references:
         return worst
     is_zero = [not np.any(numbers(r)) for r in rule.gradients]
-    flat = all(not np.any(numbers(x)) for each in references for x in each.gradients)
+    n = worst.moved
+    flat = _is_flat(references, n) and _is_flat(_references(equation.run(equation.near(inputs), cotangents, True)), n)
     if worst.verdict == DIFFERS and math.isfinite(worst.rule):
-        n = worst.moved
         if flat and worst.expected == 0:
             return worst._replace(verdict=FLAT)
         if is_zero[n] and worst.rule == 0 and worst.expected != 0:
@@ -147,6 +148,15 @@ def _meant(equation: Equation, inputs: Sequence[Any], wide: dict[str, Derivative
     if flat and worst.verdict == UNDECIDED and not all(is_zero):
         return worst._replace(verdict=FLAT)
     return worst
+
+
+def _references(found: dict[str, Derivative]) -> list[Derivative]:
+    return [each for name, each in found.items() if name != "rule"]
+
+
+def _is_flat(references: list[Derivative], n: int) -> bool:
+    """Whether the function does not depend on the n-th of its moved inputs."""
+    return not any(np.any(numbers(each.gradients[n])) for each in references)
 
 
 def _is_identity(equation: Equation, inputs: Sequence[Any]) -> bool:

@@ -61,9 +61,13 @@ class Recorder:
         shared: dict[int, set[int]] = {}
         self.carrying = [shared.setdefault(id(site.equation), set()) for site in self.sites]
         self.error: Exception | None = None
+        self.escaping: set[int] = set()
         self._keys: dict[tuple[int, int], Any] = {}
         if self.sites:
             self._trace_backward(args)
+            if isinstance(self.error, jax.errors.UnexpectedTracerError):
+                self.escaping = {id(site.equation) for site in self.sites if _escapes(site)}
+                self._trace_backward(args)
             self._run = jax.jit(self._record)
 
     def visits(self, args: Sequence[Any], cotangents: Sequence[Any]) -> list[list[Visit]]:
@@ -93,26 +97,33 @@ class Recorder:
         def change(site, inputs, _):
             here = carrying[id(site.equation)]
             marked = [_marked(x, here, j) if sites.is_moved(x) else x for j, x in enumerate(inputs)]
-            return jaxprs.bind(site.equation, marked), ()
+            return self._bound(site, marked), ()
 
         def backward(args):
             outs, back = jax.vjp(lambda at: self._outs(args, at, [None] * len(self.sites), change), self._at(args))
             return back([jnp.ones(out.shape, out.dtype) for out in outs])
 
+        self.error = None
         try:
-            jax.eval_shape(backward, list(args))
+            sites.traced(backward, list(args))
         except Exception as error:  # a rule may raise anything; the report says what
             self.error = error
+
+    def _bound(self, site: Site, inputs: list[Array]) -> Sequence[Array]:
+        """The outputs of a rule; where its tracers escape, those of its function, which has no rule then."""
+        if id(site.equation) in self.escaping:
+            return sites.plain(site.equation, inputs, jaxprs.bind)
+        return jaxprs.bind(site.equation, inputs)
 
     def _record(self, args: list[Any], cotangents: list[Array]) -> tuple[list[Any], list[Any]]:
         def seen(site, inputs, _):
             here = id(site.equation)
             self._keys.update({(here, j): jax.random.key_impl(x) for j, x in enumerate(inputs) if _is_key(x)})
             packed = [jax.random.key_data(x) if _is_key(x) else jnp.asarray(x) for x in inputs]
-            return jaxprs.bind(site.equation, inputs), (jnp.ones(()), packed)
+            return self._bound(site, inputs), (jnp.ones(()), packed)
 
         def tapped(site, inputs, taps):
-            outs = jaxprs.bind(site.equation, inputs)
+            outs = self._bound(site, inputs)
             return outs if taps is None else [_added(out, tap) for out, tap in zip(outs, taps, strict=True)], ()
 
         none: list[Any] = [None] * len(self.sites)
@@ -220,6 +231,31 @@ def _first_steps(equation: jaxprs.Equation, inputs: list[Array], given: list[Any
         return (is_going, carry), seen
 
     return jax.lax.scan(trial, (jnp.asarray(True), [jnp.asarray(x) for x in carry]), given, length=FIRST)[1]
+
+
+def _escapes(site: Site) -> bool:
+    """Whether a rule, differentiated by itself, uses values of a trace that has ended."""
+    atoms = site.equation.invars
+    like = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in atoms]
+    moved = [j for j, atom in enumerate(atoms) if sites.is_moved(atom.aval)]
+
+    def backward(inputs):
+        def function(at):
+            filled = list(inputs)
+            for j, x in zip(moved, at, strict=True):
+                filled[j] = x
+            return [out for out in jaxprs.bind(site.equation, filled) if sites.is_moved(out)]
+
+        outs, back = jax.vjp(function, [inputs[j] for j in moved])
+        return back(outs)
+
+    try:
+        sites.traced(backward, like)
+    except jax.errors.UnexpectedTracerError:
+        return True
+    except Exception:  # of another kind: the report says what
+        return False
+    return False
 
 
 def _marked(x: Array, carrying: set[int], position: int) -> Array:

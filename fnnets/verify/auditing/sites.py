@@ -12,8 +12,6 @@
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,11 +19,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend import core
 from jax.flatten_util import ravel_pytree
 
 from fnnets.core import jaxprs
-from fnnets.verify.tracing import interpreter, places, rules, widening
+from fnnets.verify.tracing import interpreter, places, primitives, rules, widening
 from fnnets.verify.tracing.rules import Rule
 
 if TYPE_CHECKING:
@@ -79,24 +76,29 @@ def of(equation: jaxprs.Equation, within: tuple[str, ...] = (), is_looped: bool 
 
 def is_moved(x: Any) -> bool:
     """Whether a value is of a dtype that is differentiated: floating, real or complex."""
-    return bool(jnp.issubdtype(jnp.result_type(x), jnp.inexact))
+    dtype = getattr(x, "dtype", None)
+    return bool(jnp.issubdtype(jnp.result_type(x) if dtype is None else dtype, jnp.inexact))
 
 
 def foreign(jaxpr: jaxprs.Jaxpr) -> dict[str, str]:
     """Primitives that are not JAX's own, which have rules that no equation shows; and the first line of each."""
     found: dict[str, str] = {}
     for equation in jaxprs.equations(jaxpr):
-        if id(equation.primitive) not in _of_jax():
+        if not primitives.is_of_jax(equation.primitive):
             found.setdefault(equation.primitive.name, places.shown(places.line(equation)))
     return found
 
 
-@functools.cache
-def _of_jax() -> frozenset[int]:
-    """The primitives that stand in JAX's own modules."""
-    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "jax"]
-    values = [value for module in modules for value in vars(module).values()]
-    return frozenset(id(value) for value in values if isinstance(value, core.Primitive))
+def traced(function: Callable[..., Any], *args: Any) -> jaxprs.Body:
+    """The program of a function.
+
+    Raises:
+        jax.errors.UnexpectedTracerError: it holds a value of a trace that has ended.
+    """
+    program = jax.make_jaxpr(function)(*args)
+    if any(isinstance(each, jax.core.Tracer) for each in jaxprs.constants(program)):
+        raise jax.errors.UnexpectedTracerError("a value of a trace that has ended")
+    return jaxprs.opened(program)
 
 
 def draws(jaxpr: jaxprs.Jaxpr) -> bool:

@@ -77,28 +77,37 @@ def slopes(function: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], scal
 
     Args:
         function: offsets of shape (n,) -> values and sizes, both (n,).
-        scales: lengths over which the function may be smooth; the one that resolves the slopes best counts.
+        scales: lengths over which the function may be smooth; the finest that resolves the slopes counts.
 
     >>> found = slopes(lambda t: (np.abs(t) + t, np.abs(t)), [1.0])
     >>> round(found.left.value, 9), round(found.right.value, 9), found.is_smooth
     (0.0, 2.0, False)
     """
-    found = []
+    seen = [(where, *function(where)) for where in map(offsets, sorted(scales))]
+    # a term that changes anywhere has its rounding everywhere
+    sizes = np.concatenate([np.asarray(each[2], np.float64) for each in seen])
+    rounding = 4 * EPSILON * float(np.max(sizes[np.isfinite(sizes)], initial=0.0))
     with np.errstate(all="ignore"):
-        for scale in scales:
-            where = offsets(scale)
-            values, sizes = function(where)
-            found.append(_at_scale(where, np.asarray(values, np.float64), np.asarray(sizes, np.float64)))
-    # the least uncertain for each side, the finer scale where two are as good
-    pick = lambda n: min((each[n] for each in found), key=lambda slope: slope.uncertainty)  # noqa: E731
-    return Slopes(pick(0), pick(1), pick(2))
+        found = [_at_scale(where, np.asarray(values, np.float64), rounding) for where, values, _ in seen]
+    return Slopes(*(_chosen([each[n] for each in found]) for n in range(3)))
 
 
-def _at_scale(where: np.ndarray, values: np.ndarray, sizes: np.ndarray) -> Slopes:
+def _chosen(found: list[Slope]) -> Slope:
+    """The least uncertain of the slopes that agree with the one at the finest scale at which it is known.
+
+    A coarse scale may step over what the function does near the point.
+    """
+    known = [each for each in found if each.is_known]
+    if known:
+        first = known[0]
+        found = [each for each in known if abs(each.value - first.value) <= 4 * (each.uncertainty + first.uncertainty)]
+    return min(found, key=lambda slope: slope.uncertainty)
+
+
+def _at_scale(where: np.ndarray, values: np.ndarray, rounding: float) -> Slopes:
     steps, base = where[1 : LEVELS + 1], values[0]
     up, down = values[1 : LEVELS + 1], values[LEVELS + 1 : 2 * LEVELS + 1]
     above, below = values[2 * LEVELS + 1 : 2 * LEVELS + 1 + NEAREST], values[2 * LEVELS + 1 + NEAREST :]
-    rounding = 4 * EPSILON * float(np.max(sizes[np.isfinite(sizes)], initial=0.0))
     noise = [max(rounding, _spread(np.concatenate([[base], near]))) for near in (below, above)]
     left = _extrapolated((base - down) / steps, noise[0] / steps, RATIO)
     right = _extrapolated((up - base) / steps, noise[1] / steps, RATIO)

@@ -25,6 +25,7 @@ from jax import lax
 from jax.extend import core
 
 from fnnets.core import jaxprs
+from fnnets.verify.tracing import primitives
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -136,7 +137,7 @@ def _step(equation: Any, inputs: list[Any], how: How) -> list[Array]:
     if name in LOOPS:
         return LOOPS[name](equation, inputs, how)
     is_narrow = not all(is_wide(_dtype(atom)) for atom in [*equation.invars, *equation.outvars])
-    is_own = name in AS_IT_IS or not how.is_wide
+    is_own = is_fixed(equation) or not how.is_wide
     if is_narrow and how.is_wide:
         outs = _as_it_is(equation, inputs) if is_own else _widened(equation, inputs)
     else:
@@ -149,6 +150,11 @@ def solver(equation: Any, inputs: list[Any]) -> tuple[jaxprs.Body, list[Any]]:
     lengths, solve = equation.params["const_lengths"], jaxprs.opened(equation.params["jaxprs"].solve)
     first = lengths.matvec + lengths.vecmat
     return solve, [*inputs[first : first + lengths.solve], *inputs[sum(lengths) :]]
+
+
+def is_fixed(equation: Any) -> bool:
+    """Whether an equation is computed in its own dtype: so are all of other libraries."""
+    return equation.primitive.name in AS_IT_IS or not primitives.is_of_jax(equation.primitive)
 
 
 def _given(arg: Any, variable: Any) -> Any:
