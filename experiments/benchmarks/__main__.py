@@ -28,6 +28,7 @@ from experiments.benchmarks import (
     training,
     verdicts,
     verification,
+    verifiers,
 )
 from fnnets.command.parsing import nearest
 
@@ -36,7 +37,7 @@ MODULES: dict[str, Any] = {
     "compilation": compilation, "convolutional": convolutional, "crashes": crashes,
     "feedforward": feedforward, "gpu": gpu, "implementations": implementations, "import_time": import_time,
     "memory": recurrent_memory, "rbm": rbm, "recurrent": recurrent, "scaling": scaling, "training": training,
-    "verdicts": verdicts, "verification": verification,
+    "verdicts": verdicts, "verification": verification, "verifiers": verifiers,
 }  # fmt: skip
 USAGE = """usage: python -m experiments.benchmarks NAME [options]
        python -m experiments.benchmarks NAME --help     the options of one benchmark

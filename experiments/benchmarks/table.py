@@ -36,6 +36,7 @@ from experiments.benchmarks import (
     training_page,
     verdicts,
     verification,
+    verifiers,
 )
 from experiments.benchmarks.timing import summary
 from experiments.harness import results
@@ -89,6 +90,11 @@ compilation included.
 Verdicts: what `fnnets.verify` costs on right code, in fresh processes without a compilation cache, over one
 `jax.jit(jax.grad(cost))` that is compiled and called once; memory is what a process had at most, less what it had with
 its arrays alone. The control is one gradient over another.
+
+Verifiers: the same faults, and the same right code, before five verifiers, each with its own default tolerances and the
+precision that it asks for; arithmetic is the same in JAX and in PyTorch. Without marks fnnets is given what the others
+are. gradgradcheck compares the given backward pass with differences of itself, so its place is second order.
+"Named" counts messages that have an argument, or an equation, that the fault makes wrong.
 
 Accelerators: a step of VGG-A and of an LSTM of 1024 cells on this device; [SCALING.md](SCALING.md) is the arithmetic
 that carries it to 8, 64 and 256 accelerators. Rates are those of the best round; GEMM is a product of 2048 x 2048.
@@ -239,6 +245,7 @@ PARTS = {
     "training": training_page.markdown,
     "verdicts": verdicts.markdown,
     "verification": lambda content: verification.table(content["rows"]),
+    "verifiers": verifiers.markdown,
 }
 
 
