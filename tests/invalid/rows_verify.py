@@ -166,6 +166,18 @@ ROWS = [
         x=fixed(Z),
     ),
     call(
+        "fn.verify.audit",
+        lambda function, x, sweep, accept, seed, eager: fn.verify.audit(
+            function, x, sweep=sweep, accept=accept, seed=seed, eager=eager
+        ),
+        function=function(plain).also(array=Z, result=plain(Z), branches=lambda x: x if x.sum() > 0 else -x),
+        x=fixed(Z),
+        sweep=flag(False),
+        accept=fixed(()),
+        seed=count(0, least=0),
+        eager=flag(False),
+    ),
+    call(
         "fn.verify.tap",
         fn.verify.tap,
         name=fixed("z", none=None, number=3, bar="a|b", empty=""),

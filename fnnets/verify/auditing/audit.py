@@ -68,14 +68,17 @@ def audit(
     True
     """
     validate.is_function(function, "verify.audit: function", REMEDY)
-    accept = (accept,) if isinstance(accept, str) else tuple(accept)
+    for value, given in ((sweep, "sweep"), (eager, "eager")):
+        validate.flag(value, f"verify.audit: {given}")
+    validate.count(seed, "verify.audit: seed", least=0)
+    accept = _names_of(accept)
     name = getattr(function, "__name__", type(function).__name__)
     leaves, rebuild = _separate(args)
     _require_floating(leaves, args)
     of_arrays = lambda *arrays: function(*rebuild(arrays))  # noqa: E731
     of_arrays.__name__ = name
     collector = Collector(accept, seed)
-    with jax.debug_nans(False), jax.debug_infs(False):
+    with jax.debug_nans(False), jax.debug_infs(False), jax.disable_jit(False):
         if eager:
             points = eagerly.audit(collector, of_arrays, leaves, _points(leaves, _names(args), sweep))
         else:
@@ -160,6 +163,15 @@ def _require_known(accept: Sequence[str], report: AuditReport) -> None:
                 f"verify.audit: accept has {name!r}, expected the name of a rule that was met: "
                 f"{', '.join(map(repr, known)) or 'none was'}; leave it out"
             )
+
+
+def _names_of(accept: object) -> tuple[str, ...]:
+    names = (accept,) if isinstance(accept, str) else accept
+    if not isinstance(names, Sequence | set | frozenset) or not all(isinstance(each, str) for each in names):
+        raise TypeError(
+            f"verify.audit: accept is {validate.shown(accept)}, expected names of rules; write accept=['name']"
+        )
+    return tuple(names)
 
 
 def _is_traced(leaf: Any) -> bool:

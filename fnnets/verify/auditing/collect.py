@@ -144,7 +144,7 @@ class Collector:
         except NotImplementedError as error:
             element = Element(SKIPPED, reason=str(error).partition("\n")[0])
         except jax.errors.JaxRuntimeError as error:
-            element = Element(SKIPPED, reason=f"it fails when it runs: {raised.first_line(error)}")
+            element = Element(SKIPPED, reason=f"it raises {type(error).__name__} when it runs")
         entry.visits += 1
         if not (point and element.verdict == judge.UNDECIDED):  # at special points it counts for nothing
             entry.verdicts.setdefault((element.verdict, element.kind), (element, point))
