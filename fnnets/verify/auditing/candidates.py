@@ -19,6 +19,7 @@ of the equation is moved in all of them.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -169,7 +170,7 @@ class Equation:
         args = _wide(self.at(inputs)), list(inputs), _wide(cotangents)
         return self._call(f"second {name}", [self.traced[name].program], run, True, *args)
 
-    @property
+    @functools.cached_property
     def is_quantised(self) -> bool:
         """Whether the rule passes numbers through a dtype of fewer digits than its inputs and outputs have."""
         atoms = (*self.site.equation.invars, *self.site.equation.outvars)
@@ -177,15 +178,14 @@ class Equation:
         inside = (v for each in jaxprs.equations(self.traced["rule"].program.jaxpr) for v in each.outvars)
         return any(_digits(v) < min(outer) for v in inside if sites.is_moved(v.aval))
 
-    @property
+    @functools.cached_property
     def coarseness(self) -> float:
         """The rounding of what the program computes in its own dtype, in units of float64's."""
-        every = jaxprs.equations(self.plain.jaxpr)
-        inside = [each for each in every if self.is_coarse or widening.is_fixed(each)]
+        inside = [each for each in jaxprs.equations(self.plain.jaxpr) if self.is_coarse or widening.is_fixed(each)]
         numbers = [v.aval for each in inside for v in (*each.invars, *each.outvars) if sites.is_moved(v.aval)]
         return max((float(jnp.finfo(each.dtype).eps) for each in numbers), default=EPSILON) / EPSILON
 
-    @property
+    @functools.cached_property
     def outputs(self) -> list[Any]:
         """Shapes and dtypes of the floating outputs, of complex ones with an axis for the two parts."""
         avals = [self.site.equation.outvars[n].aval for n in self.outs]
@@ -220,6 +220,7 @@ class Equation:
             if not wide:
                 raise
         self.is_coarse = True
+        self.__dict__.pop("coarseness", None)
         return self._call(name, programs, run, is_wide, *args)
 
     def _evaluated(self, program: jaxprs.Body, args: Sequence[Any], is_wide: bool) -> list[Array]:

@@ -145,6 +145,9 @@ class Collector:
             element = Element(SKIPPED, reason=str(error).partition("\n")[0])
         except jax.errors.JaxRuntimeError as error:
             element = Element(SKIPPED, reason=f"it raises {type(error).__name__} when it runs")
+        if point and element.verdict == judge.DIFFERS and sites.iterates(site.equation):
+            # a solver is no better than its tolerance, and special points are badly conditioned
+            element = element._replace(verdict=judge.UNDECIDED)
         entry.visits += 1
         if not (point and element.verdict == judge.UNDECIDED):  # at special points it counts for nothing
             entry.verdicts.setdefault((element.verdict, element.kind), (element, point))

@@ -1,7 +1,7 @@
 """Points near a given one at which derivative rules tend to be wrong: zero, infinity, ties, whole numbers, extremes.
 
     one number      set to each special value, and to each other number of the arguments
-    two numbers     all pairs of special values, where the arguments hold few numbers
+    two numbers     all pairs of special values, where the arguments are few single numbers
     one array       set to each special value as a whole, and to each other array of its shape
 
 | symbol | name in code | shape |
@@ -37,7 +37,7 @@ def points(args: Sequence[Any], names: Sequence[str]) -> Iterator[tuple[str, lis
     for place in places:
         for value, shown in [*_values(args, place), *_ties(args, places, place, names)]:
             yield f"{_shown(names, place)} = {shown}", _moved(args, (place, value))
-    if len(places) <= PAIRED:
+    if len(places) <= PAIRED and all(np.size(args[n]) == 1 for n, _ in places):
         for one, other in itertools.combinations(places, 2):
             for (first, said), (second, also) in itertools.product(_values(args, one), _values(args, other)):
                 shown = f"{_shown(names, one)} = {said}, {_shown(names, other)} = {also}"
