@@ -40,7 +40,7 @@ from fnnets.verify.reference import raised
 FLAT, ZERO, IDENTITY, IMPLICIT = MEANT = (
     "flat primal", "rule gives zero", "identity primal", "implicit reparameterisation",
 )  # fmt: skip
-OF_VALUE = 1e-4
+OF_VALUE, OF_ROUNDING = 1e-4, 1e-5
 NARROW = {"float32": 1e-2, "bfloat16": 0.3, "float16": 0.1}
 """Relative error of a rule in its own dtype that is a fault where the function itself has a thirtieth of it."""
 LARGEST = 1e-3 * float(np.finfo(np.float32).max)
@@ -53,7 +53,8 @@ def judged(equation: Equation, inputs: Sequence[Any], cotangents: Sequence[np.nd
     point = Point(equation, inputs, cotangents)
     if "rule" not in wide:
         return _raised(equation)
-    changed = _value(wide["rule"].outs, plain) or _value(narrow["rule"].outs, plain_narrow)
+    # in the program's own dtype a value near zero may be what is left of larger ones
+    changed = _value(wide["rule"].outs, plain) or _value(narrow["rule"].outs, plain_narrow, OF_ROUNDING)
     if changed is not None:
         return _meant(point, wide, changed)
     if not all(np.all(np.isfinite(each)) for each in plain) and any(np.any(np.isnan(each)) for each in plain):
@@ -72,12 +73,14 @@ def _raised(equation: Equation) -> Element:
     return Element(DIFFERS, reason=f"the rule raises {shown}")
 
 
-def _value(under: Sequence[np.ndarray], plain: Sequence[np.ndarray]) -> Element | None:
+def _value(under: Sequence[np.ndarray], plain: Sequence[np.ndarray], floor: float = 0.0) -> Element | None:
     """The output that changes when it is differentiated."""
     for n, (one, other) in enumerate(zip(under, plain, strict=True)):
         one, other = numbers(one), numbers(other)
         with np.errstate(all="ignore"):
-            bad = np.abs(one - other) > OF_VALUE * np.maximum(np.abs(one), np.abs(other)) + 1e-6 * scale(other)
+            bad = np.abs(one - other) > OF_VALUE * np.maximum(np.abs(one), np.abs(other)) + max(
+                1e-6 * scale(other), floor
+            )
         bad |= np.isnan(one) != np.isnan(other)
         bad &= ~((one == other) | np.isnan(other))
         if np.any(bad):
