@@ -18,7 +18,7 @@ from fnnets.verify.auditing import eagerly, sites
 from fnnets.verify.auditing import sweep as sweeping
 from fnnets.verify.auditing.collect import Collector
 from fnnets.verify.auditing.report import AuditReport
-from fnnets.verify.reference import raised
+from fnnets.verify.reference import arguments, raised
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree
@@ -75,6 +75,7 @@ def audit(
     name = getattr(function, "__name__", type(function).__name__)
     leaves, rebuild = _separate(args)
     _require_floating(leaves, args)
+    _refuse_tracers(leaves)
     of_arrays = lambda *arrays: function(*rebuild(arrays))  # noqa: E731
     of_arrays.__name__ = name
     collector = Collector(accept, seed)
@@ -89,8 +90,11 @@ def audit(
 
 
 def _traced(collector: Collector, function: Callable[..., Any], name: str, leaves: list[Any], points: Iterator) -> int:
-    closed = _program(function, name, leaves)
+    called: dict[str, None] = {}
+    with eagerly.noting(lambda rule, *_: called.setdefault(getattr(rule, "__name__", ""))):
+        closed = _program(function, name, leaves)
     program = jaxprs.opened(closed)
+    _require_outputs(program, name)
     collector.remark_on(program.jaxpr)
     moving = [n for n, x in enumerate(leaves) if sites.is_moved(x)]
     recorder = collector.recorder(program, leaves, moving)
@@ -99,7 +103,23 @@ def _traced(collector: Collector, function: Callable[..., Any], name: str, leave
         collector.at_point(recorder, args, shown)
         if count == 1:
             collector.whole(function, name, leaves, args, moving)
+    collector.remark_on_missing(called)
     return count
+
+
+def _refuse_tracers(leaves: list[Any]) -> None:
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        raise TypeError(
+            "verify.audit: args hold traced values, expected arrays with numbers; call it outside of jit, grad and vmap"
+        )
+
+
+def _require_outputs(program: jaxprs.Body, name: str) -> None:
+    if not any(sites.is_moved(variable.aval) for variable in program.jaxpr.outvars):
+        raise TypeError(
+            f"verify.audit: {name} returns no floating number, expected at least one, which is differentiated; return "
+            "the cost or an array"
+        )
 
 
 def _program(function: Callable[..., Any], name: str, leaves: list[Any]) -> Any:
@@ -109,6 +129,8 @@ def _program(function: Callable[..., Any], name: str, leaves: list[Any]) -> Any:
     except jax.errors.UnexpectedTracerError:
         raise
     except Exception as error:
+        if "returned a value of type" in str(error):
+            arguments.shapes(function, name, *leaves)
         if not raised.is_untraceable(error):
             raise
         place = raised.line(error)
@@ -148,9 +170,9 @@ def _names(args: PyTree) -> list[str]:
 
 def _require_floating(leaves: list[Any], args: PyTree) -> None:
     if not any(map(sites.is_moved, leaves)):
-        came = f"{len(args)} arguments without any" if args else "no arguments"
+        came = "hold no floating number" if args else "are missing"
         raise TypeError(
-            f"verify.audit: args are {came}, expected at least one floating number or array, with respect to which the "
+            f"verify.audit: args {came}, expected at least one floating number or array, with respect to which the "
             f"function is differentiated; {REMEDY}"
         )
 

@@ -62,12 +62,14 @@ class Traced(NamedTuple):
 class Equation:
     """The function of one site, and its candidates."""
 
-    def __init__(self, site: Site, moved: Sequence[int], inputs: Sequence[Any], is_whole: bool = False):
+    def __init__(
+        self, site: Site, moved: Sequence[int], inputs: Sequence[Any], whole: Callable[..., Any] | None = None
+    ):
         """`moved` are the positions of the inputs that carry a derivative; `inputs` an example of them all.
 
-        Of a whole function, which has no rule itself, the derivative is held against differences alone.
+        The derivative of a `whole` function, which has no rule itself, is held against differences alone.
         """
-        self.site, self.is_whole = site, is_whole
+        self.site = site
         self.is_coarse = False  # whether it fails in float64, as a solver may whose tolerance is that of float32
         self._compiled: dict[tuple[str, bool], Any] = {}
         atoms = site.equation.invars
@@ -76,8 +78,8 @@ class Equation:
         self.outs = [n for n, v in enumerate(site.equation.outvars) if sites.is_moved(v.aval)]
         self.failures: dict[str, Exception] = {}
         functions = {"rule": jaxprs.bind, "body": lambda equation, inputs: sites.plain(equation, inputs, jaxprs.bind)}
-        if is_whole:
-            del functions["body"]
+        if whole is not None:
+            functions = {"rule": lambda _, inputs: whole(*inputs)}
         elif sites.has_rule(site.equation):
             functions["bare"] = lambda equation, inputs: sites.plain(equation, inputs, sites.bare)
         self.functions = {name: self._of_moved(each) for name, each in functions.items()}
@@ -85,10 +87,10 @@ class Equation:
         self._like = self.at(inputs), list(inputs), self._cotangents()
         for name, function in self.functions.items():
             self._trace(name, function)
+        self.own = jaxprs.opened(jax.make_jaxpr(self.functions["rule"])(*self._like[:2]))
         try:
-            self.plain = jaxprs.opened(
-                jax.make_jaxpr(self.functions.get("body", self.functions["rule"]))(*self._like[:2])
-            )
+            function = self.functions.get("body", self.functions["rule"])
+            self.plain = jaxprs.opened(jax.make_jaxpr(function)(*self._like[:2]))
         except NotImplementedError as error:  # a linear system that is too large
             self.failures["values"] = error
 
@@ -131,7 +133,7 @@ class Equation:
     def values(self, inputs: Sequence[Any], is_wide: bool) -> list[np.ndarray]:
         """The floating outputs of the equation as it is, where nothing is differentiated."""
         run = lambda programs, *args: self._evaluated(programs[0], args, is_wide)  # noqa: E731
-        return self._call("values", [self.plain], run, is_wide, self.at(inputs), list(inputs))
+        return self._call("values", [self.own], run, is_wide, self.at(inputs), list(inputs))
 
     def along(
         self, inputs: Sequence[Any], cotangents: Sequence[Any], ways: Sequence[np.ndarray], offsets: np.ndarray

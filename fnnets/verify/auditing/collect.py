@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,18 +11,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnnets.core import jaxprs
-from fnnets.verify.auditing import elements, judge, second, sites
+from fnnets.verify.auditing import elements, judge, second, sites, whole
 from fnnets.verify.auditing.candidates import Equation
 from fnnets.verify.auditing.judge import Element
 from fnnets.verify.auditing.record import Recorder, Visit
-from fnnets.verify.auditing.report import AGREES, FOLLOWS, SKIPPED, UNSEEN, AuditRow
+from fnnets.verify.auditing.report import AGREES, SKIPPED, UNSEEN, AuditRow
 from fnnets.verify.auditing.sites import Site
+from fnnets.verify.auditing.whole import Whole
 from fnnets.verify.reference import raised
-from fnnets.verify.tracing import places, rules
+from fnnets.verify.tracing import places
 
 ORDER = (judge.DIFFERS, *judge.MEANT, judge.UNDECIDED, SKIPPED, AGREES, UNSEEN)
 DEPTH = 3
-ESCAPED = "its tracers escape: it uses values of a trace that has ended"
+ESCAPED = "its tracers escape: it uses values of a trace that has ended; eager=True checks it"
 
 
 @dataclass
@@ -48,8 +49,7 @@ class Collector:
         self.remarks: list[str] = []
         self._equations: dict[Any, Equation] = {}
         self._nested: dict[Any, Recorder] = {}
-        self._whole: AuditRow | None = None
-        self._stopped = ""
+        self._whole: Whole | None = None
         self._seen: set[Any] = set()
 
     def recorder(self, program: jaxprs.Body, args: Sequence[Any], moving: Sequence[int], within=()) -> Recorder:
@@ -76,9 +76,11 @@ class Collector:
         visits = recorder.visits(args, given)
         for n, (site, carrying) in enumerate(zip(recorder.sites, recorder.carrying, strict=True)):
             is_open = recorder.error is not None or site.is_looped
-            every = {j for j, v in enumerate(site.equation.invars) if sites.is_moved(v.aval)}
+            first = site.equation.params.get("num_consts", 0)  # what a rule closes over is not differentiated
+            every = {j for j, v in enumerate(site.equation.invars) if j >= first and sites.is_moved(v.aval)}
             for visit in visits[n]:
-                self._visit(site, sorted(every if is_open else carrying), visit, point, is_open)
+                error = recorder.error if is_open else None
+                self._visit(site, sorted(every if is_open else carrying), visit, point, is_open, error)
 
     def whole(
         self, function: Callable[..., Any], name: str, leaves: list[Any], args: list[Any], moving: list[int]
@@ -87,25 +89,16 @@ class Collector:
 
         `leaves` are the arguments as they were given, `args` the same as arrays.
         """
-        jaxpr = jax.make_jaxpr(jax.jit(lambda *args: jax.tree.leaves(function(*args)), keep_unused=True))(*leaves).jaxpr
-        equation = jaxpr.eqns[-1] if jaxpr.eqns else None
-        if equation is None or equation.primitive.name not in jaxprs.INLINED or list(equation.invars) != jaxpr.invars:
+        if not whole.is_finite(args, moving):
+            self.remarks.append("the whole function was not differenced: an argument is not finite")
             return
-        whole = Equation(Site(equation, rules.Rule(name, "", 0), None), moving, leaves, True)
-        if "rule" not in whole.traced or not whole.outs or not all(np.all(np.isfinite(args[n])) for n in moving):
-            return
-        element = judge.judged(whole, args, self._drawn(whole.outputs, whole.is_scalar))
-        self._whole = AuditRow(
-            "the whole function", verdict=element.verdict, place=element.place, rule=element.rule,
-            expected=element.expected, reason=element.reason, visits=1,
-        )  # fmt: skip
-        self._stopped = _stop(jaxprs.opened(equation.params["jaxpr"]).jaxpr)
+        self._whole = whole.examined(function, name, leaves, args, moving, self._drawn)
 
     def rows(self) -> tuple[AuditRow, ...]:
         """The rows of the report."""
         found = [self._row(entry) for entry in self.entries.values()]
         if self._whole is not None:
-            found.append(self._of_whole(self._whole, found))
+            found.append(whole.row(self._whole, found, self.accept))
         return tuple(found)
 
     def remark_on(self, jaxpr: Any) -> None:
@@ -122,7 +115,19 @@ class Collector:
                 f"no derivative rule was met in the {count} operations of the function: {shown or 'none'}"
             )
 
-    def _visit(self, site: Site, moved: list[int], visit: Visit, point: str, is_open: bool) -> None:
+    def remark_on_missing(self, called: Iterable[str]) -> None:
+        """Say which rules were called and stand in no program that is looked at."""
+        known = {name for name, _, _ in self.entries}
+        missing = [name for name in called if name and name not in known]
+        if missing:
+            self.remarks.append(
+                f"called, and not looked at: {', '.join(missing)}; the function differentiates them itself, or calls "
+                "them in shard_map, pmap or custom_vmap: audit the inner function"
+            )
+
+    def _visit(
+        self, site: Site, moved: list[int], visit: Visit, point: str, is_open: bool, error: Exception | None
+    ) -> None:
         entry = self._entry(site)
         entry.calls.setdefault(places.shown(site.call)) if site.call else None
         if not entry.shapes:
@@ -137,6 +142,10 @@ class Collector:
         try:
             equation = self._equation(site, moved, visit.inputs)
             element = self._judged(equation, visit, entry)
+            own = equation.failures.get("rule")
+            if "rule" not in equation.traced and (site.within or (is_open and str(own) != str(error))):
+                # it raises here alone, where more is differentiated than in the function
+                element = Element(SKIPPED, reason=element.reason)
             if visit.cotangents is None and not is_open and element.verdict != SKIPPED:
                 element = self._of_nothing(equation, visit, element, entry)
         except jax.errors.UnexpectedTracerError:
@@ -223,6 +232,8 @@ class Collector:
             if element.verdict == judge.DIFFERS:
                 shown = AuditRow("", verdict=judge.DIFFERS, point=where, **_values(element)).detail
                 notes.append(f"it differs too: {shown}")
+        if not entry.shapes:
+            notes.insert(0, "it was not reached, as in a branch that is not taken")
         if entry.site.within:
             notes.insert(0, f"within the rule of {entry.site.within[-1]}")
         return AuditRow(
@@ -230,25 +241,6 @@ class Collector:
             worst.verdict, point=point, note="; ".join(notes), second_order=entry.second_order,
             is_accepted=rule.name in self.accept, **_values(worst),
         )  # fmt: skip
-
-    def _of_whole(self, row: AuditRow, others: list[AuditRow]) -> AuditRow:
-        if row.verdict != judge.DIFFERS:
-            note = f"{row.verdict}: {row.reason}" if row.verdict != AGREES else ""
-            return row._replace(verdict=AGREES if not note else FOLLOWS, note=note)
-        causes = [other.name for other in others if other.verdict not in (AGREES, UNSEEN)]
-        if causes:
-            return row._replace(verdict=FOLLOWS, note=f"it differs from differences as {', '.join(causes)} does")
-        if self._stopped:
-            return row._replace(verdict=judge.ZERO, reason=f"the function stops a gradient at {self._stopped}")
-        return row
-
-
-def _stop(jaxpr: Any) -> str:
-    """The line of the first gradient that is stopped on purpose, "" for none."""
-    for equation in jaxprs.equations(jaxpr):
-        if equation.primitive.name in (places.STOPPED, *places.STEPPING) and places.is_own(equation):
-            return places.shown(places.line(equation)) or "an operation of JAX"
-    return ""
 
 
 def _rank(element: Element) -> tuple[int, int]:

@@ -52,19 +52,28 @@ def audit(collector: Collector, function: Callable[..., Any], leaves: list[Any],
 
 @contextlib.contextmanager
 def _recording(calls: list[tuple[Any, tuple, dict]]) -> Iterator[None]:
+    with noting(lambda *call: None if _is_traced(call[1:]) else calls.append(call)):
+        yield
+
+
+def _is_traced(call: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(call))
+
+
+@contextlib.contextmanager
+def noting(note: Callable[..., Any]) -> Iterator[None]:
+    """A scope in which `note(rule, args, named)` is called for each call of a rule."""
     own = [kind.__call__ for kind in KINDS]
 
-    def noting(original):
+    def noted(original):
         def call(self, *args, **named):
-            leaves = jax.tree.leaves((args, named))
-            if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
-                calls.append((self, args, named))
+            note(self, args, named)
             return original(self, *args, **named)
 
         return call
 
     for kind, original in zip(KINDS, own, strict=True):
-        kind.__call__ = noting(original)  # type: ignore[method-assign]
+        kind.__call__ = noted(original)  # type: ignore[method-assign]
     try:
         yield
     finally:

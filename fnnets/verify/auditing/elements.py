@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fnnets.verify.auditing import sites
 from fnnets.verify.auditing.candidates import Derivative, Equation
 from fnnets.verify.auditing.slopes import Slope, Slopes, slopes
 from fnnets.verify.tracing import rules
@@ -26,6 +27,8 @@ from fnnets.verify.tracing import rules
 AGREES, DIFFERS, UNDECIDED = "agrees", "differs", "undecided"
 VALUE, DERIVATIVE, DTYPE, INFINITY = KINDS = ("value", "derivative", "precision", "infinity")
 RELATIVE, ABSOLUTE, COARSE = 1e-4, 1e-6, 100
+OF_SOLVER = 0.03
+"""How far the derivative of a solver may be off, whose function is no better than its tolerance."""
 CAPPED = 1e4
 """How many times the median element the largest may be that sets the scale of a comparison."""
 WORST = 3
@@ -90,13 +93,22 @@ def departing(point: Point, wide: dict[str, Derivative]) -> Iterator[Element]:
             yield _settled(point, n, index, is_along, *values, limits)._replace(automatic=automatic, moved=n)
 
 
+def along(point: Point, n: int, gradient: np.ndarray) -> Element:
+    """The verdict on the gradient by the n-th moved input, along its drawn direction."""
+    way = point.equation.directions()[n]
+    place = point.equation.named(n, ()) + ", along a direction"
+    found = _against(_slopes(point, n, (), True), place, float(np.sum(numbers(gradient) * way)), [], RELATIVE)
+    return found._replace(moved=n)
+
+
 def _settled(
     point: Point, n: int, index: tuple[int, ...], is_along: bool, r: float, refs: list[float], limits: list | None
 ) -> Element:
     """The verdict at one element that agrees with no other derivative."""
     place = point.equation.named(n, index) + (", along a direction" if is_along else "")
     if limits is None:
-        return _against(_slopes(point, n, index, is_along), place, r, refs)
+        coarse = OF_SOLVER if sites.iterates(point.equation.site.equation) else RELATIVE
+        return _against(_slopes(point, n, index, is_along), place, r, refs, coarse)
     limit = math.nan if is_along else float(limits[n][index])
     if math.isnan(limit):
         verdict, reason = AGREES if _is_among(r, refs) else UNDECIDED, "no limit was found at an infinite input"
@@ -106,12 +118,16 @@ def _settled(
     return Element(verdict, place, r, limit, reason, kind=INFINITY)
 
 
-def _against(found: Slopes, place: str, r: float, refs: list[float]) -> Element:
+def _against(found: Slopes, place: str, r: float, refs: list[float], coarse: float) -> Element:
     """The verdict on a value at one element, by the slopes there."""
     sides = found.sides
     if found.is_smooth or (found.both.is_known and not sides):
         best = min((found.left, found.right, found.both), key=lambda slope: slope.uncertainty)
-        return _at_smooth(best, place, r, refs)
+        return _at_smooth(best, place, r, refs, coarse)
+    if len(sides) == 2 and "along" in place:
+        shown = f"kinks, with slopes {found.left.value:.4g} from the left and {found.right.value:.4g} from the right"
+        low, high = sorted(slope.value for slope in sides)
+        return Element(AGREES if low <= r <= high else UNDECIDED, place, r, math.nan, shown)
     if len(sides) == 2:
         low, high = sorted(slope.value for slope in sides)
         slack = 1e-3 * max(abs(low), abs(high), 1e-6) + 8 * sum(each.uncertainty for each in sides)
@@ -130,8 +146,8 @@ def _against(found: Slopes, place: str, r: float, refs: list[float]) -> Element:
     return Element(verdict, place, r, slope.value, f"the slope from the {side}; the other side has none")
 
 
-def _at_smooth(best: Slope, place: str, r: float, refs: list[float]) -> Element:
-    off = max(8 * best.uncertainty, 1e-4 * abs(best.value), 1e-9)
+def _at_smooth(best: Slope, place: str, r: float, refs: list[float], coarse: float) -> Element:
+    off = max(8 * best.uncertainty, coarse * abs(best.value), 1e-9)
     if abs(r - best.value) <= off:
         return Element(AGREES, place, r, best.value, "differences")
     nearest = min((abs(r - x) for x in refs if math.isfinite(x)), default=math.inf)
@@ -152,7 +168,7 @@ def _slopes(point: Point, n: int, index: tuple[int, ...], is_along: bool) -> Slo
     if is_along:
         ways[n] = point.equation.directions()[n]
         size = float(np.max(np.abs(numbers(at[n])), initial=0.0))
-        scales = [1.0] if size == 0 else [1.0, 0.1 * size]
+        scales = [1.0, 1e-4] if size == 0 else [1.0, 0.1 * size, 1e-4 * size]
     else:
         ways[n][index] = 1.0
         size = abs(float(numbers(at[n])[index]))
@@ -183,6 +199,7 @@ def _limits(point: Point) -> list[np.ndarray]:
         last = [numbers(own[n]) for own, _ in found[-3:]] + [numbers(found[-1][1][n])]
         with np.errstate(all="ignore"):
             is_settled = np.isfinite(last[-2])
+            is_settled &= np.abs(last[-2]) <= 2 * np.abs(last[0]) + 1e-3 * np.abs(last[-2])  # and does not grow
             for each in last:
                 is_settled &= np.abs(each - last[-2]) <= 1e-3 * np.maximum(np.abs(last[-2]), 1e-2)
         limits.append(np.where(is_settled, last[-2], np.nan))

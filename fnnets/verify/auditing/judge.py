@@ -40,7 +40,8 @@ from fnnets.verify.reference import raised
 FLAT, ZERO, IDENTITY, IMPLICIT = MEANT = (
     "flat primal", "rule gives zero", "identity primal", "implicit reparameterisation",
 )  # fmt: skip
-OF_VALUE, OF_ROUNDING = 1e-4, 1e-5
+OF_VALUE, OF_ROUNDING, OF_ZERO = 1e-4, 1e-5, 1e-12
+RANKS = (DIFFERS, *MEANT, UNDECIDED, AGREES)
 NARROW = {"float32": 1e-2, "bfloat16": 0.3, "float16": 0.1}
 """Relative error of a rule in its own dtype that is a fault where the function itself has a thirtieth of it."""
 LARGEST = 1e-3 * float(np.finfo(np.float32).max)
@@ -48,22 +49,28 @@ LARGEST = 1e-3 * float(np.finfo(np.float32).max)
 
 def judged(equation: Equation, inputs: Sequence[Any], cotangents: Sequence[np.ndarray]) -> Element:
     """The verdict at a visit, for the cotangents of its floating outputs; the worst element speaks."""
+    found = every(equation, inputs, cotangents)
+    return min(found, key=lambda each: RANKS.index(each.verdict), default=Element(AGREES))
+
+
+def every(equation: Equation, inputs: Sequence[Any], cotangents: Sequence[np.ndarray]) -> list[Element]:
+    """The verdicts on a visit: on a value that changes, else on the elements that agree with no other derivative."""
     wide, narrow = (equation.run(inputs, cotangents, is_wide) for is_wide in (True, False))
     plain, plain_narrow = (equation.values(inputs, is_wide) for is_wide in (True, False))
     point = Point(equation, inputs, cotangents)
     if "rule" not in wide:
-        return _raised(equation)
+        return [_raised(equation)]
     # in the program's own dtype a value near zero may be what is left of larger ones
-    changed = _value(wide["rule"].outs, plain) or _value(narrow["rule"].outs, plain_narrow, OF_ROUNDING)
+    changed = _value(wide["rule"].outs, plain, OF_ZERO) or _value(narrow["rule"].outs, plain_narrow, OF_ROUNDING)
     if changed is not None:
-        return _meant(point, wide, changed)
+        return [_meant(point, wide, changed)]
     if not all(np.all(np.isfinite(each)) for each in plain) and any(np.any(np.isnan(each)) for each in plain):
-        return Element(AGREES, reason="the function itself is not a number here")
-    found = elements.departing(point, wide)
-    worst = min(found, key=lambda each: (DIFFERS, UNDECIDED, AGREES).index(each.verdict), default=Element(AGREES))
-    if worst.verdict == AGREES:
-        return _in_own_dtype(equation, wide, narrow, plain, plain_narrow) or worst
-    return _meant(point, wide, worst)
+        return [Element(AGREES, reason="the function itself is not a number here")]
+    found = [each if each.verdict == AGREES else _meant(point, wide, each) for each in elements.departing(point, wide)]
+    if all(each.verdict == AGREES for each in found):
+        lost = _in_own_dtype(equation, wide, narrow, plain, plain_narrow)
+        return found if lost is None else [lost]
+    return found
 
 
 def _raised(equation: Equation) -> Element:
@@ -115,11 +122,12 @@ def _in_own_dtype(
             lost = np.isfinite(right) & (np.abs(right) < LARGEST) & (np.abs(right) > 1e-30)
             lost &= ~(error <= bound) & (~np.isfinite(own) | (error > 30 * of_body))
             lost &= np.isfinite(own) | np.isfinite(base)
+            lost |= ~np.isfinite(own) & np.isfinite(base) & np.isfinite(right) & (np.abs(right) < LARGEST)
         if np.any(lost):
             index = largest(np.where(lost, np.nan_to_num(error, nan=np.inf, posinf=np.inf), -1.0))
-            place = f"input {equation.places[n][0]}" + (f" {list(index)}" if index else "")
+            place, dtype = equation.named(n, index), narrow["rule"].gradients[n].dtype
             reason = (
-                f"the same rule in float64; in {narrow['rule'].gradients[n].dtype} it loses it, its function does not"
+                f"what the same rule gives in float64; in {dtype} the function keeps its digits, and the rule does not"
             )
             return Element(DIFFERS, place, float(own[index]), float(right[index]), reason, kind=DTYPE)
     return None
@@ -134,10 +142,10 @@ def _is_kept(one: np.ndarray, other: np.ndarray) -> bool:
 def _meant(point: Point, wide: dict[str, Derivative], worst: Element) -> Element:
     """The verdict for what is usually meant: a flat or an identity primal, a rule of zeros, a drawn sample."""
     (equation, inputs, cotangents), rule, references = point, wide["rule"], _references(wide)
-    if worst.kind != VALUE and sites.draws(_jaxpr(equation)):
-        return worst._replace(verdict=IMPLICIT)
     if worst.kind in (VALUE, INFINITY) or not references:
         return worst
+    if sites.draws(_jaxpr(equation)):
+        return worst._replace(verdict=IMPLICIT)
     is_zero = [not np.any(numbers(r)) for r in rule.gradients]
     n = worst.moved
     flat = _is_flat(references, n) and _is_flat(_references(equation.run(equation.near(inputs), cotangents, True)), n)

@@ -71,6 +71,8 @@ def of(equation: jaxprs.Equation, within: tuple[str, ...] = (), is_looped: bool 
         rule: Rule | None = Rule(SOLVE, place.file, place.number)
     else:
         rule = rules.of(equation)
+        if rule is None and equation.primitive.name == jaxprs.OPAQUE:
+            rule = Rule(type(equation.params["_prim"]).__name__, "", 0)
     return Site(equation, rule or Rule(equation.primitive.name, "", 0), places.line(equation), within, is_looped)
 
 
@@ -104,6 +106,12 @@ def traced(function: Callable[..., Any], *args: Any) -> jaxprs.Body:
 def draws(jaxpr: jaxprs.Jaxpr) -> bool:
     """Whether a program draws random numbers."""
     return any(equation.primitive.name in DRAWING for equation in jaxprs.equations(jaxpr))
+
+
+def rejects(jaxpr: jaxprs.Jaxpr) -> bool:
+    """Whether a program may draw numbers again and again until one is accepted, which is no smooth function."""
+    names = {equation.primitive.name for equation in jaxprs.equations(jaxpr)}
+    return "random_gamma" in names or ("while" in names and draws(jaxpr))
 
 
 def iterates(equation: jaxprs.Equation) -> bool:

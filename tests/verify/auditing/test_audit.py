@@ -217,8 +217,8 @@ def test_a_function_that_branches_on_values_is_run_as_it_is():
     ("call", "error", "words"),
     [
         (lambda: audit(3.0, X), TypeError, "verify.audit: function is 3.0 of type float, expected a function"),
-        (lambda: audit(jnp.sin), TypeError, "args are no arguments, expected at least one floating number"),
-        (lambda: audit(jnp.sin, 3), TypeError, "args are 1 arguments without any, expected at least one floating"),
+        (lambda: audit(jnp.sin), TypeError, "args are missing, expected at least one floating number"),
+        (lambda: audit(jnp.sin, 3), TypeError, "args hold no floating number, expected at least one floating"),
         (lambda: audit(jnp.dot, X, jnp.ones(4)), TypeError, "dot_general"),
         (lambda: audit(), TypeError, "audit: function is missing"),
         (lambda: audit(jnp.sin, X, swep=True), TypeError, "swep is no argument, expected"),
