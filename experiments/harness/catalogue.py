@@ -92,6 +92,9 @@ ENTRIES = (
         "MNIST or digits",
         "12 min",
     ),
+    Entry(
+        "auditing.audit", "the derivative rules of public libraries, at ordinary and special points", "none", "60 min"
+    ),
     Entry("harness.table", "writes the table of published and measured figures", "none", "1 s"),
 )
 MODULES = {entry.name: entry.module for entry in ENTRIES}

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from experiments.auditing import page
 from experiments.harness import catalogue, results
 from experiments.harness.results import Figure
 from fnnets.data import DataNotFoundError
@@ -28,6 +29,14 @@ standard deviation; "best of 3 runs" is the best of every three seeds, and the m
 set itself, and is *reached* or *missed*. Experiments, data and times: `python -m experiments --list`.
 MNIST is found by `--data-dir` or the environment variable `FNNETS_DATA`. What stands in brackets, such as
 [Nielsen2015], is in the [list of references](../REFERENCES.md).
+
+"""
+AUDITED = HERE / "auditing" / "measured"
+AUDIT = """# Derivative rules of public libraries
+
+`python -m experiments audit` runs `fn.verify.audit` over calls that reach the rules of each library, at an ordinary
+point each and at special points. What differs, why, and the smallest program of each fault:
+[auditing](auditing/README.md).
 
 """
 COLUMNS = ("figure", "published", "measured", "bar")
@@ -125,6 +134,9 @@ def markdown(contents: list[dict[str, Any]]) -> str:
                 parts.append(NOTES[experiment] + "\n\n")
         parts.append(_run(content))
         last = experiment
+    audited = page.contents(AUDITED)
+    if audited and contents:
+        parts.append(AUDIT + page.table(audited))
     return "".join(parts).rstrip() + "\n"
 
 
