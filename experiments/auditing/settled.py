@@ -106,7 +106,9 @@ SETTLED = (
     ),
     Settled("forward_pert", "", (), "meant: the derivative of a mean over draws"),
     Settled("prevbefore", "", (), "none: an infinite input"),
-    Settled("solver_fun_flat", "jaxopt", (), "none: the tolerance of the solver"),
+    Settled(
+        "solver_fun_flat", "jaxopt", (), "none: the tolerance of the solver; what it closes over is not differentiated"
+    ),
     Settled("_nondifferentiable", "equinox", (), "meant: it raises where a derivative arrives, and none does here"),
     Settled("fn_wrapper", "equinox", ("special",), "meant: it raises on purpose"),
     Settled("fixpoint_iter", "ott", (), "none: within a rule whose function is not differentiated"),
