@@ -80,7 +80,8 @@ class Collector:
             every = {j for j, v in enumerate(site.equation.invars) if j >= first and sites.is_moved(v.aval)}
             for visit in visits[n]:
                 error = recorder.error if is_open else None
-                self._visit(site, sorted(every if is_open else carrying), visit, point, is_open, error)
+                moved = every if is_open and not (site.is_looped and carrying) else carrying
+                self._visit(site, sorted(moved), visit, point, is_open, error)
 
     def whole(
         self, function: Callable[..., Any], name: str, leaves: list[Any], args: list[Any], moving: list[int]
