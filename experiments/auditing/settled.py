@@ -109,6 +109,8 @@ SETTLED = (
     Settled(
         "solver_fun_flat", "jaxopt", (), "none: the tolerance of the solver; what it closes over is not differentiated"
     ),
+    Settled("fn_wrapped", "equinox", (), "none: within a rule whose function is not differentiated; a buffer is moved"),
+    Settled("jaxopt.projection.projection_box_section", "", (), "none: the tolerance of its bisection"),
     Settled("_nondifferentiable", "equinox", (), "meant: it raises where a derivative arrives, and none does here"),
     Settled("fn_wrapper", "equinox", ("special",), "meant: it raises on purpose"),
     Settled("fixpoint_iter", "ott", (), "none: within a rule whose function is not differentiated"),
