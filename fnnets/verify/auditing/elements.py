@@ -97,8 +97,8 @@ def along(point: Point, n: int, gradient: np.ndarray) -> Element:
     """The verdict on the gradient by the n-th moved input, along its drawn direction."""
     way = point.equation.directions()[n]
     place = point.equation.named(n, ()) + ", along a direction"
-    found = _against(_slopes(point, n, (), True), place, float(np.sum(numbers(gradient) * way)), [], RELATIVE)
-    return found._replace(moved=n)
+    r = float(np.sum(numbers(gradient) * way))
+    return _against(_slopes(point, n, (), True), place, r, [], RELATIVE, True)._replace(moved=n)
 
 
 def _settled(
@@ -108,7 +108,7 @@ def _settled(
     place = point.equation.named(n, index) + (", along a direction" if is_along else "")
     if limits is None:
         coarse = OF_SOLVER if sites.iterates(point.equation.site.equation) else RELATIVE
-        return _against(_slopes(point, n, index, is_along), place, r, refs, coarse)
+        return _against(_slopes(point, n, index, is_along), place, r, refs, coarse, is_along)
     limit = math.nan if is_along else float(limits[n][index])
     if math.isnan(limit):
         verdict, reason = AGREES if _is_among(r, refs) else UNDECIDED, "no limit was found at an infinite input"
@@ -118,13 +118,13 @@ def _settled(
     return Element(verdict, place, r, limit, reason, kind=INFINITY)
 
 
-def _against(found: Slopes, place: str, r: float, refs: list[float], coarse: float) -> Element:
-    """The verdict on a value at one element, by the slopes there."""
+def _against(found: Slopes, place: str, r: float, refs: list[float], coarse: float, is_along: bool) -> Element:
+    """The verdict on a value at one element, or along a direction, by the slopes there."""
     sides = found.sides
     if found.is_smooth or (found.both.is_known and not sides):
         best = min((found.left, found.right, found.both), key=lambda slope: slope.uncertainty)
         return _at_smooth(best, place, r, refs, coarse)
-    if len(sides) == 2 and "along" in place:
+    if len(sides) == 2 and is_along:  # several kinks at once decide nothing
         shown = f"kinks, with slopes {found.left.value:.4g} from the left and {found.right.value:.4g} from the right"
         low, high = sorted(slope.value for slope in sides)
         return Element(AGREES if low <= r <= high else UNDECIDED, place, r, math.nan, shown)

@@ -80,7 +80,7 @@ def _raised(equation: Equation) -> Element:
     return Element(DIFFERS, reason=f"the rule raises {shown}")
 
 
-def _value(under: Sequence[np.ndarray], plain: Sequence[np.ndarray], floor: float = 0.0) -> Element | None:
+def _value(under: Sequence[np.ndarray], plain: Sequence[np.ndarray], floor: float) -> Element | None:
     """The output that changes when it is differentiated."""
     for n, (one, other) in enumerate(zip(under, plain, strict=True)):
         one, other = numbers(one), numbers(other)

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -191,9 +190,3 @@ def _solved(equation: jaxprs.Equation, inputs: list[Array], step: Step) -> list[
         return ravel_pytree(list(outs))[0]
 
     return list(unravel(jnp.linalg.solve(jax.vmap(times, out_axes=1)(jnp.eye(flat.size, dtype=flat.dtype)), flat)))
-
-
-def where(site: Site) -> str:
-    """A site in words: the rule, and the line that calls it."""
-    called = places.shown(site.call)
-    return f"{site.rule.name}, {Path(site.rule.file).name}:{site.rule.line}{f', called at {called}' if called else ''}"

@@ -242,13 +242,13 @@ def is_array(leaf: object) -> bool:
     return isinstance(leaf, np.ndarray | np.generic) and (leaf.dtype.kind in "biufc" or precision.is_floating(leaf))
 
 
-def separate(tree: PyTree) -> tuple[list[Array], Callable[..., PyTree]]:
-    """The arrays of a tree, and a function that puts such arrays back among its other leaves.
+def separate(tree: PyTree, is_traced: Callable[[object], bool] = is_array) -> tuple[list[Array], Callable[..., PyTree]]:
+    """The leaves of a tree that are traced, its arrays, and a function that puts such ones back among the others.
 
     Numbers, strings and functions must not be traced: a cost may branch on them.
     """
     leaves, structure = jax.tree.flatten(tree)
-    where = [position for position, leaf in enumerate(leaves) if is_array(leaf)]
+    where = [position for position, leaf in enumerate(leaves) if is_traced(leaf)]
 
     def rebuild(arrays: Sequence[Array]) -> PyTree:
         filled = list(leaves)
