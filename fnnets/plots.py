@@ -1,6 +1,6 @@
 """Figures of training and of learnt weights: curves, images, confusion of classes.
 
-    figure = learning_curves({"explicit": result.history})          a matplotlib Figure, not shown
+    figure = learning_curves({"explicit": result.history})          a matplotlib Figure; a notebook shows it
     save(figure, "curves.png")                                      written under a temporary name, then moved
 
 Matplotlib is imported when first used; its global state is left alone, and no display is needed.
@@ -15,16 +15,14 @@ Colours: [Okabe2008]; lines differ in dashes as well.
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fnnets.core import calls, drawable, validate
+from fnnets.core import calls, canvas, drawable, validate
 from fnnets.storage import files
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ def panels(columns: int = 1, *, width: float = WIDTH, height: float = HEIGHT) ->
     columns = validate.count(columns, "panels: columns", "give the number of axes")
     validate.above(width, 0, "panels: width", "give inches for one panel")
     validate.above(height, 0, "panels: height", "give inches")
-    figure = _matplotlib("figure").Figure(figsize=(columns * width, height), dpi=DPI, layout="constrained")
+    figure = canvas.figure(figsize=(columns * width, height), dpi=DPI, layout="constrained")
     return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
@@ -197,7 +195,7 @@ def filters(weights: ArrayLike, image_shape: Sequence[int], columns: int = 10, t
     validate.text(title, "filters: title")
     columns = min(validate.count(columns, "filters: columns", "give the number of images in a row"), len(weights))
     rows = -(-len(weights) // columns)
-    figure = _matplotlib("figure").Figure(figsize=(0.75 * columns + 1.2, 0.75 * rows + 0.6), dpi=DPI)
+    figure = canvas.figure(figsize=(0.75 * columns + 1.2, 0.75 * rows + 0.6), dpi=DPI)
     figure.set_layout_engine("constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     limit = float(np.abs(weights).max()) or 1.0
@@ -235,7 +233,7 @@ def maps(images: ArrayLike, columns: int = 8, rows: Sequence[str] = (), title: s
     drawable.labels(rows, lines, "maps: rows")
     validate.text(title, "maps: title")
     side = 0.75 * (images.shape[1] / images.shape[2])
-    figure = _matplotlib("figure").Figure(figsize=(0.75 * columns + 1.2, side * lines + 0.7), dpi=DPI)
+    figure = canvas.figure(figsize=(0.75 * columns + 1.2, side * lines + 0.7), dpi=DPI)
     figure.set_layout_engine("constrained")
     grid = figure.subplots(lines, columns, squeeze=False)
     for axes in grid.flat:
@@ -288,13 +286,4 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
 
 
 def _are_axes(value: object, name: str) -> None:
-    validate.is_instance(value, _matplotlib("axes").Axes, name, "take them from panels, one at a time")
-
-
-def _matplotlib(module: str) -> ModuleType:
-    try:
-        return importlib.import_module(f"matplotlib.{module}")
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "matplotlib":
-            raise
-        raise ImportError("fnnets.plots needs matplotlib; run: pip install fnnets[plots]", name="matplotlib") from None
+    validate.is_instance(value, canvas.module("axes").Axes, name, "take them from panels, one at a time")

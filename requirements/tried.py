@@ -1,4 +1,4 @@
-"""Run every test in this environment, and write the table of Pythons and releases of JAX in docs/installing.md.
+"""Run every test in this environment, and write the table of Pythons and releases of JAX in docs/guides/installing.md.
 
     make tried                          the pinned releases
     make tried PYTHON=python3.13 JAX=0.11.2
@@ -22,7 +22,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).parent.parent
-RECORD, PAGE = ROOT / "requirements" / "tried.json", ROOT / "docs" / "installing.md"
+RECORD, PAGE = ROOT / "requirements" / "tried.json", ROOT / "docs" / "guides" / "installing.md"
 BEGIN, END = "<!-- written by make tried -->\n", "<!-- end of make tried -->\n"
 OF_THE_RECORD = "tests/test_requirements.py::test_the_table_of_the_page_is_the_record_and_has_no_failure"
 COUNTS = ("tests", "failures", "errors", "skipped")
