@@ -45,6 +45,7 @@ from fnnets.training.distributed.cores import use_all_cores
 from fnnets.training.fit import fit
 from fnnets.training.metrics import evaluate
 from fnnets.verify.checks.equations import statements
+from fnnets.verify.checks.intermediates import intermediates
 
 __version__ = "0.1.0"
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "feedforward",
     "fit",
     "initializers",
+    "intermediates",
     "layers",
     "network",
     "neurons",

@@ -16,13 +16,14 @@ from fnnets.command import cache
 from fnnets.command.files import UsageError
 from fnnets.command.parsing import nearest, parse
 
-COMMANDS = ("verify", "audit", "mutate", "selftest", "statements")
+COMMANDS = ("verify", "audit", "mutate", "selftest", "statements", "show")
 EXPERIMENTS = "they are in the repository, not in the package: clone it and run python -m experiments there"
 USAGE = """usage: fnnets verify TARGET [options]     prove a hand-written gradient, or name its fault
        fnnets audit TARGET [options]      check every derivative rule inside a JAX function
        fnnets mutate FAMILY [options]     plant known faults; verification must find each
        fnnets selftest [options]          right and wrong code of known verdict; is each judged so?
        fnnets statements [FAMILY]         list the statements of the notes with their lines of code
+       fnnets show [TARGET] [options]     one example through a network, with its numbers
        fnnets COMMAND --help              the options of one command
 
 TARGET names the gradient, or the function with its arguments: package.module:thing or path/to/file.py:thing.
@@ -32,6 +33,7 @@ FAMILY of mutate is one of dense, convolution, pooling, recurrent, lstm, autoenc
     fnnets verify package.module:net --seeds 20         a network, at 20 draws of parameters and examples
     fnnets audit model.py:case --sweep                  a function of any library, at special values too
     fnnets mutate lstm                                  the faults of an LSTM's gradient, each to be found
+    fnnets show recurrent --plot passage.png            z, a, δ and gradients of one example, statement by statement
 
 Compiled programs are kept in the user's cache directory; FNNETS_COMPILATION_CACHE=0 in the environment keeps none.
 

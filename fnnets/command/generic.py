@@ -164,5 +164,6 @@ def _uniform(random: np.random.Generator, shape: tuple[int, ...], within: draws.
 
 def _draws(layer: Layer, params: PyTree, x: Array, mask: Array | None) -> bool:
     """Whether the forward pass depends on its key."""
-    one, other = (np.asarray(layer.forward(params, x, Context(jax.random.key(k), mask))[0]) for k in (0, 1))
-    return not np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    one, other = (jax.tree.leaves(layer.forward(params, x, Context(jax.random.key(k), mask))[0]) for k in (0, 1))
+    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(one, other, strict=True)]
+    return not all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in pairs)

@@ -64,7 +64,7 @@ def report(thing: object, seed: int, request: Request) -> Report:
     """
     is_drawn = False
     if callable(thing) and not isinstance(thing, jax.custom_vjp):
-        thing, is_drawn = _called(thing, seed)
+        thing, is_drawn = called(thing, seed)
     _check(thing, request)
     if isinstance(thing, Network):
         return _network(thing, seed, request)
@@ -168,7 +168,7 @@ def _layer_with(layer: Layer, rest: Sequence[PyTree], seed: int, request: Reques
     return _checked(verify.layer, request, layer, params, x, context, key=jax.random.key(seed))
 
 
-def _called(function: Callable[..., object], seed: int) -> tuple[object, bool]:
+def called(function: Callable[..., object], seed: int) -> tuple[object, bool]:
     """A function's result, and whether it takes the seed."""
     name = getattr(function, "__name__", "TARGET")
     try:

@@ -255,7 +255,7 @@ def unknown(equation: Equation, expected: str) -> UnknownEquationError:
     return UnknownEquationError(
         f"the equation {equation.primitive.name!r} of JAX {jax.__version__} has the parameters "
         f"{', '.join(sorted(equation.params)) or 'none'}, expected {expected}; this release of fnnets cannot read it: "
-        "take a release of JAX that docs/installing.md names, or report it"
+        "take a release of JAX that docs/guides/installing.md names, or report it"
     )
 
 

@@ -32,6 +32,15 @@ def size(params: PyTree) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
+def statements(leaves: list[tuple[str, Any]]) -> list[tuple[str, ...]]:
+    """Rows of layers with their places: each parameter, and the input, with the statement of its gradient."""
+    return [
+        (place, part.name, jax.tree_util.keystr(tuple(path)).lstrip(".") or "input", str(statement))
+        for place, part in leaves
+        for path, statement in [*jax.tree_util.tree_leaves_with_path(part.statements), ((), part.input_statement)]
+    ]
+
+
 def table(rows: list[tuple[str, ...]]) -> str:
     """Rows of words in columns, without those columns that are empty."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -107,6 +107,8 @@ class _Fields(NamedTuple):
     trace: type | None = None
     answer: Callable[[PyTree, PyTree], tuple[int | None, ...] | None] | None = None
     means: int = 0
+    plain: Layer | None = None
+    within: Callable[[Callable[[Layer], Layer]], Layer] | None = None
 
 
 SIGNATURE = inspect.signature(_Fields)
@@ -140,6 +142,8 @@ class Layer(_Fields):
         answer: `(params, trace) -> shape` of y, which d_y has to have in `backward`; None for any, or for any size.
         means: how many means over the whole minibatch, `context.mean`, the two passes take: so many collectives in a
             step of several devices.
+        plain: where a kernel runs, the layer of the same parameters that runs the page; None of any other.
+        within: `(change) -> layer`, the layer with `change` of each layer that it is made of; None of any other.
 
     Raises:
         TypeError, ValueError: a field of another kind, `expects` that cannot be read; in each function other arguments
@@ -165,18 +169,13 @@ class Layer(_Fields):
         own = {name: getattr(getattr(self, name), "unchecked", None) for name in guards.SIGNATURES}
         if "forward" in changes:  # its trace and its answer may be others
             own |= {"trace": None, "answer": None}
+        if not changes.keys().isdisjoint(guards.FUNCTIONS):  # what these make would not do what the new function does
+            own |= {"plain": None, "within": None}
         return Layer(**{**self._asdict(), **own, **changes})
 
     def __str__(self) -> str:
         """A table: each layer, its parameters, and the statements that their gradients follow from."""
-        rows = [
-            (place, part.name, jax.tree_util.keystr(tuple(path)).lstrip(".") or "input", str(statement))
-            for place, part in self.leaves()
-            for path, statement in [
-                *jax.tree_util.tree_leaves_with_path(part.statements), ((), part.input_statement),
-            ]
-        ]  # fmt: skip
-        return tables.table([("", "layer", "gradient by", "statement"), *rows])
+        return tables.table([("", "layer", "gradient by", "statement"), *tables.statements(self.leaves())])
 
     def __repr__(self) -> str:
         return str(self)

@@ -96,6 +96,7 @@ def bidirectional(layer: Layer) -> Layer:
         init, forward, backward, "bidirectional", statements, time="sequence to sequence",
         approximation=layer.approximation, expects="x (T, N, …)", detail=layer.title, trace=BidirectionalTrace,
         answer=_answer(layer), check=_check, means=2 * layer.means,
+        within=lambda change: bidirectional(change(layer)),
     )  # fmt: skip
 
 

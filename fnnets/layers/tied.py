@@ -96,7 +96,7 @@ def tied(layer: Layer) -> Layer:
     return Layer(
         init, forward, backward, "tied", numbers, time=layer.time, approximation=layer.approximation,
         input_statement=layer.input_statement, trace=layer.trace, answer=answer,
-        check=check, means=layer.means,
+        check=check, means=layer.means, within=lambda change: tied(change(layer)),
     )  # fmt: skip
 
 

@@ -61,5 +61,5 @@ def with_inputs(layer: Layer) -> Layer:
 
     return Layer(
         init, forward, backward, "with_inputs", layer.statements, time=layer.time, approximation=layer.approximation,
-        trace=layer.trace, means=layer.means,
+        trace=layer.trace, means=layer.means, within=lambda change: with_inputs(change(layer)),
     )  # fmt: skip

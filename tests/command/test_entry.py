@@ -113,7 +113,7 @@ def test_a_figure_is_of_the_kind_of_its_name(mine, capsys, name, begins):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["prove"], "there is no command 'prove', expected verify, audit, mutate, selftest or statements"),
+        (["prove"], "there is no command 'prove', expected verify, audit, mutate, selftest, statements or show"),
         (["verify"], "TARGET"),
         (["verify", "mine_g:layer", "--colour"], "--colour"),
         (["verify", "mine_g:layer", "--seeds", "many"], "--seeds"),

@@ -15,6 +15,7 @@ NETWORKS = {
     "sequences": fn.recurrent([4, 6, 3], "gru", objective=fn.objectives.softmax_log_likelihood),
     "last step": fn.recurrent([4, 6, 3], objective=fn.objectives.linear_squared_error, return_sequences=False),
     "autoencoder": fn.autoencoder([6, 4], corruption=0.3),
+    "sparse autoencoder": fn.autoencoder([6, 4], code_activation=fn.activations.sigmoid, sparsity=0.1),
     "rbm": fn.rbm(4, 3),
     "gaussian rbm": fn.rbm(4, 3, visible_units="gaussian"),
 }

@@ -85,6 +85,14 @@ TRIED = {
 }
 
 ROWS = [
+    call(
+        "fn.intermediates",
+        fn.intermediates,
+        net=network(NET).also(own=NET._replace(gradient=gradient)),
+        params=params(PARAMS).but("nan"),
+        batch=batch(DATA),
+        key=KEY.also(batch=DATA),
+    ),
     call("fn.statements", fn.statements, family=choice("rbm").but("none")),
     call(
         "fn.verify.activation",

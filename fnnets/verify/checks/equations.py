@@ -9,10 +9,8 @@ stands in `LABELS`.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -20,21 +18,19 @@ import jax.numpy as jnp
 
 from fnnets import activations, objectives
 from fnnets.boltzmann.network import rbm
-from fnnets.core import calls, jaxprs, notes, penalty, taps, validate
+from fnnets.core import batches, calls, jaxprs, notes, penalty, validate
 from fnnets.core.types import Batch, Context, Network, Objective
 from fnnets.networks.autoencoder import autoencoder
 from fnnets.networks.convolutional import convolutional
 from fnnets.networks.feedforward import feedforward
 from fnnets.networks.recurrent import recurrent
-from fnnets.verify.checks import decompose
+from fnnets.verify.checks import decompose, lines, observing
+from fnnets.verify.checks.lines import HERE as HERE
 from fnnets.verify.reference import subject
-from fnnets.verify.tracing import interpreter, origins
 
 if TYPE_CHECKING:
-    from jax.extend.core import JaxprEqn
     from jaxtyping import PyTree
 
-HERE = str(Path(__file__).parents[2])
 LABELS = {
     "1, mean": "∂C/∂z(L) = 1/n δ(L)",
     "7, mean": "∂C/∂z[t](3) = 1/n δ[t](3), 1/T in δ",
@@ -170,6 +166,20 @@ def statements(family: str | None = None) -> tuple[Statement, ...]:
     return tuple(found)
 
 
+def of_network(net: Network, batch: Batch, family: str = "") -> tuple[Statement, ...]:
+    """The statements of any network's backward pass, its layers as their pages have them.
+
+    A mark of one's own layers that is no statement has the formula "".
+
+    >>> import fnnets as fn
+    >>> net, batch = families()["gru"]
+    >>> [each.row for each in of_network(net, batch)][:3]
+    ['delta of sigmoid_cross_entropy', 'output', 'layer 0 gru h']
+    """
+    paged = net._replace(layer=observing.page(net.layer))
+    return tuple(_rows(family, _of_network(paged, batch), is_own=False))
+
+
 class _Mark(NamedTuple):
     """The layer's name, a mark as the code has it, the line that it stands for, the leaf and the row."""
 
@@ -180,25 +190,27 @@ class _Mark(NamedTuple):
     row: str
 
 
-def _rows(family: str, marks: Iterable[_Mark]) -> Iterator[Statement]:
-    """A row for each number of a mark, or for its label."""
+def _rows(family: str, marks: Iterable[_Mark], is_own: bool = True) -> Iterator[Statement]:
+    """A row for each number of a mark, or for its label, which has a formula where the layers are the package's own."""
     for owner, mark, line, leaf, row in marks:
-        place = Path(line.file).relative_to(HERE).as_posix(), line.number, line.function.replace(".<locals>", "")
+        place = lines.shown(line.file), line.number, line.function.replace(".<locals>", "")
         found = notes.numbers(mark)
         if mark in LABELS or not found:
-            yield Statement(family, mark, _label(owner, mark), *place, leaf, row)
+            formula = _label(owner, mark)
+            if formula is None and is_own:
+                raise LookupError(
+                    f"the mark {mark!r} of {owner} is no statement of the notes, and has no formula in LABELS"
+                )
+            yield Statement(family, mark, formula or "", *place, leaf, row)
             continue
         for number in found:
             yield Statement(family, number, notes.STATEMENTS[number], *place, leaf, row)
 
 
-def _label(owner: str, mark: str) -> str:
+def _label(owner: str, mark: str) -> str | None:
     """The formula of a label: the layer's own, or one that layers share; those of gates differ in the gate alone."""
     names = (f"{owner} {mark}", mark, f"{owner} {mark[:3]}", mark[:3])
-    found = next((LABELS[name] for name in names if name in LABELS), None)
-    if found is None:
-        raise LookupError(f"the mark {mark!r} of {owner} is no statement of the notes, and has no formula in LABELS")
-    return found
+    return next((LABELS[name] for name in names if name in LABELS), None)
 
 
 def _of_objectives() -> Iterator[_Mark]:
@@ -212,11 +224,15 @@ def _of_objectives() -> Iterator[_Mark]:
 
 
 def _of_objective(net: Network, batch: Batch) -> _Mark:
-    z = jax.eval_shape(lambda: net.layer.forward(net.init(jax.random.key(0)), batch.inputs, Context())[0])
+    z = jax.eval_shape(lambda: _forward(net, net.init(jax.random.key(0)), batch))
     z = z if net.activity is None else z[0]
     number = decompose.numbered_output(net)
-    line = _outputs(net.objective.delta, z, jnp.zeros(z.shape, z.dtype))[0]
+    line = lines.outputs(net.objective.delta, z, jnp.zeros(z.shape, z.dtype))[0]
     return _Mark("", number("1"), line, "", f"delta of {net.objective.name}")
+
+
+def _forward(net: Network, params: PyTree, batch: Batch) -> PyTree:
+    return net.layer.forward(params, batches.cast(batch.inputs, params), Context())[0]
 
 
 def _of_network(net: Network, batch: Batch) -> Iterator[_Mark]:
@@ -224,18 +240,18 @@ def _of_network(net: Network, batch: Batch) -> Iterator[_Mark]:
     number = decompose.numbered_output(net)
     yield _of_objective(net, batch)
     if net.activity is not None:
-        t = jax.eval_shape(lambda p: net.layer.forward(p, batch.inputs, Context())[0][1], params)
-        yield _Mark("", "∂S/∂t", _outputs(net.activity.delta, t)[0], "", f"delta of {net.activity.name}")
+        t = jax.eval_shape(lambda p: _forward(net, p, batch)[1], params)
+        yield _Mark("", "∂S/∂t", lines.outputs(net.activity.delta, t)[0], "", f"delta of {net.activity.name}")
     whole = jaxprs.opened(jax.make_jaxpr(net.gradient)(params, batch))
     yield from (
         _Mark("", number(tag.statement), line, "", tag.name)
-        for tag, line in _marks(whole)
+        for tag, line in lines.marks(whole)
         if tag.name.startswith("output")
     )
     paths = iter(jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(params))
     yield from _of_layers(net, params, batch, paths)
     if net.l2:
-        line = _outputs(penalty.gradient, net.l2, params, params)[0]
+        line = lines.outputs(penalty.gradient, net.l2, params, params)[0]
         yield from (
             _Mark("", "λ/n w", line, jax.tree_util.keystr(path), f"penalty {jax.tree_util.keystr(path)}")
             for path, _ in jax.tree_util.tree_leaves_with_path(params)
@@ -245,44 +261,17 @@ def _of_network(net: Network, batch: Batch) -> Iterator[_Mark]:
 
 def _of_layers(net: Network, params: PyTree, batch: Batch, paths: Iterator[str]) -> Iterator[_Mark]:
     """Marks within each layer, the gradients of its parameters, and that of its input."""
-    places, x = decompose.places(net.layer, params), batch.inputs
+    places, x = decompose.places(net.layer, params), batches.cast(batch.inputs, params)
     for place, number in zip(places, decompose.numbered(net.layer, places), strict=True):
         layer, own = place.layer, place.params
         y, trace = jax.eval_shape(lambda own, x, layer=layer: layer.forward(own, x, Context()), own, x)
         name = decompose.title(place)
         program = jaxprs.opened(jax.make_jaxpr(layer.backward)(own, trace, y))
-        for tag, line in _marks(program):
+        for tag, line in lines.marks(program):
             yield _Mark(layer.name, number(tag.statement), line, "", f"{name} {tag.name}")
-        lines = _outputs(layer.backward, own, trace, y)
-        leaves = zip(subject.statements(layer, own), subject.paths(own, name), lines, strict=False)
+        found = lines.outputs(layer.backward, own, trace, y)
+        leaves = zip(subject.statements(layer, own), subject.paths(own, name), found, strict=False)
         for statement, row, line in leaves:
             yield _Mark(layer.name, number(statement), line, next(paths), row)
-        yield _Mark(layer.name, number(layer.input_statement), lines[-1], "", f"{name} d_x")
+        yield _Mark(layer.name, number(layer.input_statement), found[-1], "", f"{name} d_x")
         x = y
-
-
-def _marks(program: jaxprs.Body) -> Iterator[tuple[taps.Tag, jaxprs.Line]]:
-    """Each mark of a backward pass, once, with its line."""
-    seen = set()
-    for equation in jaxprs.equations(program.jaxpr):
-        tag = interpreter.tag_of(equation)
-        if tag is not None and tag.kind == "delta" and tag.name not in seen:
-            seen.add(tag.name)
-            yield tag, _line(origins.maker(program, equation.invars[0]) or equation)
-
-
-def _outputs(function: Callable[..., PyTree], *args: PyTree) -> list[jaxprs.Line]:
-    """The line that computes each output of a function; that of the function itself for an input that is returned."""
-    program = jaxprs.opened(jax.make_jaxpr(function)(*args))
-    code = inspect.unwrap(function).__code__
-    own = jaxprs.Line(code.co_filename, code.co_firstlineno, getattr(code, "co_qualname", code.co_name))
-    found = [origins.origin(program, n) for n in range(len(program.jaxpr.outvars))]
-    return [own if each is None else _line(each) for each in found]
-
-
-def _line(equation: JaxprEqn) -> jaxprs.Line:
-    """The innermost line of a layer or an objective, else that of the package; what only marks a value is left out."""
-    traced = jaxprs.lines(equation, HERE)
-    lines = [line for line in traced if Path(line.file).name != "taps.py" and not line.function.startswith("_marked")]
-    pages = [line for line in lines if Path(line.file).parent.name == "layers" or "objectives" in line.file]
-    return (pages or lines)[0]

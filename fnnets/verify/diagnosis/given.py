@@ -142,9 +142,11 @@ def _scoped(name: str) -> str:
 def _own_name(where: str) -> str:
     """What a row's leaf is called in a sentence.
 
-    >>> _own_name("gradient ['cell']['w']"), _own_name("layer 0 dense .weights"), _own_name("gradient x")
-    ('w', 'weights', 'x')
+    >>> _own_name("gradient ['cell']['w']"), _own_name("layer 0 dense .weights"), _own_name("delta of squared_error")
+    ('w', 'weights', 'z')
     """
+    if where.startswith(("delta of ", "derivative of ")):  # of an objective or an activation: by its weighted input
+        return "z"
     last = where.partition(" ")[2] or where
     words = re.findall(r"\w+", last.rpartition(" ")[2])
     return last if not words or words[-1].isdigit() else words[-1]

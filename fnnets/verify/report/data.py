@@ -140,13 +140,15 @@ class Findings:
         Raises:
             LookupError: no row has that name, or several do.
 
-        >>> rows = Row("", "gradient z_f", "ok"), Row("", "gradient ['w']", "ok")
-        >>> Findings("gradient", "float32", rows).row("w").where
-        "gradient ['w']"
+        >>> rows = Row("", "gradient z_f", "ok"), Row("", "gradient ['w'] via z_f", "ok")
+        >>> found = Findings("gradient", "float32", rows)
+        >>> found.row("w").where, found.row("z_f").where
+        ("gradient ['w'] via z_f", 'gradient z_f')
         """
         rows = (*self.rows, *self.properties)
         ways = (
             lambda where: where == name,
+            lambda where: where.endswith(f" {name}") and f" via {name}" not in where,  # a mark's own row first
             lambda where: where.endswith(f" {name}"),
             lambda where: name in re.findall(r"\w+", where),
         )
