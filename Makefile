@@ -11,7 +11,7 @@ LOCKED_PYTHONS := 3.11 3.12 3.13
 RANGES := $(if $(JAX),'jax==$(JAX)' 'jaxlib==$(JAX)',$(if $(LATEST),--upgrade))
 INSTALLED := $(VENV)/.installed-$(VERSION)-$(if $(JAX),jax-$(JAX),$(if $(LATEST),latest,locked))
 
-.PHONY: demo test shapes versions selftest tried lint format types docs benchmark lock clean help
+.PHONY: demo test shapes versions selftest tried lint format types docs browse benchmark lock clean help
 
 help:
 	@echo "make demo       set up, then train a digit classifier with a hand-written gradient and prove it"
@@ -19,8 +19,10 @@ help:
 	@echo "make shapes     the contract again, with every annotated shape and dtype checked at run time"
 	@echo "make versions   the tests that depend on the release of JAX: verifier, checkpoints, contract, pages"
 	@echo "make selftest   right and wrong code at 20 seeds: the verifier's false alarms and what it misses; some hours"
-	@echo "make tried      every test, and its counts written into the table of docs/installing.md"
-	@echo "make lint       style; make format repairs it; make types; make docs"
+	@echo "make tried      every test, and its counts written into the table of docs/guides/installing.md"
+	@echo "make docs       the site, build/docs/index.html; its pages are executed"
+	@echo "make browse     open every page of the site in headless Chromium, and look for faults"
+	@echo "make lint       style; make format repairs it; make types"
 	@echo "make benchmark  set up with PyTorch, then time an epoch against its peers"
 	@echo "make lock       pin the newest releases anew, for each Python"
 	@echo "with PYTHON=python3.13, LATEST=1 or JAX=0.11.2: another interpreter, other releases than the pinned ones"
@@ -39,7 +41,7 @@ shapes: $(INSTALLED)
 
 versions: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto --dist loadfile tests/core/test_jaxprs.py tests/verify tests/contract/test_layers.py \
-		tests/contract/test_networks.py tests/training/checkpoint tests/test_readme.py
+		tests/contract/test_networks.py tests/training/checkpoint tests/test_readme.py tests/site
 
 selftest: $(INSTALLED)
 	$(BIN)/fnnets selftest --seeds 20
@@ -60,8 +62,13 @@ types: $(INSTALLED)
 	$(BIN)/mypy
 
 docs: $(INSTALLED)
-	@# jaxtyping's shape strings are no forward references, which pdoc warns of for each
-	$(BIN)/python -W ignore -m pdoc --docformat google --math -o build/docs fnnets
+	@# a kernel says that it listens on this computer alone, for each page
+	PYDEVD_DISABLE_FILE_VALIDATION=1 $(BIN)/python -m sphinx -q -W --keep-going -j 2 -b html docs build/docs
+	@echo "the site is in build/docs/index.html"
+
+browse: docs
+	$(BIN)/pip install --quiet selenium==4.52.0
+	$(BIN)/python docs/browse.py build/docs --pictures
 
 benchmark: $(INSTALLED)
 	$(BIN)/pip install --quiet torch==2.13.0 flax==0.12.8 equinox==0.13.8

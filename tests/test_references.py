@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LIST = (ROOT / "REFERENCES.md").read_text()
-PAGES = ("README.md", "CONTRIBUTING.md", "experiments/README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")))
+SITE = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))
+PAGES = ("README.md", "CONTRIBUTING.md", "experiments/README.md", *SITE)
 FOLDERS = ("fnnets", "experiments", "examples", "tests")
 ENTRY = re.compile(r"^- \*\*\[(\w+)\]\*\* ", re.MULTILINE)
 CITED = re.compile(r"\[([A-Z][A-Za-z]+(?:1[89]|20)\d\d[a-z]?)\]")

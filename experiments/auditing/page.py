@@ -15,7 +15,7 @@ HEAD = """<!-- Written by `python -m experiments audit --write`; do not edit. --
 
 # What the audit says of public libraries
 
-`fn.verify.audit` ([docs/audit.md](../../docs/audit.md)) over calls that reach the derivative rules of each library, at
+[`fn.verify.audit`](../../docs/check/audit.md) over calls that reach the derivative rules of each library, at
 an ordinary point each, and at special points: zero, infinity, ties, whole numbers, very large and very small values.
 A rule counts once. Calls that take long are looked at at their ordinary point alone. Seconds: on a busy machine.
 

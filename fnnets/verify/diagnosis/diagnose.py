@@ -136,12 +136,12 @@ def _clipped(e: np.ndarray, a: np.ndarray, clues: Clues) -> str:
 
 
 def _through_time(e: np.ndarray, a: np.ndarray, clues: Clues) -> str:
-    """What comes from the step behind, or from above, in a δ of a loop: at the last step there is no step behind."""
+    """What comes from the next step, or from above, in a δ of a loop: at the last step there is no next one."""
     if clues.axes[:1] != ("step",) or len(a) < 3 or not a[-1].any():
         return ""
     is_right = [clues.close(x, y) for x, y in zip(e, a, strict=True)]
     if is_right[-1] and not any(is_right[:-1]):
-        return "is right at the last step alone: the part that comes from the step behind is missing or wrong"
+        return "is right at the last step alone: the part that comes from the next step is missing or wrong"
     return (
         "is zero at the last step: the part that comes from the step's own output is missing" if not e[-1].any() else ""
     )

@@ -167,7 +167,7 @@ FAULTS = {
         "is a ∂C/∂o in place of aᵀ ∂C/∂o"),
     "through time": (
         np.concatenate([draw(16, 6, 5, 4), SD[-1:]]), SD, SEQUENCE, {},
-        "is right at the last step alone: the part that comes from the step behind is missing or wrong"),
+        "is right at the last step alone: the part that comes from the next step is missing or wrong"),
     "not from above": (
         np.concatenate([draw(17, 6, 5, 4), 0 * SD[-1:]]), SD, SEQUENCE, {},
         "is zero at the last step: the part that comes from the step's own output is missing"),
