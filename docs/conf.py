@@ -36,6 +36,7 @@ extensions = [
     "extensions.docstrings",
     "extensions.notebooks",
     "extensions.written",
+    "extensions.names",
 ]
 exclude_patterns = ["extensions", "inventories", "Thumbs.db"]
 nitpicky = False  # annotations name types of jaxtyping and of JAX that have no page
@@ -59,9 +60,9 @@ nb_code_prompt_hide = "Hide the code"
 def _digest() -> str:
     """A checksum of the package and of what the pages import from elsewhere in the repository."""
     found = hashlib.sha256()
-    for folder in ("fnnets", "examples"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            found.update(path.read_bytes())
+    sources = [*ROOT.glob("fnnets/**/*.py"), *ROOT.glob("examples/*.py"), *ROOT.glob("experiments/**/measured/*.json")]
+    for path in sorted(sources):
+        found.update(path.read_bytes())
     return f"{found.hexdigest()[:16]}-python-{sys.version_info[0]}.{sys.version_info[1]}"
 
 

@@ -153,8 +153,13 @@ def pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
             shown = app.builder.highlighter.highlight_block(  # type: ignore[attr-defined]
                 path.read_text() or "\n", "python", linenos="inline", linespans="line"
             )
-            body = f'<h1>{name}</h1>\n<div class="source-page">{shown}</div>'
-            yield f"code/{name.removesuffix('.py')}", {"title": name, "body": body}, "page.html"
+            page = f"code/{name.removesuffix('.py')}"
+            back = app.builder.get_relative_uri(page, "statements")
+            body = (
+                f'<h1>{name}</h1>\n<p>A file of the repository. <a href="{back}">Statements</a> lists the lines that '
+                f'are equations.</p>\n<div class="source-page">{shown}</div>'
+            )
+            yield page, {"title": name, "body": body}, "page.html"
 
 
 def link(domain: str, info: dict[str, str]) -> str | None:

@@ -3,6 +3,18 @@ r"""The formulas of statements as LaTeX, by the text that `fn.statements` has; a
 a(l), z(l), δ(l) stand for the layer as they do in the notes, with a superscript in parentheses.
 """
 
+# The formula of a row where it is a special case of its statement, or a part of it.
+ROWS = {
+    "delta of difference": r"\delta^{(L)} = y \text{, of the cost } y z",
+    "delta of linear_squared_error": r"\delta^{(L)} = a - y",
+    "delta of sigmoid_cross_entropy": r"\delta = a - y \text{, which is } \nabla_a c \odot \sigma'(z)",
+    "delta of softmax_log_likelihood": r"\delta^{(L)} = a \sum y - y \text{, in place of } \nabla_a c \odot \sigma'(z^{(L)})",
+    "2 d_x": r"(W^{(l+1)})^T \delta^{(l+1)} \text{, its left factor}",
+    "2 z": r"\dots \odot \sigma'(z^{(l)}) \text{, its right factor}",
+    "8 recurrent d_x": r"(W^{(2)})^T \delta[t]^{(2)} \text{, for the layer below}",
+    "8 dense d_x": r"(W^{(3)})^T \delta[t]^{(3)} \text{, its first part}",
+    "8 dense z": r"\delta[t]^{(3)} \text{ through the linear output layer}",
+}
 FORMULAS = {
     # of the notes
     "δ(L) = ∇ₐc ⊙ σ'(z(L))": r"\delta^{(L)} = \nabla_a c \odot \sigma'(z^{(L)})",

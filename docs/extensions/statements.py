@@ -20,6 +20,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from extensions import code
 from extensions.formulas import FORMULAS
+from extensions.formulas import ROWS as SPECIAL
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -101,7 +102,7 @@ class Statements(SphinxDirective):
             named.add(number)
             name = f"({number})" if number.isdigit() else f"`{number}`"
             cells = [
-                f"{anchor}{name}", f"${FORMULAS[formula]}$",
+                f"{anchor}{name}", f"${_formula(number, formula, same)}$",
                 f"{{line}}`fnnets/{file}:{line}`<br>{{test}}`{ROWS[f'fnnets/{file}'][1]} <{file}>`",
                 ", ".join(f"{{row}}`{family}:{row}`" for row in dict.fromkeys(each["row"] for each in same)),
             ]  # fmt: skip
@@ -126,6 +127,13 @@ class Report(SphinxDirective):
                 "| " + " | ".join([f"{anchor}{statement}", *(f"`{each}`" if each else "" for each in cells)]) + " |"
             )
         return [_parsed(self, [*lines, "", report["summary"]], "report")]
+
+
+def _formula(number: str, formula: str, same: list[dict[str, Any]]) -> str:
+    """LaTeX of what these rows compute: the statement, or the part or special case of it that they are."""
+    row = same[0]["row"]
+    names = (row, f"{number} {' '.join(row.split()[-2:])}", f"{number} {row.split()[-1]}")
+    return next((SPECIAL[name] for name in names if name in SPECIAL), FORMULAS[formula])
 
 
 def _parsed(directive: SphinxDirective, lines: list[str], kind: str) -> nodes.Node:

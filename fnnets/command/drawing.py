@@ -150,8 +150,9 @@ def _edges(axes: Axes, weights: np.ndarray | None, x: float, before: np.ndarray,
         for one, other in zip(before, places, strict=False):
             axes.plot(ends, (one, other), color=GREY, linewidth=0.8, zorder=1)
         return
-    largest = float(np.abs(weights).max(initial=0.0)) or 1.0
-    for (to, of), weight in np.ndenumerate(weights):
+    finite = np.nan_to_num(weights, nan=0.0, posinf=0.0, neginf=0.0)  # others have no width
+    largest = float(np.abs(finite).max(initial=0.0)) or 1.0
+    for (to, of), weight in np.ndenumerate(finite):
         share = abs(float(weight)) / largest
         colour = "#5E3C99" if weight > 0 else "#E66101"
         axes.plot(

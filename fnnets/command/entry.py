@@ -75,17 +75,20 @@ def _run(name: str, rest: list[str]) -> int:
     try:
         module = importlib.import_module(f"fnnets.command.{name}")
         status = module.run(parse(module.Options, rest, f"fnnets {name}"))
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return status
     except SystemExit as end:  # --help
         return int(end.code or 0)
     except UsageError as error:
         return _error(f"fnnets {name}: {error}")
     except KeyboardInterrupt:
-        return _error(f"fnnets {name}: interrupted; nothing was written", 130)
+        return _error(f"fnnets {name}: interrupted", 130)
     except BrokenPipeError:  # the reader has gone; Python would raise again when it closes the stream
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
+    except OSError as error:  # of the standard output; a file that cannot be written is a UsageError
+        return _error(f"fnnets {name}: the output cannot be written ({error.strerror or error}); is the disk full?")
 
 
 def _be_printable() -> None:

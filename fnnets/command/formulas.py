@@ -23,7 +23,7 @@ FORWARD = {
     "threshold": {"z": "z(l) = W(l) a(l−1) + b(l)", "a": "a(l) = 1 where z(l) ≥ 0, else 0"},
     "stochastic": {"z": "z(l) = W(l) a(l−1) + b(l)", "a": "a(l) ~ Bernoulli(σ(z(l))), in prediction σ(z(l))"},
     "activate": {"a": "a = σ(z), of the layer before"},
-    "dropout": {"a": "a = r ⊙ x, r ~ Bernoulli(p); in prediction p x"},
+    "dropout": {"a": "a = r ⊙ x, r ~ Bernoulli(1 − rate); in prediction (1 − rate) x"},
     "corruption": {"a": "a = r ⊙ x + s, r and s drawn; in prediction x"},
     "flatten": {"a": "a = x as a vector"},
     "convolution": {"z": "z = Σ W ⊙ x over the window + b", "a": "a = σ(z)"},
@@ -114,3 +114,17 @@ def objective(of: Objective) -> tuple[str, str, str]:
     if of.name.startswith("squared_error"):
         return "a(L) = σ(z(L))", "c = ½ Σ (a(L) − y)²", "(a(L) − y) ⊙ σ'(z(L))"
     return PREDICTIONS.get(of.name, ("a(L) = σ(z(L))", "c = c(a(L), y)", ""))
+
+
+def delta(of: Objective, statement: str) -> str:
+    """The formula of δ(L): the statement and what it comes to, or what replaces it.
+
+    >>> import fnnets as fn
+    >>> delta(fn.objectives.softmax_log_likelihood, "δ(L) = ∇ₐc ⊙ σ'(z(L))")
+    "δ(L) = a(L) Σ y − y, in place of ∇ₐc ⊙ σ'(z(L))"
+    """
+    left, _, right = statement.partition(" = ")
+    here = objective(of)[2]
+    if of.is_distribution or of.name == "difference":
+        return f"{left} = {here}, in place of {right}" if here else statement
+    return f"{statement}, here {here}" if here else statement

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
 
 LEFT = {
-    "2": "∂c/∂a(l) = W(l+1)ᵀ δ(l+1), the left factor",
-    "8": "∂c/∂a[t](l) = W(l+1)ᵀ δ[t](l+1), the part from above",
+    "2": "∂c/∂a(l−1) = W(l)ᵀ δ(l), the left factor",
+    "8": "∂c/∂a[t](l−1) = W(l)ᵀ δ[t](l), the part from above",
 }
-MEANS = ("5", "6", "12", "13", "14", "1, mean")
+"""What a layer hands to the one below, by the statement."""
+DIAGONAL = "∂c/∂x = ∂c/∂a ⊙ σ'(x), the right factor"
+MEANS = ("5", "6", "12", "13", "14", "1, mean", "7, mean")
 
 
 class Line(NamedTuple):
@@ -94,6 +96,8 @@ def of(net: Network, params: PyTree, batch: Batch, key: Array | None, example: i
     predicted, cost, _ = formulas.objective(net.objective)
     known = _Known(net, found, one, places, jax.tree.map(np.asarray, params))
     forward = tuple(_forward(known, predicted))
+    if net.layer.time == "sequence to sequence":
+        cost = cost.replace("c = ", "c = 1/T Σ_t ", 1)
     return Passage(net, found, forward, tuple(_backward(known)), (float(found.cost), cost))
 
 
@@ -106,10 +110,27 @@ class _Known(NamedTuple):
     places: list[Place]
     params: PyTree
 
+    @property
+    def phases(self) -> str:
+        """What stands behind a formula of an RBM, whose cost has the free energy of an example and of a sample."""
+        return ", of the example minus of the sample" if self.net.targets == batches.SAMPLES else ""
+
     def line(self, name: str, formula: str, value: Array, statement: str = "", code: str = "") -> Line:
         """A line, without the axis of examples."""
         shown, is_stepped = _of_one(self.net, np.asarray(value))
         return Line(name, formula, shown, statement, code, is_stepped)
+
+    def numbered(self, formula: str, number: int) -> str:
+        """A formula with l as the notes count for the layer of a place, the input being layer 1.
+
+        The letters stay where layers stand within layers, as in tied weights.
+        """
+        if any(place.layer.within for place in self.places):
+            return formula
+        layer = 2 + sum(bool(jax.tree.leaves(place.params)) for place in self.places[:number])
+        for letter, here in (("(l−1)", layer - 1), ("(l+1)", layer + 1), ("(l)", layer)):
+            formula = formula.replace(letter, f"({here})")
+        return formula
 
     def output(self, number: int) -> str:
         """The name of a layer's output; of what the first layer reads for −1, "" for the last layer."""
@@ -151,13 +172,15 @@ def _forward(known: _Known, predicted: str) -> Iterator[Line]:
     values, is_rbm = known.found.values, known.net.targets == batches.SAMPLES
     samples = ", and below it v', a sample of the model" * (len(values["input"]) > 1)
     yield known.line("input", f"v{samples}" if is_rbm else "x", values["input"])
-    for place in known.places:
+    for number, place in enumerate(known.places):
         title = decompose.title(place)
         for path, leaf in jax.tree_util.tree_leaves_with_path(place.params):
             name = jax.tree_util.keystr(path)
-            yield Line(f"{title} {name or 'params'}", formulas.parameter(place.layer, name), np.asarray(leaf))
+            symbol = known.numbered(formulas.parameter(place.layer, name), number)
+            yield Line(f"{title} {name or 'params'}", symbol, np.asarray(leaf))
         for name in known.marks(place):
-            yield known.line(name, formulas.forward(place.layer, name.removeprefix(f"{title} ")), values[name])
+            formula = known.numbered(formulas.forward(place.layer, name.removeprefix(f"{title} ")), number)
+            yield known.line(name, formula, values[name])
     output = "F(v) = −b·v − Σ Φ(t) − log ν(v)" if is_rbm else "z(L)"
     for name, formula in (("output", output), ("output activity", "t"), ("prediction", predicted)):
         if name in values:
@@ -179,13 +202,14 @@ def _backward(known: _Known) -> Iterator[Line]:
         title, deltas = decompose.title(place), known.found.deltas
         for name in [name for name in deltas if name.startswith(f"{title} ") and name != known.output(number)]:
             if not (number == len(known.places) - 1 and _is_same(deltas[name], deltas["output"])):
-                yield _line(known, table.get(name, known.unlisted(name)), name, deltas[name])
+                yield _line(known, table.get(name, known.unlisted(name)), name, deltas[name], number)
         own = [table[row] for row in subject.paths(place.params, title) if row in table]
         for each in sorted(own, key=_order):
-            yield Line(each.row, each.formula, np.asarray(leaves[each.leaf]), each.statement, _code(each))
+            formula = known.numbered(each.formula, number) + known.phases
+            yield Line(each.row, formula, np.asarray(leaves[each.leaf]), each.statement, _code(each))
         below = known.output(number - 1)
         if f"{title} d_x" in table and below in deltas:
-            yield _line(known, table[f"{title} d_x"], below, deltas[below])
+            yield _line(known, table[f"{title} d_x"], below, deltas[below], number)
 
 
 def _objective(known: _Known, table: dict[str, Statement]) -> Iterator[Line]:
@@ -193,29 +217,19 @@ def _objective(known: _Known, table: dict[str, Statement]) -> Iterator[Line]:
     found, net = known.found, known.net
     for row, each in table.items():
         if row == f"delta of {net.objective.name}":
-            here = formulas.objective(net.objective)[2]
-            each = each._replace(formula=f"{each.formula}, here {here}" if here else each.formula)
-            yield _line(known, each, "output", _delta(known))
-        elif row == "output" and net.layer.time == "sequence to sequence":
-            yield _line(known, each, "output", found.deltas["output"])
+            formula = formulas.delta(net.objective, each.formula)
+            if net.layer.time == "sequence to sequence":
+                formula += ", with 1/T of the mean over steps"
+            yield known.line("output", formula, found.deltas["output"], each.statement, _code(each))
         elif row == "output activity":
-            yield _line(known, each, row, found.deltas[row])
+            yield _line(known, each, row, found.deltas[row], 0)
 
 
-def _delta(known: _Known) -> Array:
-    """(1) as the objective has it: of the example, at each step of its own where each has an answer."""
-    net, deltas = known.net, known.found.deltas["output"]
-    if net.layer.time != "sequence to sequence":
-        return deltas
-    is_real = np.ones(deltas.shape[:2], bool) if known.batch.mask is None else np.asarray(known.batch.mask)
-    return deltas * float(is_real.sum())
-
-
-def _line(known: _Known, each: Statement, name: str, value: Array) -> Line:
+def _line(known: _Known, each: Statement, name: str, value: Array, number: int) -> Line:
     formula = each.formula
-    if each.row.endswith(" d_x") and each.statement in LEFT:
-        formula = LEFT[each.statement]
-    return known.line(name, formula, value, each.statement, _code(each))
+    if each.row.endswith(" d_x"):
+        formula = DIAGONAL if known.places[number].layer.name == "activate" else LEFT.get(each.statement, formula)
+    return known.line(name, known.numbered(formula, number) + known.phases, value, each.statement, _code(each))
 
 
 def _code(each: Statement) -> str:
@@ -231,7 +245,7 @@ def _order(each: Statement) -> tuple[int, int]:
 
 
 def _is_same(one: Array, other: Array) -> bool:
-    return one.shape == other.shape and bool((one == other).all())
+    return one.shape == other.shape and np.array_equal(one, other, equal_nan=True)
 
 
 def _paths(tree: PyTree) -> Iterable[tuple[tuple, Array]]:

@@ -7,6 +7,7 @@ exit status      0 shown      2 bad input
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,7 @@ from fnnets.command.passage import Line, Passage
 from fnnets.core import batches, notes
 from fnnets.core.types import Batch, Network
 from fnnets.verify.checks import equations
+from fnnets.verify.report.report import strict
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PyTree
@@ -72,22 +74,25 @@ def run(options: Options) -> int:
     Raises:
         UsageError: bad input.
     """
-    for name, least in (("example", 0), ("seed", 0), ("digits", 1)):
-        if getattr(options, name) < least:
-            raise UsageError(f"--{name} is {getattr(options, name)}, expected at least {least}")
+    for name, least, most in (("example", 0, math.inf), ("seed", 0, 2**32 - 1), ("digits", 1, 17)):
+        if not least <= getattr(options, name) <= most:
+            expected = f"at least {least}" if most == math.inf else f"{least} to {most}"
+            raise UsageError(f"--{name} is {getattr(options, name)}, expected {expected}; leave it out for the default")
     files.check(options.json, "--json")
+    if options.json is not None and options.json == options.plot:
+        raise UsageError(f"--plot is {str(options.plot)!r}, which is --json too, expected two files; give another name")
     files.check_figure(options.plot, "--plot")
     drawn = _drawn(options)
     found = _passage(drawn, options.example)
     title = f"{options.target}: example {options.example}{', with a key of training' * (drawn[3] is not None)}"
-    print(text(found, title, options.digits))
     if options.json is not None:
-        files.write_text(options.json, json.dumps(_data(found, title), indent=1, ensure_ascii=False))
+        files.write_text(options.json, json.dumps(strict(_data(found, title)), indent=1, ensure_ascii=False))
     if options.plot is not None:
         from fnnets.command import drawing
 
         figure = drawing.draw(found, title)
         files.write(options.plot, lambda temporary: figure.savefig(temporary))
+    print(text(found, title, options.digits))
     return 0
 
 
@@ -136,7 +141,8 @@ def _general(net: Network, seed: int) -> Draw:
 
 def text(found: Passage, title: str, digits: int) -> str:
     """The passage as plain text, 110 columns wide at most where names and formulas are shorter."""
-    lines = [title, "", str(found.net), "", "forward pass", ""]
+    note = [f"note: {found.net.layer.approximation}"] if found.net.layer.approximation else []
+    lines = [title, "", str(found.net), *note, "", "forward pass", ""]
     both = (*found.forward, *found.backward)
     wide = min(LONGEST, max(len(line.name) for line in both))
     head = max(4, *(len(_number(line)) for line in both))

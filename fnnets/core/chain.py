@@ -90,8 +90,7 @@ def chain(*layers: Layer) -> Layer:
         time=sequences.composed([part.time for part in layers], [part.name for part in layers]),
         approximation="; ".join(f"{part.name}: {part.approximation}" for part in layers if part.approximation),
         input_statement=layers[0].input_statement if layers else "dx", check=check, trace=ChainTrace, answer=answer,
-        means=sum(part.means for part in layers),
-        within=lambda change: chain(*map(change, layers)),
+        means=sum(part.means for part in layers), within=lambda change: chain(*map(change, layers)),
     )  # fmt: skip
 
 

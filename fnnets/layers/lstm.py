@@ -1,4 +1,4 @@
-"""Long short-term memory: a cell that keeps a number for as long as its gates let it.
+"""Long short-term memory: a cell with an input, a forget and an output gate.
 
     forward:   z_k = x[t] W_kᵀ + h[t−1] R_kᵀ + b_k,  k = i, f, g, o
                i = σ(z_i),  f = σ(z_f),  g = tanh(z_g),  o = σ(z_o)
@@ -16,8 +16,8 @@
 
 *Derivation.* The notes only name this layer, in section 6. C depends on c[t] through h[t] and through c[t+1], so
 ∂C/∂c[t] is the sum of d_h o (1 − tanh²) and d_c[t+1] f[t+1]; every other line is the chain rule through one product or
-one activation. The factor f on the way back replaces ω σ' of the simple layer: where a forget gate is open, δ neither
-vanishes nor grows.
+one activation. The factor f on the way back replaces ω σ' of the simple layer: where a forget gate is open, the term
+d_c[t+1] f[t+1] keeps its size. The part through h may still grow.
 
 | symbol | name in code | shape |
 |---|---|---|

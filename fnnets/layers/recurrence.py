@@ -118,14 +118,18 @@ def layer(cell: Cell, kernel: scan.Cell, chosen: Options, detail: str = "") -> L
     statements = cell.statements
     if chosen.learn_initial_state:
         statements = statements._replace(initial_state=("ds[0]",) * len(cell.start(jnp.zeros(1))))
-    page = chosen._replace(is_fast=False, checkpoint_every=None)
     return Layer(
         init, forward, backward, cell.name, statements, start=start, step=step, expects=cell.expects,
         time="sequence to sequence" if chosen.return_sequences else "sequence to vector",
         approximation=f"its backward pass is truncated to {chosen.truncate} steps" if chosen.truncate else "",
         input_statement=cell.input_statement, detail=detail, trace=scan.ScanTrace if chosen.is_fast else CellTrace,
-        answer=answer, plain=layer(cell, kernel, page, detail) if chosen.is_fast else None,
+        answer=answer, plain=_page(cell, kernel, chosen, detail) if chosen.is_fast else None,
     )  # fmt: skip
+
+
+def _page(cell: Cell, kernel: scan.Cell, chosen: Options, detail: str) -> Layer:
+    """The layer that runs the page in place of the kernel; checkpoints are the kernel's."""
+    return layer(cell, kernel, chosen._replace(is_fast=False, checkpoint_every=None), detail)
 
 
 def plain_run(cell: Cell, chosen: Options) -> Run:

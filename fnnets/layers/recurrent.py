@@ -1,4 +1,4 @@
-"""The simple recurrent layer: every unit sees the whole layer as it was one step before.
+"""The simple recurrent layer: the inputs of every unit include all activations of the step before.
 
     forward:   z[t] = x[t] Wᵀ + a[t−1] ωᵀ + b
                a[t] = σ(z[t]),  a[0] = 0 or learnt

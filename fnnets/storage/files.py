@@ -116,6 +116,8 @@ def writable(value: object, name: str) -> Path:
 def write(path: PathLike, save: Callable[[Path], object], name: str = "path") -> Path:
     """Have `save` fill a temporary file of the same name, then move it to `path`; the folder is made if need be.
 
+    A device or a pipe stays what it is, and is written into.
+
     Args:
         path: the file.
         save: a function of the temporary path.
@@ -131,6 +133,8 @@ def write(path: PathLike, save: Callable[[Path], object], name: str = "path") ->
     'whole'
     """
     file = writable(path, name)
+    if file.exists() and not file.is_file():
+        return _written_into(file, save, name)
     target = Path(os.path.realpath(file)) if file.is_symlink() else file  # the link stays
     made = [folder for folder in target.absolute().parents if not folder.exists()]
     try:
@@ -146,6 +150,18 @@ def write(path: PathLike, save: Callable[[Path], object], name: str = "path") ->
         if isinstance(error, OSError) and not isinstance(error, DataError):
             raise _not_written(file, name, error) from error
         raise
+    return file
+
+
+def _written_into(file: Path, save: Callable[[Path], object], name: str) -> Path:
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / file.name
+        save(temporary)
+        try:
+            with file.open("wb") as stream:
+                stream.write(temporary.read_bytes())
+        except OSError as error:
+            raise _not_written(file, name, error) from error
     return file
 
 

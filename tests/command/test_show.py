@@ -30,6 +30,7 @@ net = fn.network(layers, fn.objectives.softmax_log_likelihood, (5,), 0.5)
 case = net, net.init(jax.random.key(0)), fn.Batch(jnp.ones((3, 5)), jnp.arange(3))
 changed = net._replace(gradient=lambda params, batch, *, key=None: params)
 number, pair = 3, (net, 3)
+infinite = net, jax.tree.map(lambda leaf: leaf * jnp.inf, case[1]), case[2]
 
 def made(seed):
     return case
@@ -70,13 +71,13 @@ def test_the_default_is_a_small_feedforward_network_in_the_order_of_the_notes(ca
         "prediction",
         "cost of the example",
         "backward pass",
-        "(1)",
-        "(3)",
-        "(2)",
+        "\n  (1) ",
+        "\n  (3) ",
+        "\n  (2) ",
     ]
     places = [text.index(each) for each in order]
     assert places == sorted(places)
-    for formula in ("z(l) = W(l) a(l−1) + b(l)", "δ(l) = (W(l+1)ᵀ δ(l+1)) ⊙ σ'(z(l))", "∂c/∂W(l) = δ(l) a(l−1)ᵀ"):
+    for formula in ("z(2) = W(2) a(1) + b(2)", "δ(2) = (W(3)ᵀ δ(3)) ⊙ σ'(z(2))", "∂c/∂W(3) = δ(3) a(2)ᵀ"):
         assert formula in text
     assert max(map(len, text.splitlines())) <= 110
     assert "the penalty λ/2n Σ w² is left out here" in text
@@ -113,18 +114,18 @@ def test_the_mean_of_all_examples_is_the_gradient_of_the_batch():
         np.testing.assert_allclose(np.mean(each, axis=0), leaf, rtol=1e-4, atol=1e-6)
 
 
-def test_delta_of_a_step_is_that_of_the_notes_and_the_mean_over_steps_follows(capsys):
+def test_delta_of_a_step_is_that_of_the_notes_with_the_mean_over_steps_in_it(capsys):
     text = shown(capsys, "recurrent")
     found = heads(text, "backward pass")
-    assert found[:4] == ["(7)", "7,", "(9)", "(10)"]
+    assert found[:3] == ["(7)", "(9)", "(10)"]
+    assert "c = 1/T Σ_t Σ softplus(z(L)) − y z(L)" in text
     assert found.index("(8)") < found.index("(11)")
     assert "t = 6" in text
     net, batch = equations.families()["recurrent"]
     one = passage.of(net, net.init(jax.random.key(0)), batch, None, 2)
-    first, second = one.backward[:2]
-    np.testing.assert_allclose(first.value, 6 * second.value, rtol=1e-5)
+    first = one.backward[0]
     a, y = one.found.values["prediction"][:, 0], batch.targets[:, 2]
-    np.testing.assert_allclose(first.value, a - y, atol=1e-6)
+    np.testing.assert_allclose(first.value, (a - y) / 6, atol=1e-6)
 
 
 def test_layers_of_ones_own_have_lines_of_ones_own_file(file, capsys):
@@ -169,8 +170,8 @@ def test_a_figure_is_written(file, capsys, name, begins):
         (["objectives"], "write package.module:thing for a network of your own"),
         (["lstm", "--example", "99"], "--example is 99, expected a number from 0 to"),
         (["lstm", "--example", "-1"], "--example is -1, expected at least 0"),
-        (["lstm", "--seed", "-1"], "--seed is -1, expected at least 0"),
-        (["lstm", "--digits", "0"], "--digits is 0, expected at least 1"),
+        (["lstm", "--seed", "-1"], "--seed is -1, expected 0 to 4294967295"),
+        (["lstm", "--digits", "0"], "--digits is 0, expected 1 to 17"),
         (["lstm", "--digits", "two"], "--digits is 'two', expected a whole number"),
         (["lstm", "--plot", "x.gif"], "--plot is 'x.gif', expected a name that ends in .png"),
         (["lstm", "--json", "."], "--json is '.', a folder"),
@@ -188,3 +189,36 @@ def test_bad_input_is_one_line_and_status_2(file, capsys, arguments, message):
     assert printed.err.count("\n") == 1
     assert printed.err.startswith("fnnets show: ")
     assert message in printed.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--digits", "1000"), "--digits is 1000, expected 1 to 17; leave it out"),
+        (("--seed", str(2**70)), f"--seed is {2**70}, expected 0 to 4294967295; leave it out"),
+        (("--json", "same.png", "--plot", "same.png"), "--plot is 'same.png', which is --json too, expected two files"),
+    ],
+)
+def test_numbers_out_of_range_are_one_line(options, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["show", *options]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert message in printed.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_layers_are_counted_as_in_the_notes(capsys):
+    text = shown(capsys)
+    assert "∂c/∂a(1) = W(2)ᵀ δ(2), the left factor" in text.rpartition("input")[2]
+    assert "(3) = W(4)" not in text
+    images = shown(capsys, "convolutional")
+    assert "∂c/∂a(3) = W(4)ᵀ δ(4), the left factor" in images
+    assert "z(l) = W(l) a(l−1) + b(l)" in shown(capsys, "autoencoder")  # layers within a layer keep the letter
+
+
+def test_numbers_that_are_not_finite_are_strings_in_json(tmp_path, capsys, file):
+    written = tmp_path / "passage.json"
+    shown(capsys, f"{file}:infinite", "--json", str(written), "--plot", str(tmp_path / "passage.png"))
+    json.loads(written.read_text(), parse_constant=pytest.fail)
+    assert '"inf"' in written.read_text()

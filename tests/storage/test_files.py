@@ -2,6 +2,8 @@
 
 import os
 import stat
+import threading
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -137,3 +139,21 @@ def test_what_holds_no_parameters_is_not_saved(tmp_path):
     with pytest.raises(ValueError, match=r"save: params is None, expected a pytree of arrays; give"):
         fn.storage.save(None, tmp_path / "file")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_pipe_stays_a_pipe_and_is_written_into(tmp_path):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    files.write(pipe, lambda temporary: temporary.write_text("whole"))
+    reader.join(timeout=10)
+    assert read == ["whole"]
+    assert pipe.is_fifo()
+    assert files.write(Path("/dev/null"), lambda temporary: temporary.write_text("gone")) == Path("/dev/null")
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(
+        files.DataNotWrittenError, match=r"/dev/full, which cannot be written \(No space left on device\)"
+    ):
+        files.write("/dev/full", lambda temporary: temporary.write_text("much"))
+    assert Path("/dev/full").is_char_device()

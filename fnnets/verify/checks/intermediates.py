@@ -59,7 +59,7 @@ class Intermediates:
         deltas: name -> ∂C/∂value, of the value's shape and dtype, in the order of the backward pass.
         gradient: ∂C/∂params, of the type of the parameters.
         cost: C, ().
-        follows: (name, statement) of each of the deltas.
+        follows: (name, statement) of each of the deltas; `statements` is the same as a dict.
     """
 
     values: OrderedDict[str, Array]
@@ -80,7 +80,7 @@ class Intermediates:
             (name, str(value.shape), *_range(value), statements.get(name, ""), _largest(self.deltas.get(name)))
             for name, value in self.values.items()
         ]
-        return f"{tables.table([HEAD, *rows])}\ncost {_number(self.cost)}"
+        return f"{tables.table([HEAD, *rows])}\ncost C {_number(self.cost)}; δ is ∂C/∂value"
 
     def __repr__(self) -> str:
         return str(self)

@@ -76,7 +76,7 @@ class Report(Findings):
             "ok": self.ok, "rows": rows, "properties": properties,
             "taylor": self.taylor and self.taylor._asdict(), "kink": self.kink, "remarks": self.remarks,
         }  # fmt: skip
-        found = json.dumps(_strict(content), ensure_ascii=False, allow_nan=False)
+        found = json.dumps(strict(content), ensure_ascii=False, allow_nan=False)
         if path is not None:
             Path(path).write_text(found + "\n", encoding="utf-8")
         return found
@@ -91,10 +91,14 @@ class Report(Findings):
             raise AssertionError("\n" + self.table())
 
 
-def _strict(value: object) -> object:
-    """The value in JSON's own types, with strings for numbers that are not finite."""
+def strict(value: object) -> object:
+    """The value in JSON's own types, with strings for numbers that are not finite.
+
+    >>> strict({"a": (1.0, float("nan"))})
+    {'a': [1.0, 'nan']}
+    """
     if isinstance(value, dict):
-        return {key: _strict(each) for key, each in value.items()}
+        return {key: strict(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
-        return [_strict(each) for each in value]
+        return [strict(each) for each in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -262,7 +262,7 @@ def test_print_shows_a_table(capsys):
     head, first, *_, last = capsys.readouterr().out.splitlines()
     assert head.split() == ["value", "shape", "least", "greatest", "statement", "largest", "δ"]
     assert first.startswith("input                (6, 5, 3)")
-    assert last == f"cost {float(found.cost):.3g}"
+    assert last == f"cost C {float(found.cost):.3g}; δ is ∂C/∂value"
     assert repr(found) == str(found)
     shown = []
     jax.eval_shape(lambda params: shown.append(str(fn.intermediates(net, params, batch))) or 0, params)
