@@ -3,16 +3,24 @@
 import hashlib
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
 
-# The pages' kernels: no colours, no bars, the platform of any computer, programs that are compiled once and kept.
+# The pages' kernels: the platform of any computer, and programs that are compiled fast, as in the tests. Compiling is
+# most of a page's time, and what is computed does not depend on how well XLA optimises it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / "build" / "jax"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.03")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+FLAGS = ["--xla_cpu_parallel_codegen_split_count=1"]
+if metadata.version("jax").startswith("0.10."):  # XLA ends the process at a flag that it does not know
+    FLAGS.append("--xla_cpu_use_fusion_emitters=false")
+os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *FLAGS]).strip()
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
 
 from extensions import inventories, mathjax  # noqa: E402
