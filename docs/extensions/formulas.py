@@ -10,7 +10,6 @@ ROWS = {
     "delta of sigmoid_cross_entropy": r"\delta = a - y \text{, which is } \nabla_a c \odot \sigma'(z)",
     "delta of softmax_log_likelihood": r"\delta^{(L)} = a \sum y - y \text{, in place of } \nabla_a c \odot \sigma'(z^{(L)})",
     "2 d_x": r"(W^{(l+1)})^T \delta^{(l+1)} \text{, its left factor}",
-    "2 z": r"\dots \odot \sigma'(z^{(l)}) \text{, its right factor}",
     "8 recurrent d_x": r"(W^{(2)})^T \delta[t]^{(2)} \text{, for the layer below}",
     "8 dense d_x": r"(W^{(3)})^T \delta[t]^{(3)} \text{, its first part}",
     "8 dense z": r"\delta[t]^{(3)} \text{ through the linear output layer}",
