@@ -62,8 +62,7 @@ types: $(INSTALLED)
 	$(BIN)/mypy
 
 docs: $(INSTALLED)
-	@# a kernel says that it listens on this computer alone, for each page
-	PYDEVD_DISABLE_FILE_VALIDATION=1 $(BIN)/python -m sphinx -q -W --keep-going -j 2 -b html docs build/docs
+	$(BIN)/python -m sphinx -q -W --keep-going -j 2 -b html docs build/docs
 	@echo "the site is in build/docs/index.html"
 
 browse: docs

@@ -46,14 +46,12 @@ extensions = [
     "extensions.written",
     "extensions.names",
 ]
-exclude_patterns = ["extensions", "inventories", "Thumbs.db"]
+exclude_patterns = ["extensions", "inventories"]
 nitpicky = False  # annotations name types of jaxtyping and of JAX that have no page
 
 # Pages
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-myst_links_external_new_tab = False
-suppress_warnings: list[str] = []
 
 # A page is executed anew where it has changed, or any code that it may run.
 nb_execution_mode = "cache"
@@ -75,6 +73,7 @@ def _digest() -> str:
 
 
 nb_execution_cache_path = str(ROOT / "build" / "pages" / _digest())
+
 # API
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # signatures show them; docstrings say shapes

@@ -2,13 +2,12 @@
 
 {source} fnnets/layers/dense.py     a directive: whole definitions, by `:names:`, with the file's line numbers
 {line}`fnnets/layers/dense.py:85`   a role: a link to that line; {line}`dense <fnnets/layers/dense.py:85>` with a text
-code/fnnets/layers/dense.html       a page for each file that a page refers to, and for each module of the API
+code/fnnets/layers/dense.html       a page for each file of the package, of the contract's tests, and of examples
 """
 
 from __future__ import annotations
 
 import ast
-import inspect
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,26 +159,6 @@ def pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
                 f'are equations.</p>\n<div class="source-page">{shown}</div>'
             )
             yield page, {"title": name, "body": body}, "page.html"
-
-
-def link(domain: str, info: dict[str, str]) -> str | None:
-    """The page and line of an object of the API; pages of the API lie one folder deep."""
-    import importlib
-
-    if domain != "py" or not info["module"]:
-        return None
-    found: Any = importlib.import_module(info["module"])
-    for part in info["fullname"].split("."):
-        found = getattr(found, part, None)
-    found = inspect.unwrap(found) if callable(found) else found
-    try:
-        file, line = inspect.getsourcefile(found), inspect.getsourcelines(found)[1]
-    except (TypeError, OSError):
-        return None
-    path = Path(file or "")
-    if ROOT / "fnnets" not in path.parents:
-        return None
-    return f"../code/{path.relative_to(ROOT).with_suffix('.html').as_posix()}#line-{max(line, 1)}"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 indented lines      formulas and programs, shown as they are
 | a | b |           a table
 `name`              a link where the API has the name, else code
-[Rauber]            a work of the list of references
 """
 
 from __future__ import annotations

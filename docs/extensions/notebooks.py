@@ -36,7 +36,7 @@ def converted(page: str) -> nbformat.NotebookNode:
     position = 0
     for found in CELL.finditer(page):
         _add_text(cells, page[position : found.start()])
-        cells.append(v4.new_code_cell(_body(found.group(1)).strip()))
+        cells.append(v4.new_code_cell(body(found.group(1)).strip()))
         position = found.end()
     _add_text(cells, page[position:])
     for number, cell in enumerate(cells):
@@ -52,7 +52,7 @@ def _add_text(cells: list[nbformat.NotebookNode], text: str) -> None:
         cells.append(v4.new_markdown_cell(FIRST + text if not cells else text))
 
 
-def _body(text: str) -> str:
+def body(text: str) -> str:
     """What a directive holds, without its options."""
     return re.sub(r"\A(?:(?::[^\n]*)?\n)*", "", text)
 
@@ -68,8 +68,8 @@ def _directive(found: re.Match[str]) -> str:
         )
         return f"From `{argument}`:\n\n```python\n{shown}```"
     if kind == "math":
-        return f"$$\n{_body(inner).strip()}\n$$"
-    return "\n".join(filter(None, [f"**{argument}**" if argument else "", _body(inner).strip()]))
+        return f"$$\n{body(inner).strip()}\n$$"
+    return "\n".join(filter(None, [f"**{argument}**" if argument else "", body(inner).strip()]))
 
 
 def _role(found: re.Match[str]) -> str:

@@ -21,6 +21,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from extensions import code
 from extensions.formulas import FORMULAS
 from extensions.formulas import ROWS as SPECIAL
+from fnnets.storage import files
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -56,9 +57,9 @@ ROWS = {
 def kept(app: Sphinx) -> dict[str, Any]:
     """Statements and reports of every family, as JSON has them; computed once for a state of the package."""
     path = Path(app.config.nb_execution_cache_path) / "statements.json"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(_computed(), ensure_ascii=False))
+    if not path.exists():  # written whole: two processes read pages side by side
+        text = json.dumps(_computed(), ensure_ascii=False)
+        files.write(path, lambda temporary: temporary.write_text(text))
     return json.loads(path.read_text())
 
 

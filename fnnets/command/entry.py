@@ -87,7 +87,9 @@ def _run(name: str, rest: list[str]) -> int:
     except BrokenPipeError:  # the reader has gone; Python would raise again when it closes the stream
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
-    except OSError as error:  # of the standard output; a file that cannot be written is a UsageError
+    except OSError as error:
+        if error.filename is not None:  # of a file, and not of the standard output
+            raise
         return _error(f"fnnets {name}: the output cannot be written ({error.strerror or error}); is the disk full?")
 
 

@@ -205,3 +205,15 @@ def test_nothing_heavy_is_imported_for_the_package_itself():
     root = str(Path(__file__).parents[2])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_an_output_that_is_full_is_one_line_and_a_file_of_ones_own_is_an_error(monkeypatch, capsys):
+    def run(error):
+        monkeypatch.setattr("fnnets.command.statements.run", lambda options: (_ for _ in ()).throw(error))
+        return main(["statements"])
+
+    assert run(OSError(28, "No space left on device")) == 2
+    expected = "fnnets statements: the output cannot be written (No space left on device); is the disk full?\n"
+    assert capsys.readouterr().err == expected
+    with pytest.raises(FileNotFoundError):
+        run(FileNotFoundError(2, "No such file or directory", "mine.npy"))

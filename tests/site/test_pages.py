@@ -6,15 +6,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from extensions import written
+from extensions import notebooks, written
 
 from fnnets.command import entry
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md"))
-CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-OPTIONS = re.compile(r"\A(?:(?::[^\n]*)?\n)*")
 FRONT = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n"
 # What a page prints, besides what its own assertions hold.
 PRINTED = {
@@ -28,7 +26,7 @@ def text_of(page):
 
 
 def cells(page):
-    return [OPTIONS.sub("", cell) for cell in CELL.findall(text_of(page))]
+    return [notebooks.body(cell) for cell in notebooks.CELL.findall(text_of(page))]
 
 
 RUN = [page for page in PAGES if cells(page)]
